@@ -1,0 +1,163 @@
+//! The one interface through which Belay touches the world.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use belay_runbook::act::{Act, Outcome, Preparation, ProbeAnswer, UndoState};
+use belay_runbook::action::ActionSpec;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+/// One thing that Belay can do. Implementations hold no state of an execution.
+///
+/// The order within a step is `prepare` → approval → `prepare` again → `run`; `undo_state` and `undo` take it back;
+/// `probe` answers after a crash. Only `run` and `undo` may change anything.
+#[async_trait]
+pub trait Action: Send + Sync {
+    /// What it declares about itself.
+    fn spec(&self) -> &ActionSpec;
+
+    /// One line for people, from rendered parameters: `restart pod shop/web-0`.
+    fn describe(&self, parameters: &Value) -> String;
+
+    /// Reads the state before the act. Changes nothing.
+    async fn prepare(&self, act: &Act, surroundings: &Surroundings) -> Result<Preparation, ActionError>;
+
+    /// Performs the act. Every way of ending is an [`Outcome`]; what is not known says so.
+    async fn run(&self, act: &Act, preparation: &Preparation, surroundings: &Surroundings) -> Outcome;
+
+    /// Compares the live state with a captured undo record and the outcome's after-state.
+    async fn undo_state(
+        &self,
+        _act: &Act,
+        _record: &Value,
+        _after: Option<&Value>,
+        _surroundings: &Surroundings,
+    ) -> Result<UndoState, ActionError> {
+        Ok(UndoState::Incomparable)
+    }
+
+    /// Takes the act back from its captured undo record; only called where the spec says `captures_undo`.
+    async fn undo(&self, _act: &Act, _record: &Value, _surroundings: &Surroundings) -> Outcome {
+        Outcome::failed("this action captures no undo record")
+    }
+
+    /// Says whether an act whose outcome was lost has happened.
+    async fn probe(
+        &self,
+        _act: &Act,
+        _preparation: &Preparation,
+        _surroundings: &Surroundings,
+    ) -> Result<ProbeAnswer, ActionError> {
+        Ok(ProbeAnswer::Unknown)
+    }
+}
+
+/// What surrounds one invocation: limits, where output goes, how it is cancelled, where it acts.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// A unique, stable text for this invocation (execution/epoch/step/visit/attempt/sub-act); names the spool file.
+    pub invocation: String,
+    /// Longest time for the act.
+    pub timeout: Option<Duration>,
+    /// Cancelled when a person cancels or the program ends.
+    pub cancel: CancellationToken,
+    /// Receives output while it happens, redacted.
+    pub output: OutputSink,
+    /// Whether the child outlives Belay (`survives: true`).
+    pub survives: bool,
+    /// Where it acts: the chosen context's name, environment and named services.
+    pub context: Arc<Value>,
+    /// Resolves secrets by name, only here.
+    pub secrets: Arc<dyn SecretSource>,
+    /// The instant that the driver recorded for this act, RFC 3339.
+    pub now: jiff::Timestamp,
+    /// Where effects for people go (`notification.send` to the terminal).
+    pub notices: NoticeSink,
+    /// For `script.execute`: answers host calls. Absent for every other action.
+    pub host: Option<Arc<dyn ScriptHost>>,
+}
+
+/// Receives redacted output while an act runs. Never blocks the act for long: the channel behind it is bounded and
+/// drops with a mark.
+pub type OutputSink = Arc<dyn Fn(OutputChunk) + Send + Sync>;
+
+/// Receives messages that an act wants people to see.
+pub type NoticeSink = Arc<dyn Fn(String) + Send + Sync>;
+
+/// A piece of output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputChunk {
+    /// `stdout` or `stderr`.
+    pub stream: Stream,
+    /// Redacted bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The two output streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Resolves secrets by name.
+pub trait SecretSource: Send + Sync {
+    /// The secret's value, or `None` where there is none of that name.
+    fn secret(&self, name: &str) -> Option<secrecy::SecretString>;
+}
+
+/// Answers the host calls of a script; each call is an act of its own in the engine.
+#[async_trait]
+pub trait ScriptHost: Send + Sync {
+    /// Performs or replays call number `index` (from zero) and returns its recorded answer.
+    async fn call(&self, index: u32, function: &str, arguments: Value) -> HostAnswer;
+}
+
+/// The answer to a host call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HostAnswer {
+    /// The call's value, with the instant recorded for it in milliseconds since the epoch (`Date.now` reads it).
+    Value {
+        /// The value.
+        value: Value,
+        /// Milliseconds since the epoch, recorded.
+        at: i64,
+    },
+    /// The call failed; the script sees an exception.
+    Error {
+        /// The message.
+        message: String,
+        /// Milliseconds since the epoch, recorded.
+        at: i64,
+    },
+    /// The worker has to end now: the call waits for a person and is replayed later.
+    Suspend,
+}
+
+/// Why an action could not read what it needs.
+#[derive(Debug, thiserror::Error)]
+pub enum ActionError {
+    /// A parameter is wrong.
+    #[error("parameter `{parameter}`: {problem}")]
+    Parameter {
+        /// The parameter's name.
+        parameter: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The target could not be reached or read.
+    #[error("{target} could not be read: {problem}")]
+    Unreachable {
+        /// The target.
+        target: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// This build declares the action and cannot perform it.
+    #[error("action `{0}` cannot be performed by this version of belay")]
+    NotAvailable(String),
+}

@@ -1,0 +1,3 @@
+//! The action registry: the only way to touch the world.
+
+pub mod action;

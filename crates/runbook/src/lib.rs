@@ -1,0 +1,8 @@
+//! Text to [`model::Runbook`] and findings with positions; templates and their sinks; policy; JSON Schema.
+//!
+//! Pure: no clock, no randomness, no file, no network. Whoever calls passes the bytes and today's date.
+
+pub mod act;
+pub mod action;
+pub mod finding;
+pub mod model;
