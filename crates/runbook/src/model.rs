@@ -96,7 +96,7 @@ pub struct Runbook {
     pub post_conditions: Vec<String>,
     /// Typed variables, in the order of the file.
     pub inputs: IndexMap<String, InputSpec>,
-    /// Approval asked for once, before the first step that acts.
+    /// Approval that every changing step inherits unless it has its own.
     pub approval: Option<Approval>,
     /// Whether a failed execution rolls back by itself.
     pub rollback_on_failure: bool,
