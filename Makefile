@@ -1,0 +1,94 @@
+# Everything a person or CI does with this repository. `make` alone explains itself.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# Steps share one cargo target directory and print in order; cargo itself uses every core.
+.NOTPARALLEL:
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/belay/target
+export BELAY_TOOLS ?= $(HOME)/.cache/belay/tools
+export PATH := $(BELAY_TOOLS)/bin:$(HOME)/.cargo/bin:$(PATH)
+
+ifdef CI
+export CARGO_INCREMENTAL := 0
+export INSTA_UPDATE := no
+NEXTEST_PROFILE := ci
+else
+NEXTEST_PROFILE := default
+endif
+
+# One selection of packages and features for every command: another one would build the shared crates again.
+SELECTION := --workspace --locked
+
+BELAY := $(CARGO_TARGET_DIR)/release/belay
+
+.PHONY: help setup run run-terminal build test lint fmt fmt-check typos deny clippy doctest nextest drift bench \
+	demo docs soak clean tools
+
+help: ## Shows this list
+	@printf 'Belay: a local-first incident cockpit.\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nBuilds go to %s (CARGO_TARGET_DIR).\n' '$(CARGO_TARGET_DIR)'
+
+setup: ## Installs the system packages that a build needs and that are missing
+	@scripts/setup.sh
+
+build: setup
+	@cargo build --release --locked --package belay-terminal
+
+run: build ## Builds Belay and opens it (prints its help where there is no terminal)
+	@'$(BELAY)'
+
+run-terminal: build ## Builds Belay and opens the full-screen cockpit in this terminal
+	@'$(BELAY)'
+
+test: setup tools fmt-check typos deny clippy doctest nextest drift ## Runs every check and every test, as CI does
+
+lint: setup tools fmt-check typos deny clippy ## Runs every check that needs no test
+
+fmt: ## Formats the Rust code
+	@cargo fmt --all
+
+fmt-check:
+	@scripts/timed.sh 'format' cargo fmt --all --check
+
+typos:
+	@scripts/timed.sh 'spelling' typos
+
+deny:
+	@scripts/timed.sh 'licences, bans and sources' cargo deny --all-features --locked check --hide-inclusion-graph bans licenses sources
+
+clippy:
+	@scripts/timed.sh 'clippy' cargo clippy $(SELECTION) --all-targets -- -D warnings
+
+doctest:
+	@scripts/doctest.sh $(SELECTION)
+
+nextest:
+	@scripts/timed.sh 'tests' cargo nextest run $(SELECTION) --profile $(NEXTEST_PROFILE)
+
+drift:
+	@scripts/timed.sh 'generated files' scripts/drift.sh
+
+bench: setup ## Measures what a responder waits for: search, plan, a run's cost per step
+	@scripts/bench.sh
+
+demo: setup ## Plays an incident on this machine, from the alert to the second, good run
+	@cargo build --release --locked --package belay-terminal --package belay-testkit --bins
+	@demo/run.sh
+
+docs: setup ## Builds the API documentation; a broken link fails
+	@RUSTDOCFLAGS='-D warnings' cargo doc --workspace --locked --no-deps
+	@printf 'documentation: %s/doc/belay_runbook/index.html\n' '$(CARGO_TARGET_DIR)'
+
+soak: setup tools ## Kills Belay a thousand times at random and checks that nothing is lost or done twice
+	@BELAY_SOAK_KILLS=$${BELAY_SOAK_KILLS:-1000} cargo nextest run $(SELECTION) --profile soak -E 'test(/random_kills/)'
+
+clean: ## Removes what builds and tests left behind
+	@cargo clean
+	@rm -rf artefacts
+
+tools:
+	@scripts/tools.sh

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Installs the tools that the checks use, at pinned versions, into a directory outside the checkout.
+#
+# A tool already on the path at its pinned version is taken as it is. They are built one after another: each build uses
+# every core anyway. The build's own files are removed once a tool is there.
+set -euo pipefail
+
+tools=${BELAY_TOOLS:-$HOME/.cache/belay/tools}
+mkdir -p "$tools"
+
+# need CRATE VERSION COMMAND...: COMMAND prints the version of an installed tool.
+need() {
+  local crate=$1 version=$2
+  shift 2
+  if "$@" 2>/dev/null | grep -qF "$version"; then
+    return
+  fi
+  printf '\n== installing %s %s (once, into %s)\n' "$crate" "$version" "$tools"
+  local started=$SECONDS build="$tools/build"
+  CARGO_TARGET_DIR="$build" cargo install --quiet --locked --root "$tools" "$crate@$version"
+  rm -rf "$build"
+  printf '== %s: built in %d s\n' "$crate" "$((SECONDS - started))"
+}
+
+need cargo-nextest 0.9.143 cargo nextest --version
+need cargo-deny 0.20.2 cargo deny --version
+need typos-cli 1.52.0 typos --version
