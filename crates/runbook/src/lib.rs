@@ -6,3 +6,5 @@ pub mod act;
 pub mod action;
 pub mod finding;
 pub mod model;
+mod sink;
+pub mod template;
