@@ -5,6 +5,6 @@
 pub mod act;
 pub mod action;
 pub mod finding;
+pub mod format;
+pub mod lint;
 pub mod model;
-mod sink;
-pub mod template;

@@ -1,0 +1,539 @@
+//! The runbook file as text has it. These types are the one source of the JSON Schema, of reading and of writing.
+//!
+//! Every field is optional for serde where its absence means something; what must be there is in the schema, and
+//! [`super::shape`] reports it with a position before serde sees the tree.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model;
+
+/// The only `apiVersion`.
+pub const API_VERSION: &str = "sre.oversight.io/v1";
+/// The only `kind`.
+pub const KIND: &str = "Runbook";
+
+/// The longest time that a field takes, in seconds: a year.
+pub(crate) const LONGEST_SECONDS: u64 = 31_536_000;
+
+/// A runbook: one file, bundled or in git, or one custom resource in a cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields, rename = "Runbook")]
+pub struct File {
+    /// The version of the format.
+    #[schemars(extend("enum" = [API_VERSION]))]
+    pub(crate) api_version: String,
+    /// What the document is.
+    #[schemars(extend("enum" = [KIND]))]
+    pub(crate) kind: String,
+    /// What names the runbook.
+    pub(crate) metadata: Metadata,
+    /// The runbook itself.
+    pub(crate) spec: Spec,
+}
+
+/// What names a runbook.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Metadata {
+    /// A DNS label (lower-case letters, digits and hyphens), unique in a catalog.
+    #[schemars(regex(pattern = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"))]
+    pub(crate) name: String,
+    /// The namespace, for a custom resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) namespace: Option<String>,
+    /// Labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Annotations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// The runbook itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Spec {
+    /// A short id such as `RB-DB-001`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    /// The title that people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// What it is for, in Markdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    /// Whose ground it treats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = words(model::Domain::ALL, model::Domain::as_str)))]
+    pub(crate) domain: Option<String>,
+    /// What kind of work it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = words(model::Category::ALL, model::Category::as_str)))]
+    pub(crate) category: Option<String>,
+    /// The severity it addresses; any where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = words(model::Severity::ALL, model::Severity::as_str)))]
+    pub(crate) severity: Option<String>,
+    /// Services affected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) services: Vec<String>,
+    /// Free tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tags: Vec<String>,
+    /// What starts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trigger: Option<Trigger>,
+    /// Whoever wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) author: Option<String>,
+    /// The runbook's own version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    /// Date of creation, `2024-01-31`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date"))]
+    pub(crate) created_at: Option<String>,
+    /// Date of the last change, `2024-01-31`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date"))]
+    pub(crate) updated_at: Option<String>,
+    /// Date by which somebody has to review it again, `2024-01-31`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date"))]
+    pub(crate) review_date: Option<String>,
+    /// People and groups who may approve steps that name none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) approvers: Vec<String>,
+    /// Estimated duration of a whole execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) estimated_duration_minutes: Option<u32>,
+    /// Whether an execution needs a change ticket.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) requires_change_ticket: bool,
+    /// How much of it runs by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = words(model::AutomationLevel::ALL, model::AutomationLevel::as_str)))]
+    pub(crate) automation_level: Option<String>,
+    /// A checklist that a person answers before the first step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) prerequisites: Vec<String>,
+    /// Variables by name, in order.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub(crate) inputs: IndexMap<String, Input>,
+    /// Approval that every changing step inherits unless it has its own: a map, or `true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) approval: Option<ApprovalField>,
+    /// Whether a failed execution rolls back by itself.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) rollback_on_failure: bool,
+    /// The steps; the first one is the entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) steps: Vec<Step>,
+    /// What a rollback does after the undos of the steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rollback: Option<Rollback>,
+    /// Conditions that a person signs off after the last step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) post_conditions: Vec<String>,
+    /// Symptoms, impact and resolution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) documentation: Option<Documentation>,
+    /// Related runbooks: an id or name, optionally with a remark in parentheses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) related_runbooks: Vec<String>,
+    /// Documents and links.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) references: Vec<String>,
+    /// Changes, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) changelog: Vec<Change>,
+}
+
+/// What starts a runbook.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Trigger {
+    /// The name of an alert, or a list of names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) alert: Option<OneOrMany>,
+    /// Whether a person may start it; true where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) manual: Option<bool>,
+    /// A cron expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) schedule: Option<String>,
+    /// Triggers in prose; search finds them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) prose: Vec<String>,
+}
+
+/// One text, or a list of texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+/// A typed variable.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Input {
+    /// Its type; text where absent.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["string", "integer", "number", "boolean", "secret"]))]
+    pub(crate) kind: Option<String>,
+    /// What it is, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    /// Used where nobody gives a value; may be a template over the alert.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(crate) default: Option<Value>,
+    /// The only values allowed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) options: Vec<Value>,
+    /// A regular expression that the whole text matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pattern: Option<String>,
+    /// Whether an execution needs a value; true where absent and there is no default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) required: Option<bool>,
+}
+
+/// Keeps `default: null` apart from no default.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// An approval: a map, or `true`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum ApprovalField {
+    /// Asked for, with the defaults; or not asked for.
+    Flag(bool),
+    /// Asked for as the map says.
+    Map(Approval),
+}
+
+/// Who has to agree, how many of them, and for how long the request stands.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Approval {
+    /// Whether the runbook asks for it; true where absent. The policy may ask all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) required: Option<bool>,
+    /// People and groups; everybody eligible where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) approvers: Vec<String>,
+    /// Distinct people needed; one where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub(crate) quorum: Option<u32>,
+    /// How long a request stands; 300 seconds where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Option<Time>,
+}
+
+/// A time: whole seconds, or text such as `90s`, `5m`, `1h30m` or `500ms`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Time {
+    /// Whole seconds.
+    Seconds(u64),
+    /// With units.
+    Text(String),
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A time: whole seconds, or text such as `90s`, `5m`, `1h30m` or `500ms`.",
+            "anyOf": [
+                { "type": "integer", "minimum": 0, "maximum": LONGEST_SECONDS },
+                { "type": "string", "pattern": "^([0-9]+(ms|s|m|h))+$" },
+            ],
+        })
+    }
+}
+
+/// What a rollback does after the undos of the steps.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Rollback {
+    /// The steps, in order.
+    #[serde(default)]
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Step {
+    /// Unique within the runbook.
+    #[schemars(length(min = 1))]
+    pub(crate) name: String,
+    /// What people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) title: Option<String>,
+    /// What happens or what to do, in Markdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    /// The kind; inferred where absent.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["manual", "automated", "decision", "verification", "notification"]))]
+    pub(crate) kind: Option<String>,
+    /// A template that gives true or false; false skips the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) when: Option<String>,
+    /// An action to perform, such as `kubernetes.restart_pod`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) action: Option<String>,
+    /// An automation to run, such as `scale_service`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) automation: Option<String>,
+    /// Parameters of the action or automation; text in them may hold templates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Parameters")]
+    pub(crate) parameters: Option<Value>,
+    /// Commands to run, one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) commands: Option<Vec<Command>>,
+    /// Conditions before and after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) validation: Option<Validation>,
+    /// What a person should see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expected_output: Option<String>,
+    /// What a person checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) success_criteria: Option<String>,
+    /// What a person does when it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failure_hint: Option<String>,
+    /// Automatic retries after the first attempt.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) retries: u32,
+    /// Delay before the first retry; later ones grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_delay: Option<Time>,
+    /// Longest time of one attempt, or of a whole poll for a verification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Option<Time>,
+    /// What happens when an approval expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["wait", "escalate"]))]
+    pub(crate) on_timeout: Option<String>,
+    /// Whether a failure lets the execution go on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) continue_on_error: bool,
+    /// What a failure does: `stop`, `escalate`, `rollback`, or the name of a step to go on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) on_failure: Option<String>,
+    /// Approval of this step: a map, or `true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) approval: Option<ApprovalField>,
+    /// What takes the step back: the name of a step, or a map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rollback: Option<UndoField>,
+    /// An effect above what the action declares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["read", "mutate", "destructive"]))]
+    pub(crate) effect: Option<String>,
+    /// Whether the step's process is finished even when Belay ends.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) survives: bool,
+    /// The step after this one, or `end`; the next in the file where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+    /// The branches of a decision by label, in order.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub(crate) branches: IndexMap<String, BranchField>,
+    /// Estimated duration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) estimated_duration_minutes: Option<u32>,
+}
+
+/// Parameters: any map.
+struct Parameters;
+
+impl JsonSchema for Parameters {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Parameters".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // Without this extension an API server prunes every parameter.
+        json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+    }
+}
+
+/// Conditions: any map of fields to literals and comparisons.
+struct Conditions;
+
+impl JsonSchema for Conditions {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Conditions".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+    }
+}
+
+/// Conditions before and after an act.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Validation {
+    /// Facts that must hold before the act, such as `podExists: true`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(with = "Conditions")]
+    pub(crate) prerequisite: IndexMap<String, Value>,
+    /// What must hold of the output: a field to a literal, or to a comparison such as `"< 80"`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(with = "Conditions")]
+    pub(crate) post_condition: IndexMap<String, Value>,
+}
+
+/// One command: a line of text, an argument vector, or a constant script.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Command {
+    /// A line.
+    Line(String),
+    /// An argument vector; no shell sees it.
+    Argv(Vec<String>),
+    /// A script.
+    Script(Script),
+}
+
+/// A constant script.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Script {
+    /// The text that `/bin/sh` runs.
+    pub(crate) script: String,
+}
+
+/// What takes a step back: the name of a step, or a map.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum UndoField {
+    /// The name of a step.
+    Step(String),
+    /// Anything else.
+    Map(Box<UndoMap>),
+}
+
+/// What takes a step back: exactly one of an action, an automation, commands, a step, or why nothing can.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct UndoMap {
+    /// An action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) action: Option<String>,
+    /// An automation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) automation: Option<String>,
+    /// Parameters of the action or automation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Parameters")]
+    pub(crate) parameters: Option<Value>,
+    /// Commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) commands: Option<Vec<Command>>,
+    /// The name of a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<String>,
+    /// Why nothing can take it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) irreversible: Option<String>,
+}
+
+/// A branch: the name of a step or `end`, or a map.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum BranchField {
+    /// Where it leads.
+    Next(String),
+    /// With a condition or an explanation.
+    Map(BranchMap),
+}
+
+/// A branch with a condition or an explanation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct BranchMap {
+    /// The name of a step, or `end`.
+    pub(crate) next: String,
+    /// A template that gives true or false; the branch is taken when exactly one holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) when: Option<String>,
+    /// What it means, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+}
+
+/// Symptoms, impact and resolution.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Documentation {
+    /// What people see.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) symptoms: Vec<String>,
+    /// What it means for users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) impact: Option<String>,
+    /// What helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resolution: Option<String>,
+}
+
+/// One entry of the changelog.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Change {
+    /// The date.
+    pub(crate) date: String,
+    /// Who changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) author: Option<String>,
+    /// What changed.
+    pub(crate) changes: String,
+}
+
+fn words<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> Vec<&'static str> {
+    all.iter().copied().map(word).collect()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}

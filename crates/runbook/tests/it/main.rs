@@ -1,0 +1,15 @@
+//! Tests of the runbook crate from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a failed test panics, and a skipped one says so"
+)]
+
+mod hostile;
+mod reading;
+mod roundtrip;
+mod samples;
+mod schema;
+mod strategy;
