@@ -1,3 +1,11 @@
 //! The action registry: the only way to touch the world.
 
 pub mod action;
+pub mod command;
+pub mod crash;
+pub mod declaration;
+pub mod declared;
+mod encodings;
+pub mod process;
+pub mod redact;
+pub mod registry;
