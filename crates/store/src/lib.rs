@@ -1,1 +1,38 @@
+//! The SQLite store: journal, projections, output, catalog index and settings, in one file.
+//!
+//! The rows of the journal *are* the signed envelopes; everything else that can be rebuilt from them or from the catalog
+//! is a projection. Appends of the whole process go through one writer thread, which commits several at once and answers
+//! each only after the commit is on disk. Readers have connections of their own and never wait for the writer.
+//!
+//! Every row that is relied on carries a hash, because a flipped bit in a page is rarely noticed by SQLite itself.
 
+mod catalog;
+mod chains;
+mod check;
+mod connect;
+mod crash;
+mod device;
+mod error;
+mod executions;
+mod journal;
+mod migrations;
+mod output;
+mod retention;
+mod row_hash;
+mod search;
+mod settings;
+mod sources;
+mod statistics;
+mod store;
+mod writer;
+
+pub use catalog::Document;
+pub use crash::{COMMIT_AFTER, COMMIT_BEFORE, CrashPoints};
+pub use error::{Damage, StoreError};
+pub use executions::{ExecutionFilter, ExecutionRow};
+pub use journal::{Draft, StoredEvent};
+pub use output::{Kept, Output, OutputChunk, Stream};
+pub use search::{Hit, MARK_END, MARK_START, SearchFilter};
+pub use sources::CatalogSource;
+pub use statistics::RunbookStatistics;
+pub use store::{Appending, Options, Store};

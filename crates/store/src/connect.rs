@@ -1,0 +1,116 @@
+//! Opening connections: pragmas, and the checks that come before anything acts.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Damage, Doing, StoreError};
+use crate::migrations::{APPLICATION_ID, LATEST};
+
+const HEADER: &[u8; 16] = b"SQLite format 3\0";
+
+/// Files up to this size are checked page by page when they are opened; larger ones by `check` alone.
+const QUICK_CHECK_LIMIT: i64 = 32 << 20;
+
+/// How a connection is used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Use {
+    /// Journal and settings: on disk when the commit returns (`synchronous = FULL`).
+    Durable,
+    /// Output and catalog: whole after a crash, possibly older (`synchronous = NORMAL`).
+    Relaxed,
+    /// Reads only.
+    Read,
+}
+
+/// Creates the file if it is not there, readable by its owner alone, and refuses a file that is something else.
+pub(crate) fn prepare_file(path: &Path) -> Result<(), StoreError> {
+    let file = |operation| move |error: std::io::Error| StoreError::File { operation, source: Arc::new(error) };
+    let mut create = OpenOptions::new();
+    create.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut create, 0o600);
+    match create.open(path) {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        // A read-only disk may still hold a file, about which SQLite then says the right thing.
+        Err(_) if path.is_file() => {}
+        Err(error) => return Err(file("create the database file")(error)),
+    }
+    let mut start = Vec::new();
+    OpenOptions::new()
+        .read(true)
+        .open(path)
+        .and_then(|opened| opened.take(HEADER.len() as u64).read_to_end(&mut start))
+        .map_err(file("read the database file"))?;
+    if start.is_empty() || start == HEADER { Ok(()) } else { Err(StoreError::NotADatabase) }
+}
+
+/// Opens a connection. WAL and its file are kept: the file is never truncated, nor removed when the last one closes.
+pub(crate) fn connect(path: &Path, vfs: Option<&str>, usage: Use, busy: Duration) -> Result<Connection, StoreError> {
+    // Without `SQLITE_OPEN_CREATE`: the file is made by `prepare_file`, so one that vanishes is an error.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+        None => Connection::open_with_flags(path, flags),
+    }
+    .doing("open the database file")?;
+    connection.busy_timeout(busy).doing("set the busy time-out")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let set = "configure the connection";
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).doing(set)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).doing(set)?;
+    connection.pragma_update(None, "trusted_schema", false).doing(set)?;
+    connection.pragma_update(None, "cell_size_check", true).doing(set)?;
+    let synchronous = match usage {
+        Use::Durable => "FULL",
+        Use::Relaxed | Use::Read => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous).doing(set)?;
+    match usage {
+        Use::Durable => {}
+        // Output is deleted because somebody wants it gone.
+        Use::Relaxed => connection.pragma_update(None, "secure_delete", true).doing(set)?,
+        Use::Read => connection.pragma_update(None, "query_only", true).doing(set)?,
+    }
+    Ok(connection)
+}
+
+/// Says whether the file is ours and of a version that can be read, and turns on WAL.
+pub(crate) fn check_file(connection: &Connection) -> Result<(), StoreError> {
+    let read = "read the header of the database";
+    let pragma = |name: &str| -> Result<i64, StoreError> {
+        connection.pragma_query_value(None, name, |row| row.get(0)).doing(read)
+    };
+    let application = pragma("application_id")?;
+    let version = pragma("user_version")?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).doing(read)?;
+    if application != APPLICATION_ID && (tables > 0 || application != 0) {
+        return Err(StoreError::NotADatabase);
+    }
+    if version > LATEST {
+        return Err(StoreError::NewerSchema { found: version, supported: LATEST });
+    }
+    if connection.is_readonly("main").doing(read)? {
+        let refused = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+        return Err(StoreError::ReadOnly { source: Arc::new(rusqlite::Error::SqliteFailure(refused, None)) });
+    }
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).doing("turn on the write-ahead log")?;
+    if application != APPLICATION_ID {
+        connection.pragma_update(None, "application_id", APPLICATION_ID).doing("mark the database as ours")?;
+    }
+    if pragma("page_count")?.saturating_mul(pragma("page_size")?) <= QUICK_CHECK_LIMIT {
+        let found: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .doing("check the pages of the database")?;
+        if found != "ok" {
+            return Err(StoreError::Damaged(Damage::new("file", found)));
+        }
+    }
+    Ok(())
+}
