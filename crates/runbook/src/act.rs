@@ -104,6 +104,9 @@ pub enum Ending {
     Cancelled,
     /// The connection or the process that watched it was lost; what it did is not known.
     Lost,
+    /// It waits for a person and its process has ended; it goes on later by replaying what is recorded (a script whose
+    /// host call needs an approval). Nothing of it is unknown.
+    Suspended,
 }
 
 /// The outcome of one act.
