@@ -60,6 +60,7 @@ fn error(finished: &Finished, ending: Ending) -> Option<String> {
         Ending::Cancelled => format!("it was cancelled{stubborn}"),
         Ending::Lost => "the process that watched it was lost".to_owned(),
         Ending::NotStarted => "it was never started".to_owned(),
+        Ending::Suspended => "it waits for a person".to_owned(),
         Ending::Failed => {
             let end = match (finished.exit_code, finished.signal) {
                 (Some(code), _) => format!("exit status {code}"),
