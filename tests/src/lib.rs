@@ -1,1 +1,1 @@
-
+//! End-to-end tests, the catalog and the arrows: see `tests/tests`.

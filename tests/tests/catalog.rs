@@ -1,0 +1,92 @@
+//! The bundled catalog: every runbook in it reads, checks, refers and prints without a remark.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use belay_runbook::format;
+use belay_runbook::model::Runbook;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a member of the workspace").to_owned()
+}
+
+/// The runbook files of a folder below the root, sorted by name; `*.test.yaml` left out.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root().join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().ends_with(".yaml") && !path.to_string_lossy().ends_with(".test.yaml"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn read(path: &Path) -> Runbook {
+    let parsed = format::parse(&path.display().to_string(), &std::fs::read(path).unwrap());
+    let findings: Vec<String> = parsed.findings.iter().map(ToString::to_string).collect();
+    assert!(findings.is_empty(), "a bundled runbook reads without a finding:\n{}", findings.join("\n"));
+    parsed.runbook.expect("a text without findings is a runbook")
+}
+
+fn catalog() -> BTreeMap<PathBuf, Runbook> {
+    files("runbooks").into_iter().map(|path| (path.clone(), read(&path))).collect()
+}
+
+#[test]
+fn every_bundled_runbook_reads_without_a_finding() {
+    assert!(catalog().len() >= 10, "the catalog holds at least its first ten runbooks");
+    for path in files("demo") {
+        read(&path);
+    }
+}
+
+#[test]
+fn a_runbook_lies_in_the_file_of_its_name_and_has_an_id_of_its_own() {
+    let mut ids = BTreeSet::new();
+    for (path, runbook) in catalog() {
+        assert_eq!(path.file_stem().unwrap().to_string_lossy(), runbook.name, "the file is named after the runbook");
+        let id = runbook.id.clone().unwrap_or_else(|| panic!("`{}` has no id", runbook.name));
+        assert!(ids.insert(id.clone()), "the id `{id}` belongs to two runbooks");
+    }
+}
+
+#[test]
+fn related_runbooks_exist_in_the_catalog() {
+    let catalog = catalog();
+    let known: BTreeSet<&str> =
+        catalog.values().flat_map(|runbook| [Some(runbook.name.as_str()), runbook.id.as_deref()]).flatten().collect();
+    for runbook in catalog.values() {
+        for related in &runbook.related_runbooks {
+            let reference = related.split(" (").next().unwrap_or(related);
+            assert!(known.contains(reference), "`{}` refers to `{related}`, which nobody has written", runbook.name);
+        }
+    }
+}
+
+#[test]
+fn every_runbook_tells_people_what_they_need_to_find_and_trust_it() {
+    for runbook in catalog().values() {
+        let name = &runbook.name;
+        assert!(runbook.documentation.symptoms.len() >= 3, "`{name}` is found by its symptoms");
+        assert!(runbook.documentation.impact.is_some(), "`{name}` says what it means for users");
+        assert!(runbook.documentation.resolution.is_some(), "`{name}` says what helps");
+        assert!(!runbook.trigger.alerts.is_empty() || !runbook.trigger.prose.is_empty(), "`{name}` has a trigger");
+        assert!(runbook.review_date.is_some_and(|date| date.year() >= 2027), "`{name}` has a date of review ahead");
+        assert!(!runbook.approvers.is_empty() && !runbook.changelog.is_empty(), "`{name}` has keepers and a history");
+        for step in &runbook.steps {
+            assert!(step.title.is_some(), "step `{}` of `{name}` has a title", step.name);
+            assert!(step.description.is_some(), "step `{}` of `{name}` has a description", step.name);
+        }
+    }
+}
+
+#[test]
+fn a_runbook_printed_and_read_again_is_the_same() {
+    for (path, runbook) in catalog() {
+        let printed = format::to_yaml(&runbook);
+        let again = format::parse("<printed>", printed.as_bytes());
+        assert_eq!(again.runbook.as_ref(), Some(&runbook), "{} survives printing", path.display());
+    }
+}
