@@ -8,3 +8,5 @@ pub mod finding;
 pub mod format;
 pub mod lint;
 pub mod model;
+mod sink;
+pub mod template;
