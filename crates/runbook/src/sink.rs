@@ -13,6 +13,8 @@ mod script;
 pub(crate) mod shell;
 mod url;
 
+pub(crate) use url::values as url_values;
+
 /// The longest value in an argument or an environment variable, in bytes. Linux takes 128 KiB for one string.
 pub(crate) const MAX_ARGUMENT: usize = 100 * 1024;
 
@@ -116,6 +118,14 @@ fn secret(sink: Sink, filled: &Filled) -> Result<Value, Refusal> {
         }
         Sink::Query | Sink::Script | Sink::Shell => Err(Refusal::of(filled, "a secret cannot stand here")),
     }
+}
+
+/// Refuses a secret that did not come from a variable, or that would become readable by others.
+pub(crate) fn check_secret(filled: &Filled, argument: bool) -> Result<(), Refusal> {
+    if argument {
+        return secret(Sink::Argument, filled).map(drop);
+    }
+    secret(Sink::Json, filled).map(drop)
 }
 
 /// Refuses what looks like a reference to a secret but came with data, and NUL.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Refusal;
+use crate::commands;
 use crate::template::Piece;
 
 /// A script whose text holds no value, and the environment that does.
@@ -16,12 +17,6 @@ pub(crate) struct Shell {
 
 /// Renders a script.
 pub(crate) fn script(pieces: &[Piece]) -> Result<Shell, Refusal> {
-    let mut script = String::new();
-    for piece in pieces {
-        match piece {
-            Piece::Text(text) => script.push_str(text),
-            Piece::Value(filled) => return Err(Refusal::of(filled, "a value cannot stand in this script")),
-        }
-    }
-    Ok(Shell { script, environment: BTreeMap::new() })
+    let (script, environment) = commands::script_of(pieces)?;
+    Ok(Shell { script, environment })
 }

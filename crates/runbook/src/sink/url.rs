@@ -21,6 +21,20 @@ pub(super) fn url(pieces: &[Piece]) -> Result<String, Refusal> {
     if !pieces.iter().any(|piece| matches!(piece, Piece::Value(_))) {
         return super::plain(pieces);
     }
+    let mut parts = values(pieces)?.into_iter();
+    let mut rendered = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => rendered.push_str(text),
+            Piece::Value(_) => rendered.push_str(&parts.next().unwrap_or_default()),
+        }
+    }
+    Ok(rendered)
+}
+
+/// Each value of a URL as it is to stand in it, in order.
+pub(crate) fn values(pieces: &[Piece]) -> Result<Vec<String>, Refusal> {
+    let mut values = Vec::new();
     let mut rendered = String::new();
     let mut part = Part::Scheme;
     // Where the host and the current path segment start, and the worst value in each.
@@ -31,6 +45,7 @@ pub(super) fn url(pieces: &[Piece]) -> Result<String, Refusal> {
             Piece::Text(text) => literal(text, &mut part, &mut rendered, &mut host, &mut segment)?,
             Piece::Value(filled) => {
                 let text = single_text(filled)?;
+                let before = rendered.len();
                 match part {
                     Part::Scheme if rendered.is_empty() => {
                         whole(filled, &text)?;
@@ -52,6 +67,7 @@ pub(super) fn url(pieces: &[Piece]) -> Result<String, Refusal> {
                         rendered.push_str(&percent_encoded(&text));
                     }
                 }
+                values.push(rendered.get(before..).unwrap_or("").to_owned());
             }
         }
     }
@@ -60,7 +76,7 @@ pub(super) fn url(pieces: &[Piece]) -> Result<String, Refusal> {
     if part == Part::Scheme {
         return Err(Refusal::whole(pieces, &rendered, "this is no URL with `http://` or `https://`"));
     }
-    Ok(rendered)
+    Ok(values)
 }
 
 /// Text of a URL as it is collected, and the values in it.

@@ -17,6 +17,7 @@ use crate::sink::{self, Refusal};
 pub(crate) mod eval;
 mod functions;
 mod parse;
+mod placeholder;
 mod quantity;
 mod references;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod tests;
 
 pub(crate) use eval::secret_name;
 pub(crate) use functions::{shortened, text as value_text};
+pub(crate) use placeholder::{Joined, pieces_of_joined, static_pieces};
 
 /// What templates may refer to.
 #[derive(Debug, Clone, Copy)]

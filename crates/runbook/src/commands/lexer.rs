@@ -1,0 +1,735 @@
+//! A lexer for shell scripts with values in them: what each value stands in, and what the script's words are.
+//!
+//! It knows quotes, expansions, comments, here-documents and the reserved words that open and close blocks. Where it
+//! loses track, every later value is refused.
+
+use crate::template::Piece;
+
+const MAX_DEPTH: usize = 32;
+
+/// A part of a word, with its quotes removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Text as the command will see it.
+    Text(String),
+    /// The piece of that index.
+    Value(usize),
+    /// Something that only the shell knows (`$HOME`, `$(date)`).
+    Dynamic,
+}
+
+/// One word of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Word {
+    pub(crate) parts: Vec<Part>,
+    /// Whether it is the target of a redirection.
+    pub(crate) redirect: bool,
+    /// Whether anything in it was quoted.
+    pub(crate) quoted: bool,
+}
+
+impl Word {
+    /// The word's text, where it is known.
+    pub(crate) fn literal(&self) -> Option<String> {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(part) => text.push_str(part),
+                Part::Value(_) | Part::Dynamic => return None,
+            }
+        }
+        Some(text)
+    }
+
+    /// The text before the first value.
+    pub(crate) fn prefix(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text,
+            Some(Part::Value(_) | Part::Dynamic) | None => "",
+        }
+    }
+
+    /// The values in it.
+    pub(crate) fn values(&self) -> impl Iterator<Item = usize> + '_ {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Value(index) => Some(*index),
+            Part::Text(_) | Part::Dynamic => None,
+        })
+    }
+
+    fn push(&mut self, c: char) {
+        match self.parts.last_mut() {
+            Some(Part::Text(text)) => text.push(c),
+            Some(Part::Value(_) | Part::Dynamic) | None => self.parts.push(Part::Text(c.to_string())),
+        }
+    }
+}
+
+/// A value in a place that has no safe encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Misplaced {
+    /// The index of the piece.
+    pub(crate) value: usize,
+    pub(crate) why: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// What is known of a script.
+#[derive(Debug, Default)]
+pub(crate) struct Lexed {
+    /// The script, with `{name}` for each value already a reference to its variable.
+    pub(crate) script: String,
+    /// Its simple commands.
+    pub(crate) commands: Vec<Vec<Word>>,
+    /// Values where none may stand.
+    pub(crate) misplaced: Vec<Misplaced>,
+    /// Whether it needs a shell.
+    pub(crate) syntax: bool,
+    /// What is still open at its end.
+    pub(crate) incomplete: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Char(char),
+    Value(usize),
+}
+
+struct HereDocument {
+    delimiter: String,
+    strip_tabs: bool,
+}
+
+struct Lexer<'n> {
+    units: Vec<Unit>,
+    at: usize,
+    names: &'n dyn Fn(usize) -> String,
+    lexed: Lexed,
+    pending: Vec<HereDocument>,
+    /// The words that close what is open.
+    blocks: Vec<&'static str>,
+    cases: usize,
+    lost: bool,
+    depth: usize,
+    open_operator: bool,
+}
+
+/// Reads a script; `names` gives the environment variable of each value.
+pub(crate) fn lex(pieces: &[Piece], names: &dyn Fn(usize) -> String) -> Lexed {
+    let mut units = Vec::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        match piece {
+            Piece::Text(text) => units.extend(text.chars().map(Unit::Char)),
+            Piece::Value(_) => units.push(Unit::Value(index)),
+        }
+    }
+    let mut lexer = Lexer {
+        units,
+        at: 0,
+        names,
+        lexed: Lexed::default(),
+        pending: Vec::new(),
+        blocks: Vec::new(),
+        cases: 0,
+        lost: false,
+        depth: 0,
+        open_operator: false,
+    };
+    lexer.list(None);
+    if !lexer.pending.is_empty() {
+        lexer.incomplete("a here-document");
+    }
+    if lexer.open_operator {
+        lexer.incomplete("a pipe or a condition");
+    }
+    if let Some(closer) = lexer.blocks.last().copied() {
+        lexer.incomplete(closer);
+    }
+    lexer.lexed
+}
+
+impl Lexer<'_> {
+    fn peek(&self) -> Option<Unit> {
+        self.units.get(self.at).copied()
+    }
+
+    fn peek_char(&self, ahead: usize) -> Option<char> {
+        match self.units.get(self.at + ahead) {
+            Some(Unit::Char(c)) => Some(*c),
+            Some(Unit::Value(_)) | None => None,
+        }
+    }
+
+    /// Takes one character into the script.
+    fn take(&mut self) -> Option<char> {
+        let Some(Unit::Char(c)) = self.peek() else { return None };
+        self.at += 1;
+        self.lexed.script.push(c);
+        Some(c)
+    }
+
+    fn incomplete(&mut self, what: &'static str) {
+        self.lexed.incomplete.get_or_insert(what);
+    }
+
+    fn refuse(&mut self, value: usize, why: &str) {
+        self.lexed.misplaced.push(Misplaced { value, why: why.to_owned(), hint: None });
+    }
+
+    fn refuse_hint(&mut self, value: usize, why: &str, hint: &str) {
+        self.lexed.misplaced.push(Misplaced { value, why: why.to_owned(), hint: Some(hint.to_owned()) });
+    }
+
+    /// Reads commands up to a closing parenthesis or the end.
+    fn list(&mut self, closer: Option<char>) {
+        let mut words: Vec<Word> = Vec::new();
+        let mut redirect = false;
+        loop {
+            let Some(unit) = self.peek() else {
+                self.end_command(&mut words);
+                if closer.is_some() {
+                    self.incomplete("a parenthesis");
+                }
+                return;
+            };
+            let c = match unit {
+                Unit::Value(_) => None,
+                Unit::Char(c) => Some(c),
+            };
+            match c {
+                Some('\n') => {
+                    self.lexed.syntax = true;
+                    self.take();
+                    self.end_command(&mut words);
+                    self.here_documents();
+                }
+                Some(c) if c.is_whitespace() => {
+                    self.take();
+                }
+                Some('\\') if self.peek_char(1) == Some('\n') => {
+                    self.take();
+                    self.take();
+                }
+                Some('#') => self.comment(),
+                Some(';' | '&' | '|') => {
+                    self.lexed.syntax = true;
+                    let first = self.take();
+                    let second = self.peek_char(0).filter(|c| matches!(c, '&' | '|' | ';'));
+                    if second.is_some() {
+                        self.take();
+                    } else if first == Some('&') && self.peek_char(0) == Some('>') {
+                        self.take();
+                        redirect = true;
+                        continue;
+                    }
+                    self.end_command(&mut words);
+                    self.open_operator = first == Some('|') || (first == Some('&') && second == Some('&'));
+                }
+                Some('(') => {
+                    self.lexed.syntax = true;
+                    self.parenthesis(&mut words);
+                }
+                Some(')') => {
+                    self.take();
+                    self.end_command(&mut words);
+                    if closer == Some(')') && self.cases == 0 {
+                        return;
+                    }
+                    if self.cases == 0 {
+                        self.lost = true;
+                    }
+                    self.lexed.syntax = true;
+                }
+                Some('<' | '>') => {
+                    self.lexed.syntax = true;
+                    redirect = self.redirection();
+                }
+                Some(_) | None => {
+                    let mut word = self.word();
+                    word.redirect = std::mem::take(&mut redirect);
+                    self.accept(word, &mut words);
+                }
+            }
+        }
+    }
+
+    fn comment(&mut self) {
+        while let Some(unit) = self.peek() {
+            match unit {
+                Unit::Char('\n') => return,
+                Unit::Char(_) => {
+                    self.take();
+                }
+                Unit::Value(value) => {
+                    self.at += 1;
+                    self.refuse_hint(
+                        value,
+                        "it stands in a comment, where a line break would end the comment",
+                        "remove it from the comment",
+                    );
+                }
+            }
+        }
+    }
+
+    fn parenthesis(&mut self, words: &mut Vec<Word>) {
+        if self.peek_char(1) == Some('(') && words.is_empty() {
+            self.region('(', ')', "arithmetic");
+            return;
+        }
+        if words.is_empty() {
+            self.take();
+            self.nested();
+            return;
+        }
+        let mut ahead = 1;
+        while self.peek_char(ahead).is_some_and(|c| c == ' ') {
+            ahead += 1;
+        }
+        if words.len() == 1 && self.peek_char(ahead) == Some(')') {
+            // `name()`: what follows is the body.
+            for _ in 0..=ahead {
+                self.take();
+            }
+            let name = std::mem::take(words);
+            for value in name.iter().flat_map(Word::values).collect::<Vec<_>>() {
+                self.refuse(value, "a value cannot name a function");
+            }
+            return;
+        }
+        self.region('(', ')', "a list in parentheses");
+    }
+
+    /// Reads a nested list after its opening parenthesis.
+    fn nested(&mut self) {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            self.lost = true;
+            self.at = self.units.len();
+        } else {
+            let cases = std::mem::take(&mut self.cases);
+            let blocks = std::mem::take(&mut self.blocks);
+            self.list(Some(')'));
+            if let Some(closer) = self.blocks.last().copied() {
+                self.incomplete(closer);
+            }
+            self.blocks = blocks;
+            self.cases = cases;
+        }
+        self.depth -= 1;
+        self.open_operator = false;
+    }
+
+    /// Reads a redirection's operator; true where a word follows that is a file.
+    fn redirection(&mut self) -> bool {
+        let first = self.take();
+        if first == Some('<') && self.peek_char(0) == Some('<') {
+            self.take();
+            if self.peek_char(0) == Some('<') {
+                self.take();
+                self.blank();
+                let word = self.word();
+                for value in word.values().collect::<Vec<_>>() {
+                    self.refuse(value, "`<<<` is not known to every shell");
+                }
+                return false;
+            }
+            let strip_tabs = self.peek_char(0) == Some('-');
+            if strip_tabs {
+                self.take();
+            }
+            self.blank();
+            let word = self.word();
+            for value in word.values().collect::<Vec<_>>() {
+                self.refuse(value, "a value cannot say where a here-document ends");
+            }
+            match word.literal() {
+                Some(delimiter) if !delimiter.is_empty() => self.pending.push(HereDocument { delimiter, strip_tabs }),
+                Some(_) | None => self.lost = true,
+            }
+            return false;
+        }
+        if self.peek_char(0) == Some('(') {
+            self.region('(', ')', "a process substitution");
+            return false;
+        }
+        if matches!(self.peek_char(0), Some('>' | '|' | '&')) || (first == Some('<') && self.peek_char(0) == Some('>'))
+        {
+            self.take();
+        }
+        true
+    }
+
+    fn blank(&mut self) {
+        while self.peek_char(0).is_some_and(|c| c == ' ' || c == '\t') {
+            self.take();
+        }
+    }
+
+    fn here_documents(&mut self) {
+        for document in std::mem::take(&mut self.pending) {
+            loop {
+                if self.peek().is_none() {
+                    self.incomplete("a here-document");
+                    return;
+                }
+                let mut line = String::new();
+                let mut valued = false;
+                while let Some(unit) = self.peek() {
+                    match unit {
+                        Unit::Char('\n') => {
+                            self.take();
+                            break;
+                        }
+                        Unit::Char(c) => {
+                            self.take();
+                            line.push(c);
+                        }
+                        Unit::Value(value) => {
+                            self.at += 1;
+                            valued = true;
+                            self.refuse_hint(
+                                value,
+                                "it stands in a here-document, where no quoting is safe",
+                                "use `printf '%s\\n' \"…\" |` in place of the here-document",
+                            );
+                        }
+                    }
+                }
+                let line = if document.strip_tabs { line.trim_start_matches('\t') } else { &line };
+                if !valued && line == document.delimiter {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Takes what stands between two brackets, quotes respected; no value may stand in it.
+    fn region(&mut self, open: char, close: char, what: &str) {
+        let mut depth = 0_usize;
+        let mut quote: Option<char> = None;
+        while let Some(unit) = self.peek() {
+            let c = match unit {
+                Unit::Value(value) => {
+                    self.at += 1;
+                    self.refuse(value, &format!("it stands in {what}"));
+                    continue;
+                }
+                Unit::Char(c) => c,
+            };
+            self.take();
+            match (quote, c) {
+                (None | Some('"'), '\\') => {
+                    self.take();
+                }
+                (Some(open), c) if open == c => quote = None,
+                (Some(_), _) => {}
+                (None, '\'' | '"') => quote = Some(c),
+                (None, c) if c == open => depth += 1,
+                (None, c) if c == close => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        return;
+                    }
+                }
+                (None, _) => {}
+            }
+        }
+        self.incomplete("a bracket");
+    }
+
+    /// Reads one word.
+    fn word(&mut self) -> Word {
+        let mut word = Word::default();
+        let start = self.at;
+        while let Some(unit) = self.peek() {
+            let c = match unit {
+                Unit::Value(value) => {
+                    self.at += 1;
+                    self.place(value, &mut word, '"');
+                    continue;
+                }
+                Unit::Char(c) => c,
+            };
+            match c {
+                c if c.is_whitespace() || matches!(c, ';' | '&' | '|' | '(' | ')' | '<' | '>') => break,
+                '\'' => {
+                    word.quoted = true;
+                    self.take();
+                    self.single(&mut word);
+                }
+                '"' => {
+                    word.quoted = true;
+                    self.take();
+                    self.double(&mut word);
+                }
+                '\\' => {
+                    word.quoted = true;
+                    self.take();
+                    self.escape(&mut word, |_| true);
+                }
+                '$' => self.dollar(&mut word, false),
+                '`' => self.backticks(&mut word),
+                c => {
+                    let is_url = ["http://", "https://"].iter().any(|scheme| word.prefix().starts_with(scheme));
+                    let glob = matches!(c, '*' | '?' | '[') && !is_url;
+                    let home =
+                        c == '~' && (self.at == start || matches!(word.prefix().chars().last(), Some('=' | ':')));
+                    if glob || home {
+                        self.lexed.syntax = true;
+                    }
+                    self.take();
+                    word.push(c);
+                }
+            }
+        }
+        if word.parts.is_empty() {
+            word.parts.push(Part::Text(String::new()));
+        }
+        word
+    }
+
+    /// Puts a value's reference into the script for the quoting state it stands in: `"` unquoted, `d` inside double
+    /// quotes, `'` inside single quotes.
+    fn place(&mut self, value: usize, word: &mut Word, state: char) {
+        word.parts.push(Part::Value(value));
+        if self.lost {
+            self.refuse(value, "it cannot be told here what the script's text before it means");
+        } else if self.cases > 0 {
+            self.refuse_hint(
+                value,
+                "it stands inside `case … esac`",
+                "put the value into a variable before the `case`",
+            );
+        }
+        let name = (self.names)(value);
+        match state {
+            'd' => self.lexed.script.push_str(&format!("${{{name}}}")),
+            '\'' => self.lexed.script.push_str(&format!("'\"${name}\"'")),
+            _ => self.lexed.script.push_str(&format!("\"${name}\"")),
+        }
+    }
+
+    fn single(&mut self, word: &mut Word) {
+        while let Some(unit) = self.peek() {
+            match unit {
+                Unit::Value(value) => {
+                    self.at += 1;
+                    self.place(value, word, '\'');
+                }
+                Unit::Char(c) => {
+                    self.take();
+                    if c == '\'' {
+                        if word.parts.is_empty() {
+                            word.parts.push(Part::Text(String::new()));
+                        }
+                        return;
+                    }
+                    word.push(c);
+                }
+            }
+        }
+        self.incomplete("a single quote");
+    }
+
+    fn double(&mut self, word: &mut Word) {
+        while let Some(unit) = self.peek() {
+            let c = match unit {
+                Unit::Value(value) => {
+                    self.at += 1;
+                    self.place(value, word, 'd');
+                    continue;
+                }
+                Unit::Char(c) => c,
+            };
+            match c {
+                '"' => {
+                    self.take();
+                    if word.parts.is_empty() {
+                        word.parts.push(Part::Text(String::new()));
+                    }
+                    return;
+                }
+                '\\' => {
+                    self.take();
+                    self.escape(word, |c| matches!(c, '$' | '`' | '"' | '\\' | '\n'));
+                }
+                '$' => self.dollar(word, true),
+                '`' => self.backticks(word),
+                c => {
+                    self.take();
+                    word.push(c);
+                }
+            }
+        }
+        self.incomplete("a double quote");
+    }
+
+    /// Reads what a backslash escapes.
+    fn escape(&mut self, word: &mut Word, special: impl Fn(char) -> bool) {
+        match self.peek() {
+            Some(Unit::Char(c)) => {
+                self.take();
+                if !special(c) {
+                    word.push('\\');
+                }
+                if c != '\n' {
+                    word.push(c);
+                }
+            }
+            Some(Unit::Value(value)) => {
+                self.at += 1;
+                word.parts.push(Part::Value(value));
+                self.refuse(value, "a backslash stands right before it");
+            }
+            None => self.incomplete("a backslash at the end of the line"),
+        }
+    }
+
+    fn backticks(&mut self, word: &mut Word) {
+        self.lexed.syntax = true;
+        word.parts.push(Part::Dynamic);
+        self.take();
+        while let Some(unit) = self.peek() {
+            match unit {
+                Unit::Value(value) => {
+                    self.at += 1;
+                    self.refuse_hint(value, "it stands in backticks", "use `$(…)` in place of the backticks");
+                }
+                Unit::Char(c) => {
+                    self.take();
+                    match c {
+                        '`' => return,
+                        '\\' => {
+                            self.take();
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        self.incomplete("a backtick");
+    }
+
+    fn dollar(&mut self, word: &mut Word, inside_double: bool) {
+        self.lexed.syntax = true;
+        self.take();
+        match self.peek() {
+            Some(Unit::Value(value)) => {
+                self.at += 1;
+                word.parts.push(Part::Value(value));
+                self.refuse(value, "a `$` stands right before it");
+                return;
+            }
+            Some(Unit::Char('(')) if self.peek_char(1) == Some('(') => self.region('(', ')', "arithmetic"),
+            Some(Unit::Char('(')) => {
+                self.take();
+                self.nested();
+            }
+            Some(Unit::Char('{')) => self.region('{', '}', "a parameter expansion"),
+            Some(Unit::Char('\'')) if !inside_double => {
+                self.take();
+                while let Some(unit) = self.peek() {
+                    match unit {
+                        Unit::Value(value) => {
+                            self.at += 1;
+                            self.refuse(value, "it stands in `$'…'`, which not every shell knows");
+                        }
+                        Unit::Char(c) => {
+                            self.take();
+                            match c {
+                                '\'' => break,
+                                '\\' => {
+                                    self.take();
+                                }
+                                _ => {}
+                            }
+                        }
+                    }
+                }
+            }
+            Some(Unit::Char('"')) if !inside_double => self.lost = true,
+            Some(Unit::Char(c))
+                if c.is_alphanumeric() || matches!(c, '_' | '@' | '*' | '#' | '?' | '$' | '!' | '-') =>
+            {
+                self.take();
+                if c.is_alphabetic() || c == '_' {
+                    while self.peek_char(0).is_some_and(|c| c.is_alphanumeric() || c == '_') {
+                        self.take();
+                    }
+                    if matches!(self.peek(), Some(Unit::Value(_))) && inside_double {
+                        // `$NAME${BELAY_1}`: the reference begins a name of its own.
+                    }
+                }
+            }
+            Some(Unit::Char(_)) | None => {
+                word.push('$');
+                return;
+            }
+        }
+        word.parts.push(Part::Dynamic);
+    }
+
+    /// Sorts a complete word: a reserved word, or one of the command.
+    fn accept(&mut self, word: Word, words: &mut Vec<Word>) {
+        self.open_operator = false;
+        let literal = if word.quoted || word.redirect { None } else { word.literal() };
+        let first = words.is_empty();
+        let Some(text) = literal else {
+            words.push(word);
+            return;
+        };
+        if first {
+            let reserved = match text.as_str() {
+                "if" => self.open("fi"),
+                "while" | "until" => self.open("done"),
+                "{" => self.open("}"),
+                "then" | "do" | "else" | "elif" | "!" | "time" => true,
+                "fi" | "done" | "}" => self.close(&text),
+                "esac" => {
+                    self.cases = self.cases.saturating_sub(1);
+                    self.close("esac")
+                }
+                "for" | "select" => {
+                    self.open("done");
+                    false
+                }
+                "case" => {
+                    self.open("esac");
+                    false
+                }
+                _ => false,
+            };
+            if reserved {
+                self.lexed.syntax = true;
+                return;
+            }
+        } else if text == "in" && words.first().and_then(Word::literal).as_deref() == Some("case") {
+            self.cases += 1;
+            self.end_command(words);
+            return;
+        }
+        words.push(word);
+    }
+
+    fn open(&mut self, closer: &'static str) -> bool {
+        self.lexed.syntax = true;
+        self.blocks.push(closer);
+        true
+    }
+
+    fn close(&mut self, word: &str) -> bool {
+        if self.blocks.last().is_some_and(|expected| *expected == word) {
+            self.blocks.pop();
+        } else {
+            self.lost = true;
+        }
+        true
+    }
+
+    fn end_command(&mut self, words: &mut Vec<Word>) {
+        if !words.is_empty() {
+            self.lexed.commands.push(std::mem::take(words));
+        }
+    }
+}
