@@ -6,6 +6,8 @@ pub mod crash;
 pub mod declaration;
 pub mod declared;
 mod encodings;
+pub mod host_functions;
 pub mod process;
 pub mod redact;
 pub mod registry;
+pub mod script;
