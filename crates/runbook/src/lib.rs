@@ -9,5 +9,6 @@ pub mod finding;
 pub mod format;
 pub mod lint;
 pub mod model;
+pub mod report;
 mod sink;
 pub mod template;

@@ -23,7 +23,7 @@ pub mod yaml;
 pub use condition::comparison;
 pub use markdown::to_markdown;
 pub use node::Places;
-pub(crate) use node::{Content, Node};
+pub(crate) use node::{Content, Node, escape};
 pub use schema::schema;
 pub use wire::{API_VERSION, File, KIND};
 pub use write::{to_json, to_yaml};

@@ -76,8 +76,9 @@ impl<'a> Shape<'a> {
         if self.mismatch.templates && node.text().is_some_and(|text| text.contains("{{")) {
             return;
         }
-        if let Some(variants) = alternatives(schema) {
-            self.check_alternatives(schema, variants, node, name, depth);
+        if let Some(variants) = alternatives(schema)
+            && !self.check_alternatives(variants, node, name, depth)
+        {
             return;
         }
         if let Some(words) = words(schema) {
@@ -112,22 +113,29 @@ impl<'a> Shape<'a> {
         self.report(self.mismatch.wrong, node.position, message, hint);
     }
 
-    fn check_alternatives(&mut self, schema: &'a Value, variants: &'a [Value], node: &Node, name: &str, depth: usize) {
+    /// Checks against the alternative that fits best; false where none takes this kind of value.
+    fn check_alternatives(&mut self, variants: &'a [Value], node: &Node, name: &str, depth: usize) -> bool {
         let resolved: Vec<&Value> = variants.iter().map(|variant| self.resolve(variant)).collect();
-        let fitting = resolved.iter().find(|variant| {
+        let fitting = resolved.iter().filter(|variant| {
             let kinds = kinds(variant);
             kinds.is_empty() || kinds.iter().any(|kind| accepts(kind, node))
         });
-        if let Some(variant) = fitting {
+        let before = self.findings.len();
+        let mut best: Option<Vec<Finding>> = None;
+        for variant in fitting {
             self.check(variant, node, name, depth + 1);
-        } else {
+            let found = self.findings.split_off(before);
+            if best.as_ref().is_none_or(|best| found.len() < best.len()) {
+                best = Some(found);
+            }
+        }
+        let Some(best) = best else {
             let kinds: Vec<&str> = resolved.iter().flat_map(|variant| kinds(variant)).collect();
             self.wrong(node, name, &kinds);
-        }
-        // Properties that stand beside the alternatives hold for all of them.
-        if let (Some(Value::Object(_)), Content::Map(entries)) = (schema.get("properties"), &node.content) {
-            self.check_map(schema, node.position, entries, name, depth);
-        }
+            return false;
+        };
+        self.findings.extend(best);
+        true
     }
 
     fn check_words(&mut self, words: &[&Value], node: &Node, name: &str) {
@@ -201,6 +209,10 @@ impl<'a> Shape<'a> {
     }
 
     fn unknown(&mut self, entry: &Entry, properties: Option<&serde_json::Map<String, Value>>) {
+        // Looking for a likely name costs time that a finding beyond the limit is not worth.
+        if self.findings.len() >= FINDING_LIMIT {
+            return;
+        }
         let known: Vec<&str> = properties.into_iter().flat_map(|map| map.keys()).map(String::as_str).collect();
         let hint = match suggestion(&entry.key, known.iter().copied()) {
             Some(word) => Some(format!("did you mean `{word}`?")),

@@ -7,8 +7,12 @@
     reason = "a failed test panics, and a skipped one says so"
 )]
 
+mod catalog;
 mod hostile;
+mod linting;
+mod markdown;
 mod reading;
+mod reports;
 mod roundtrip;
 mod samples;
 mod schema;
