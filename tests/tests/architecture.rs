@@ -11,14 +11,18 @@ use serde_json::Value;
 /// Crates that may hold no clock, randomness, runtime, file or network.
 const PURE: &[&str] = &["runbook", "engine", "trust"];
 
+/// Members that never ship and may depend on anything.
+const UNSHIPPED: &[&str] = &["testkit", "tests"];
+
 /// External crates that belong to few of ours; nobody else may name them.
 const OWNED: &[(&str, &[&str])] = &[
     ("automerge", &["sync"]),
-    ("axum", &["operator", "terminal", "testkit", "sync-server"]),
+    ("axum", &["operator", "terminal", "sync-server"]),
     ("clap", &["terminal", "sync-server"]),
     ("crossterm", &["terminal"]),
     ("ed25519-dalek", &["trust"]),
     ("getrandom", &["cockpit"]),
+    ("granit-parser", &["runbook"]),
     ("hickory-resolver", &["actions"]),
     ("k8s-openapi", &["actions", "operator"]),
     ("kube", &["actions", "operator"]),
@@ -152,7 +156,7 @@ fn our_crates_depend_on_each_other_exactly_along_the_stated_arrows() {
     let members = members(&metadata);
     let stated = stated_arrows();
     let mut wrong = Vec::new();
-    for (name, package) in &members {
+    for (name, package) in members.iter().filter(|(name, _)| !UNSHIPPED.contains(&name.as_str())) {
         let Some(allowed) = stated.get(name) else {
             wrong.push(format!("`{name}` has no line under Arrows in ARCHITECTURE.md"));
             continue;
@@ -195,6 +199,9 @@ fn a_client_library_is_named_only_by_the_crates_that_own_it() {
     let metadata = metadata();
     let mut wrong = Vec::new();
     for (name, package) in members(&metadata) {
+        if UNSHIPPED.contains(&name.as_str()) {
+            continue;
+        }
         let direct = shipped_dependencies(package);
         for (external, owners) in OWNED {
             if direct.contains(*external) && !owners.contains(&name.as_str()) {
