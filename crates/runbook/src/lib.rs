@@ -9,6 +9,7 @@ pub mod finding;
 pub mod format;
 pub mod lint;
 pub mod model;
+pub mod policy;
 pub mod report;
 mod sink;
 pub mod template;

@@ -504,9 +504,9 @@ impl Lexer<'_> {
         }
         let name = (self.names)(value);
         match state {
-            'd' => self.lexed.script.push_str(&format!("${{{name}}}")),
-            '\'' => self.lexed.script.push_str(&format!("'\"${name}\"'")),
-            _ => self.lexed.script.push_str(&format!("\"${name}\"")),
+            'd' => self.lexed.script.extend(["${", &name, "}"]),
+            '\'' => self.lexed.script.extend(["'\"$", &name, "\"'"]),
+            _ => self.lexed.script.extend(["\"$", &name, "\""]),
         }
     }
 

@@ -65,6 +65,12 @@ fn text_of(program: &str) -> Option<Text> {
     })
 }
 
+/// Whether a program runs a text that it is given as shell commands.
+pub(super) fn runs_text(program: &str) -> bool {
+    let name = base_name(program);
+    matches!(text_of(name), Some(Text::Shell | Text::All | Text::Remote)) || matches!(name, "su" | "runuser")
+}
+
 /// Builtins whose arguments a shell parses again, by the first word of a command.
 const REPARSING: [&str; 14] = [
     "source", ".", "trap", "let", "declare", "typeset", "unset", "read", "alias", "getopts", "[[", "select", "at",

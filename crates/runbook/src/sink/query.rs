@@ -1,4 +1,6 @@
-//! LogQL and PromQL: values stand inside quoted strings and are escaped for them.
+//! `LogQL` and `PromQL`: values stand inside quoted strings and are escaped for them.
+
+use std::fmt::Write as _;
 
 use super::{Refusal, single_text};
 use crate::template::{Filled, Origin, Piece};
@@ -131,7 +133,9 @@ fn quoted(filled: &Filled, text: &str, quote: char) -> Result<String, Refusal> {
                 escaped.push('\\');
                 escaped.push(c);
             }
-            c if c.is_control() => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if c.is_control() => {
+                write!(escaped, "\\u{:04x}", u32::from(c)).expect("writing to a string never fails");
+            },
             c => escaped.push(c),
         }
     }

@@ -3,6 +3,8 @@
 //! A small lexer follows the literal text: strings, template literals with their `${…}`, comments, regular
 //! expressions. Where a division cannot be told from a regular expression, every later value is refused.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::{Refusal, check_json, is_hidden, single_text};
@@ -134,9 +136,8 @@ impl Reader {
             self.escape = false;
             self.braced_escape = false;
             self.digits = match c {
-                'x' => 2,
+                'x' | '0'..='7' => 2,
                 'u' => 4,
-                '0'..='7' => 2,
                 _ => 0,
             };
             return true;
@@ -241,8 +242,7 @@ impl Reader {
                     self.last = Last::Operator;
                 }
             },
-            '<' if next == Some('!') => self.lost = true,
-            '#' if next == Some('!') => self.lost = true,
+            '<' | '#' if next == Some('!') => self.lost = true,
             '-' if next == Some('-') && third == Some('>') => self.lost = true,
             '+' | '-' if next == Some(c) => {
                 self.last = Last::Either;
@@ -402,7 +402,7 @@ fn escape_into(output: &mut String, text: &str) {
         if escape {
             let mut units = [0_u16; 2];
             for unit in c.encode_utf16(&mut units) {
-                output.push_str(&format!("\\u{unit:04x}"));
+                write!(output, "\\u{unit:04x}").expect("writing to a string never fails");
             }
         } else {
             output.push(c);

@@ -1,5 +1,6 @@
 //! URLs and hosts: each value becomes one percent-encoded part, or a host that is a DNS name.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Refusal, is_hidden, single_text};
@@ -197,7 +198,7 @@ pub(crate) fn percent_encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            write!(encoded, "%{byte:02X}").expect("writing to a string never fails");
         }
     }
     encoded

@@ -29,7 +29,7 @@ struct Evaluated<'d> {
     path: Option<String>,
 }
 
-impl<'d> Evaluated<'d> {
+impl Evaluated<'_> {
     fn owned(value: Value, origin: Origin) -> Self {
         Self { value: Some(Cow::Owned(value)), missing: Vec::new(), origin, path: None }
     }
@@ -338,7 +338,7 @@ pub(crate) fn secret_name(value: &Value) -> Option<&str> {
     if fields.len() == 1 { fields.get("$secret")?.as_str() } else { None }
 }
 
-fn follow<'d>(start: Dot<'d>, fields: impl Iterator<Item = impl AsRef<str>>, offset: usize) -> Evaluated<'d> {
+fn follow(start: Dot<'_>, fields: impl Iterator<Item = impl AsRef<str>>, offset: usize) -> Evaluated<'_> {
     let Dot { value, mut path, mut origin } = start;
     let mut current = Some(value);
     for field in fields {

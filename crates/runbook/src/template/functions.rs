@@ -171,9 +171,9 @@ pub(super) fn apply(function: Function, arguments: &[Value]) -> Result<Value, St
         Function::Trim => Value::String(scalar(function, at(arguments, 0))?.trim().to_owned()),
         Function::Printf => Value::String(printf(arguments)?),
         Function::Join => {
-            let (list, separator) = match (at(arguments, 0), at(arguments, 1)) {
-                (Value::Array(list), separator) | (separator, Value::Array(list)) => (list, separator),
-                _ => return Err("`join` takes a separator and a list".to_owned()),
+            let ((Value::Array(list), separator) | (separator, Value::Array(list))) = (at(arguments, 0), at(arguments, 1))
+            else {
+                return Err("`join` takes a separator and a list".to_owned());
             };
             let parts: Vec<String> = list.iter().map(text).collect();
             let separator = scalar(function, separator)?;
@@ -190,10 +190,10 @@ pub(super) fn apply(function: Function, arguments: &[Value]) -> Result<Value, St
         Function::Quote => Value::String(Value::String(scalar(function, at(arguments, 0))?).to_string()),
         Function::ToJson => Value::String(at(arguments, 0).to_string()),
     };
-    match &value {
-        Value::String(text) if text.len() > MAX_VALUE => Err(format!("`{}` gives too much text", function.name())),
-        _ => Ok(value),
+    if value.as_str().is_some_and(|text| text.len() > MAX_VALUE) {
+        return Err(format!("`{}` gives too much text", function.name()));
     }
+    Ok(value)
 }
 
 fn at(arguments: &[Value], index: usize) -> &Value {
@@ -261,7 +261,9 @@ fn arithmetic(function: Function, left: &Value, right: &Value) -> Result<Value, 
     let read = |value: &Value| {
         Quantity::of(value).ok_or_else(|| match value {
             Value::String(text) => format!("`{name}` takes numbers, and `{}` is none", shortened(text)),
-            _ => format!("`{name}` takes numbers, not {}", kind(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                format!("`{name}` takes numbers, not {}", kind(value))
+            }
         })
     };
     let (left, right) = (read(left)?, read(right)?);
