@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 ///
 /// Starts as a reading, idempotent, available action without parameters.
 #[derive(Debug, Clone)]
+#[must_use = "a declaration is worth something once it is built"]
 pub struct Declaration {
     spec: ActionSpec,
     parameters: Map<String, Value>,

@@ -1,12 +1,16 @@
 //! The action registry: the only way to touch the world.
 
 pub mod action;
+pub mod automation;
 pub mod command;
 pub mod crash;
 pub mod declaration;
 pub mod declared;
 mod encodings;
 pub mod host_functions;
+pub mod http;
+pub mod notification;
+mod preparation;
 pub mod process;
 pub mod redact;
 pub mod registry;

@@ -31,7 +31,8 @@ const LONGEST_KEY_END: usize = 96;
 
 const KEY_BEGIN: &str = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----";
 
-/// The shapes of common tokens. Groups called `keep…` stay, the rest of a match is replaced.
+/// The shapes of common tokens. Groups called `keep…` stay, the rest of a match is replaced. None reaches over the end of
+/// a line, because output is released line by line.
 static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
     let shapes = [
         // A private key; its body is dropped up to the end line by `Swallow::Key`.
@@ -44,9 +45,9 @@ static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
         r"\bxapp-[A-Za-z0-9-]{8,}",
         r"https://hooks\.slack\.com/services/[A-Za-z0-9/_-]+",
         r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,3}",
-        r#"(?P<keep1>(?i:\bauthorization["']?\s{0,3}[:=]\s{0,3}["']?(?:bearer|basic|token|digest)\s{1,3}))[^\s"',;]+"#,
+        r#"(?P<keep1>(?i:\bauthorization["']?[ \t]{0,3}[:=][ \t]{0,3}["']?(?:bearer|basic|token|digest)[ \t]{1,3}))[^\s"',;]+"#,
         r"(?P<keep2>(?i:\bbearer )\s{0,2})[A-Za-z0-9._~+/=-]{12,}",
-        r#"(?P<keep3>(?i:\b[a-z0-9_.-]{0,40}(?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?key|auth[_-]?token|access[_-]?token|refresh[_-]?token|pgpassword|private[_-]?key)["']?\s{0,3}[:=]\s{0,3}))(?:"[^"\r\n]+"|'[^'\r\n]+'|[^\s"',;&}\])]+)"#,
+        r#"(?P<keep3>(?i:\b[a-z0-9_.-]{0,40}(?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?key|auth[_-]?token|access[_-]?token|refresh[_-]?token|pgpassword|private[_-]?key)["']?[ \t]{0,3}[:=][ \t]{0,3}))(?:"[^"\r\n]+"|'[^'\r\n]+'|[^\s"',;&}\])]+)"#,
         r#"(?P<keep4>\b[A-Za-z][A-Za-z0-9+.-]{1,20}://)[^\s/?#"'@]+(?P<keep5>@)"#,
     ];
     let pattern = shapes.map(|shape| format!("(?:{shape})")).join("|");
@@ -78,19 +79,25 @@ impl Redaction {
     /// Looks for these values in all their encodings, and for token shapes.
     pub fn of_secrets<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut forms: Vec<Vec<u8>> = Vec::new();
+        // Alternatives of the pattern, with the length by which they are ordered.
+        let mut alternatives: Vec<(usize, String)> = Vec::new();
         for secret in secrets {
             let trimmed = secret.trim();
             if trimmed.len() >= SHORTEST_SECRET {
-                forms.extend(encodings::all(secret.as_bytes()));
-                forms.extend(encodings::all(trimmed.as_bytes()));
+                for value in [secret, trimmed].map(str::as_bytes) {
+                    forms.extend(encodings::all(value));
+                    alternatives.push((value.len(), encodings::percent_pattern(value)));
+                }
             }
         }
+        alternatives.extend(forms.iter().map(|form| (form.len(), encodings::literal_pattern(form))));
         // Longest first, because the first alternative that matches is taken.
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
-        let longest = forms.first().map_or(0, Vec::len);
+        alternatives.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        alternatives.dedup();
+        // In percent-encoded text every byte may take three.
+        let longest = forms.iter().map(Vec::len).max().unwrap_or(0) * 3;
         let across_lines = forms.iter().filter(|form| form.iter().any(|byte| is_line_end(*byte))).cloned().collect();
-        Self { literals: literal_pattern(&forms), across_lines, longest }
+        Self { literals: compiled(&alternatives), across_lines, longest }
     }
 
     /// How many bytes of raw output have to precede a cut so that nothing secret survives right after it.
@@ -188,26 +195,17 @@ fn found_token(captures: &Captures<'_>) -> Found {
     }
 }
 
-fn literal_pattern(forms: &[Vec<u8>]) -> Option<Regex> {
-    if forms.is_empty() {
+fn compiled(alternatives: &[(usize, String)]) -> Option<Regex> {
+    if alternatives.is_empty() {
         return None;
     }
-    let alternatives: Vec<String> = forms.iter().map(|form| hex_escaped(form)).collect();
-    let pattern = RegexBuilder::new(&alternatives.join("|"))
+    let patterns: Vec<&str> = alternatives.iter().map(|(_, pattern)| pattern.as_str()).collect();
+    let pattern = RegexBuilder::new(&patterns.join("|"))
         .unicode(false)
         .size_limit(256 * 1024 * 1024)
         .build()
         .expect("escaped bytes are a pattern, and requests are bounded far below the size limit");
     Some(pattern)
-}
-
-fn hex_escaped(form: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut escaped = String::with_capacity(form.len() * 4);
-    for byte in form {
-        write!(escaped, "\\x{byte:02x}").expect("writing to a string does not fail");
-    }
-    escaped
 }
 
 fn is_line_end(byte: u8) -> bool {
@@ -241,10 +239,8 @@ impl Redactor {
     /// Takes a chunk and returns what is safe to show so far.
     pub fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
         self.pending.extend_from_slice(chunk);
-        let ready = match chunk.iter().any(|byte| is_line_end(*byte)) || self.pending.len() > LONGEST_LINE {
-            true => self.safe_length(),
-            false => 0,
-        };
+        let look = chunk.iter().any(|byte| is_line_end(*byte)) || self.pending.len() > LONGEST_LINE;
+        let ready = if look { self.safe_length() } else { 0 };
         self.emit(ready, false)
     }
 

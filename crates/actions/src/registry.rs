@@ -8,6 +8,8 @@ use belay_runbook::action::{ActionCatalog, ActionSpec};
 use crate::action::Action;
 use crate::command::CommandRun;
 use crate::declared;
+use crate::http::{Healthcheck, HealthcheckBatch};
+use crate::notification::NotificationSend;
 use crate::process::Helpers;
 
 /// The registered actions: the only way to touch the world.
@@ -29,6 +31,9 @@ impl Registry {
             registry.register(Arc::new(declared::Declared::new(spec)));
         }
         registry.register(Arc::new(CommandRun::new(Arc::clone(helpers))));
+        registry.register(Arc::new(Healthcheck::default()));
+        registry.register(Arc::new(HealthcheckBatch::default()));
+        registry.register(Arc::new(NotificationSend::default()));
         registry
     }
 

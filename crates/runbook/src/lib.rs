@@ -4,6 +4,7 @@
 
 pub mod act;
 pub mod action;
+pub mod automation;
 pub mod commands;
 pub mod finding;
 pub mod format;

@@ -204,11 +204,8 @@ impl Helpers {
     fn send(&self, mut request: Request, output: &OutputSink) -> Result<Sent, String> {
         let survives = request.survives;
         for last in [false, true] {
-            let connection = match survives {
-                true => Connection::start(self).map(Arc::new),
-                false => self.shared_connection(),
-            }
-            .map_err(|error| chain(&error))?;
+            let connection = if survives { Connection::start(self).map(Arc::new) } else { self.shared_connection() };
+            let connection = connection.map_err(|error| chain(&error))?;
             let (sender, ended) = oneshot::channel();
             request.job = connection.next_job.fetch_add(1, Ordering::Relaxed);
             let job = request.job;

@@ -215,14 +215,13 @@ impl Job {
         }
         let silent = self.streams.iter().all(|tap| tap.pipe.is_none());
         let lingered = self.linger_until.is_some_and(|until| until <= now);
-        let over = match self.phase {
+        match self.phase {
             Phase::Running => self.exited() && (silent || lingered),
             // The child may have gone while others of its family ignore the request; they are killed at the end of the
             // grace.
             Phase::Asked { .. } => self.exited() && silent && self.kin(helper, alone).members().is_empty(),
             Phase::Killed { give_up_at, .. } => (self.exited() && (silent || lingered)) || give_up_at <= now,
-        };
-        over
+        }
     }
 
     /// Kills everything that belongs to it, again and again while a fork could have slipped through.

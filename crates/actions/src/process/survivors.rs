@@ -106,7 +106,7 @@ pub fn find(directory: &Path) -> Result<Vec<(Survivor, Liveness)>, SurvivorError
                 found.push((survivor, liveness));
             }
             Ok(Ok(_) | Err(_)) | Err(_) => {
-                tracing::warn!(path = %path.display(), "a record of a command is unreadable")
+                tracing::warn!(path = %path.display(), "a record of a command is unreadable");
             }
         }
     }

@@ -1,0 +1,208 @@
+//! One check of an endpoint.
+
+use std::time::{Duration, Instant};
+
+use belay_runbook::act::EXCERPT_LIMIT;
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use super::client::{self, RequestError};
+use crate::action::{ActionError, Surroundings};
+use crate::redact::Redaction;
+
+/// The largest part of a body that is read.
+const BODY_LIMIT: usize = 256 * 1024;
+
+/// The longest glimpse that a preparation takes.
+const GLIMPSE: Duration = Duration::from_secs(2);
+
+/// What is asked and expected, whichever the endpoint.
+#[derive(Debug, Clone)]
+pub(super) struct Check {
+    expected_status: u16,
+    timeout: Duration,
+    method: Method,
+    expect_body: Option<String>,
+    headers: HeaderMap,
+    redaction: Redaction,
+}
+
+/// What an endpoint was seen to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Health {
+    pub(super) healthy: bool,
+    pub(super) status: Option<u16>,
+    pub(super) latency: Duration,
+    /// Why it is not healthy, redacted.
+    pub(super) error: Option<String>,
+    /// The start of the body, redacted.
+    pub(super) excerpt: String,
+}
+
+impl Health {
+    pub(super) fn output(&self) -> Value {
+        json!({
+            "healthy": self.healthy,
+            "status": self.status,
+            "latencyMs": u64::try_from(self.latency.as_millis()).unwrap_or(u64::MAX),
+            "error": self.error,
+        })
+    }
+}
+
+impl Check {
+    /// Reads the parameters; `target` is the one that names the endpoints.
+    pub(super) fn read(parameters: &Value, target: &str, surroundings: &Surroundings) -> Result<Self, ActionError> {
+        let known = [target, "expectedStatus", "timeout", "method", "expectBody", "headers"];
+        let Value::Object(fields) = parameters else { return Err(wrong(target, "it is missing".to_owned())) };
+        if let Some(unknown) = fields.keys().find(|name| !known.contains(&name.as_str())) {
+            return Err(wrong(unknown, "there is no such parameter".to_owned()));
+        }
+        let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
+        let expected_status = match given("expectedStatus") {
+            None => 200,
+            Some(value) => value
+                .as_u64()
+                .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+                .and_then(|status| u16::try_from(status).ok())
+                .filter(|status| (100..=599).contains(status))
+                .ok_or_else(|| wrong("expectedStatus", "it is no HTTP status".to_owned()))?,
+        };
+        let timeout = match given("timeout") {
+            None => Duration::from_secs(5),
+            Some(value) => value
+                .as_f64()
+                .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+                .filter(|seconds| *seconds > 0.0 && *seconds <= 3600.0)
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                .ok_or_else(|| wrong("timeout", "it is no number of seconds from 0 to 3600".to_owned()))?,
+        };
+        let method = match given("method").map(Value::as_str) {
+            None | Some(Some("GET")) => Method::GET,
+            Some(Some("HEAD")) => Method::HEAD,
+            Some(_) => return Err(wrong("method", "it is neither GET nor HEAD".to_owned())),
+        };
+        let expect_body = match given("expectBody") {
+            None => None,
+            Some(Value::String(_)) if method == Method::HEAD => {
+                return Err(wrong("expectBody", "an answer to HEAD has no body".to_owned()));
+            }
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(_) => return Err(wrong("expectBody", "it is no text".to_owned())),
+        };
+        let (headers, redaction) = read_headers(given("headers"), surroundings)?;
+        let timeout = surroundings.timeout.map_or(timeout, |limit| limit.min(timeout));
+        Ok(Self { expected_status, timeout, method, expect_body, headers, redaction })
+    }
+
+    /// The same with the short patience of a preparation.
+    pub(super) fn brief(self) -> Self {
+        Self { timeout: self.timeout.min(GLIMPSE), ..self }
+    }
+
+    /// Asks with little patience.
+    pub(super) async fn glimpse(self, url: &str) -> Result<Health, RequestError> {
+        self.brief().ask(url).await
+    }
+
+    /// Asks. Whatever the endpoint does is an answer; an error is a target that is not asked at all.
+    pub(super) async fn ask(&self, url: &str) -> Result<Health, RequestError> {
+        let url = client::url(url)?;
+        let client = client::client(&url)?;
+        let start = Instant::now();
+        let request = client.request(self.method.clone(), url).headers(self.headers.clone()).timeout(self.timeout);
+        let mut health =
+            Health { healthy: false, status: None, latency: Duration::ZERO, error: None, excerpt: String::new() };
+        match request.send().await {
+            Ok(response) => {
+                health.latency = start.elapsed();
+                health.status = Some(response.status().as_u16());
+                let body = read_body(response).await;
+                self.judge(&mut health, body);
+            }
+            Err(error) => {
+                if let Some(refused) = client::refused(&error) {
+                    return Err(refused.into());
+                }
+                health.latency = start.elapsed();
+                health.error = Some(self.redaction.text(&client::problem(error)));
+            }
+        }
+        Ok(health)
+    }
+
+    fn judge(&self, health: &mut Health, body: Result<Vec<u8>, String>) {
+        let status = health.status.unwrap_or_default();
+        let text = match body {
+            Ok(body) => String::from_utf8_lossy(&body).into_owned(),
+            Err(problem) => {
+                health.error = Some(self.redaction.text(&format!("the body could not be read: {problem}")));
+                return;
+            }
+        };
+        health.excerpt = crate::command::report::shortened(&self.redaction.text(&text), EXCERPT_LIMIT);
+        if status != self.expected_status {
+            health.error = Some(format!("status {status} instead of {}", self.expected_status));
+        } else if self.expect_body.as_ref().is_some_and(|expected| !text.contains(expected)) {
+            health.error = Some("the body does not hold the expected text".to_owned());
+        } else {
+            health.healthy = true;
+        }
+    }
+}
+
+/// Reads a bounded part of a body.
+async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while body.len() < BODY_LIMIT {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk[..chunk.len().min(BODY_LIMIT - body.len())]),
+            Ok(None) => break,
+            Err(error) => return Err(client::problem(error)),
+        }
+    }
+    Ok(body)
+}
+
+fn read_headers(given: Option<&Value>, surroundings: &Surroundings) -> Result<(HeaderMap, Redaction), ActionError> {
+    let mut headers = HeaderMap::new();
+    let mut secrets = Vec::new();
+    let fields = match given {
+        None => return Ok((headers, Redaction::tokens())),
+        Some(Value::Object(fields)) => fields,
+        Some(_) => return Err(wrong("headers", "it is no map".to_owned())),
+    };
+    for (name, value) in fields {
+        let problem = |problem: &str| wrong(&format!("headers.{name}"), problem.to_owned());
+        let parsed: HeaderName = name.parse().map_err(|_| problem("it is no name of a header"))?;
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(flag) => flag.to_string(),
+            Value::Object(fields) if fields.len() == 1 => {
+                let secret = fields.get("$secret").and_then(Value::as_str);
+                let secret = secret.ok_or_else(|| problem("an object here has to be {\"$secret\": NAME}"))?;
+                let found = surroundings.secrets.secret(secret);
+                let found = found.ok_or_else(|| problem(&format!("secret `{secret}` does not exist")))?;
+                secrets.push(found.expose_secret().to_owned());
+                found.expose_secret().to_owned()
+            }
+            Value::Null | Value::Array(_) | Value::Object(_) => return Err(problem("it is no text")),
+        };
+        let mut text = HeaderValue::from_str(&text).map_err(|_| problem("it holds characters that a header cannot"))?;
+        text.set_sensitive(true);
+        headers.insert(parsed, text);
+    }
+    Ok((headers, Redaction::of_secrets(secrets.iter().map(String::as_str))))
+}
+
+/// A URL without the credentials that it may hold.
+pub(super) fn shown(url: &str) -> String {
+    Redaction::tokens().text(url)
+}
+
+pub(super) fn wrong(parameter: &str, problem: String) -> ActionError {
+    ActionError::Parameter { parameter: parameter.to_owned(), problem }
+}

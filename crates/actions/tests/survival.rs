@@ -1,0 +1,137 @@
+//! Belay is killed while a command runs: a process that drives a helper gets SIGKILL.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use belay_actions::process::survivors::{self, Liveness};
+use belay_actions::process::{Helpers, spool};
+use belay_runbook::act::Ending;
+use support::{eventually, gone, helper_program, helpers, silent, wait_for_file};
+use tokio_util::sync::CancellationToken;
+
+/// Starts something that drives a helper.
+fn drive(home: &Path, invocation: &str, survives: bool, script: &str) -> Child {
+    Command::new(helper_program())
+        .args(["drive", home.to_str().unwrap(), invocation, &survives.to_string(), script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn kill(mut driver: Child) {
+    driver.kill().unwrap();
+    driver.wait().unwrap();
+}
+
+#[test]
+fn a_command_dies_with_belay() {
+    let home = tempfile::tempdir().unwrap();
+    let ready = home.path().join("ready");
+    let script = format!("(trap '' TERM; sleep 71) & touch {}; sleep 70", ready.display());
+    let driver = drive(home.path(), "dies", false, &script);
+    wait_for_file(&ready);
+    let run = home.path().join("run");
+    let found = survivors::find(&run).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].0.invocation.as_str(), found[0].1), ("dies", Liveness::Watched));
+    kill(driver);
+    assert!(eventually(|| gone("dies")), "the helper ends the whole family, even what ignores the request");
+    assert!(eventually(|| survivors::find(&run).unwrap().is_empty()), "nothing is left to recover");
+}
+
+#[test]
+fn a_command_that_survives_is_finished_and_its_outcome_adopted() {
+    let home = tempfile::tempdir().unwrap();
+    let (ready, go) = (home.path().join("ready"), home.path().join("go"));
+    let script = format!(
+        "touch {}; while ! [ -e {} ]; do sleep 0.01; done; echo restored; exit 3",
+        ready.display(),
+        go.display()
+    );
+    let driver = drive(home.path(), "survives/1", true, &script);
+    wait_for_file(&ready);
+    kill(driver);
+    let spooled = home.path().join("spool");
+    assert_eq!(spool::adopt(&spooled, "survives/1").unwrap(), None, "it still runs");
+    assert_eq!(survivors::find(&home.path().join("run")).unwrap()[0].1, Liveness::Watched);
+    std::fs::write(&go, "").unwrap();
+    assert!(eventually(|| spool::adopt(&spooled, "survives/1").unwrap().is_some()));
+    let outcome = spool::adopt(&spooled, "survives/1").unwrap().unwrap();
+    assert_eq!((outcome.ending, outcome.exit_code), (Ending::Failed, Some(3)));
+    assert_eq!(outcome.output["stdout"], "restored\n");
+    spool::acknowledge(&spooled, "survives/1").unwrap();
+    assert_eq!(spool::adopt(&spooled, "survives/1").unwrap(), None);
+}
+
+#[test]
+fn a_group_without_belay_and_helper_is_found_and_finished() {
+    let home = tempfile::tempdir().unwrap();
+    let ready = home.path().join("ready");
+    // The child kills its own helper once Belay is dead, so that nobody watches it.
+    let go = home.path().join("go");
+    let script = format!(
+        "setsid sleep 73 & helper=$PPID; touch {}; while ! [ -e {} ]; do sleep 0.01; done; kill -9 $helper; sleep 72",
+        ready.display(),
+        go.display()
+    );
+    let driver = drive(home.path(), "orphan", true, &script);
+    wait_for_file(&ready);
+    kill(driver);
+    std::fs::write(&go, "").unwrap();
+    let run = home.path().join("run");
+    assert!(eventually(|| survivors::find(&run).unwrap()[0].1 == Liveness::Orphaned));
+    let (survivor, _) = survivors::find(&run).unwrap().remove(0);
+    assert!(survivors::finish(&survivor, Duration::from_millis(300)) >= 2);
+    assert!(gone("orphan"), "what left the group is found by its mark");
+    assert_eq!(survivors::find(&run).unwrap()[0].1, Liveness::Gone);
+    survivors::forget(&run, "orphan").unwrap();
+    assert!(survivors::find(&run).unwrap().is_empty());
+}
+
+#[test]
+fn a_recycled_group_number_is_not_taken_for_a_survivor() {
+    let home = tempfile::tempdir().unwrap();
+    let own = i32::try_from(std::process::id()).unwrap();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let record = serde_json::json!({
+        "version": 1, "invocation": "other", "group": own, "start_time": 1, "boot_id": boot.trim(),
+        "survives": false, "helper": own, "helper_start_time": 1,
+    });
+    std::fs::write(home.path().join("x.json"), record.to_string()).unwrap();
+    let found = survivors::find(home.path()).unwrap();
+    assert_eq!(found[0].1, Liveness::Gone, "the number is ours, but the start time is another");
+}
+
+#[test]
+fn a_damaged_spool_file_is_an_error_and_never_an_outcome() {
+    let home = tempfile::tempdir().unwrap();
+    let driver =
+        drive(home.path(), "damaged", true, "echo $PPID; kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); sleep 0.05");
+    driver.wait_with_output().unwrap();
+    let spooled = home.path().join("spool");
+    assert!(eventually(|| spool::adopt(&spooled, "damaged").unwrap().is_some()));
+    let path = std::fs::read_dir(&spooled).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("succeeded", "failed")).unwrap();
+    assert!(spool::adopt(&spooled, "damaged").is_err());
+}
+
+#[tokio::test]
+async fn an_acknowledged_command_leaves_nothing_on_disk() {
+    let home = tempfile::tempdir().unwrap();
+    let helpers: Helpers = helpers().with_home(home.path().to_owned());
+    for (invocation, survives) in [("plain", false), ("surviving", true)] {
+        let command = belay_actions::process::Command { survives, ..support::script(invocation, "echo hi") };
+        let outcome = helpers.run(command, &CancellationToken::new(), silent()).await;
+        assert_eq!(outcome.ending, Ending::Succeeded);
+        assert_eq!(survivors::find(&home.path().join("run")).unwrap().len(), 1);
+        assert_eq!(spool::adopt(&home.path().join("spool"), invocation).unwrap().is_some(), survives);
+        helpers.acknowledge(invocation).unwrap();
+        assert!(survivors::find(&home.path().join("run")).unwrap().is_empty());
+        assert_eq!(spool::adopt(&home.path().join("spool"), invocation).unwrap(), None);
+    }
+}
