@@ -192,23 +192,25 @@ fn collect_value(value: &Value, texts: &mut Vec<String>) {
 
 /// The value in the parameter's type, or what is wrong with it.
 fn checked(input: &InputSpec, value: &Value) -> Result<Value, String> {
-    let read = match (input.kind, value) {
-        (InputKind::String | InputKind::Secret, Value::String(_)) => Some(value.clone()),
-        (InputKind::String, Value::Number(_) | Value::Bool(_)) => Some(Value::String(value.to_string())),
-        (InputKind::Secret, Value::Object(fields)) if fields.len() == 1 && fields.contains_key("$secret") => {
-            Some(value.clone())
+    let text = value.as_str().map(str::trim);
+    let read = match input.kind {
+        InputKind::String => match value {
+            Value::String(_) => Some(value.clone()),
+            Value::Number(_) | Value::Bool(_) => Some(Value::String(value.to_string())),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        },
+        InputKind::Secret => {
+            let by_name = value.as_object().is_some_and(|fields| fields.len() == 1 && fields.contains_key("$secret"));
+            (by_name || value.is_string()).then(|| value.clone())
         }
-        (InputKind::Integer, Value::Number(number)) if number.is_i64() || number.is_u64() => Some(value.clone()),
-        (InputKind::Integer, Value::String(text)) => text.trim().parse::<i64>().ok().map(Value::from),
-        (InputKind::Number, Value::Number(_)) => Some(value.clone()),
-        (InputKind::Number, Value::String(text)) => {
-            text.trim().parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from)
+        InputKind::Integer if value.is_i64() || value.is_u64() => Some(value.clone()),
+        InputKind::Integer => text.and_then(|text| text.parse::<i64>().ok()).map(Value::from),
+        InputKind::Number if value.is_number() => Some(value.clone()),
+        InputKind::Number => {
+            text.and_then(|text| text.parse::<f64>().ok()).filter(|number| number.is_finite()).map(Value::from)
         }
-        (InputKind::Boolean, Value::Bool(_)) => Some(value.clone()),
-        (InputKind::Boolean, Value::String(text)) => text.trim().parse::<bool>().ok().map(Value::Bool),
-        (
-            InputKind::String | InputKind::Integer | InputKind::Number | InputKind::Boolean | InputKind::Secret,
-            _) => None,
+        InputKind::Boolean if value.is_boolean() => Some(value.clone()),
+        InputKind::Boolean => text.and_then(|text| text.parse::<bool>().ok()).map(Value::Bool),
     };
     let read = read.ok_or_else(|| format!("is no {}", kind_word(input.kind)))?;
     let read = match (input.kind, read) {
@@ -298,16 +300,11 @@ impl Reader<'_> {
         let file: File = match serde_path_to_error::deserialize(value) {
             Ok(file) => file,
             Err(error) => {
-                let pointer: String = error
-                    .path()
-                    .iter()
-                    .map(|segment| {
-                        format!(
-                            "/{}",
-                            segment.to_string().trim_matches(['[', ']']).replace('~', "~0").replace('/', "~1")
-                        )
-                    })
-                    .collect();
+                let pointer = error.path().iter().fold(String::new(), |pointer, segment| {
+                    let segment = segment.to_string();
+                    let token = segment.trim_matches(['[', ']']).replace('~', "~0").replace('/', "~1");
+                    pointer + "/" + &token
+                });
                 let message = error.into_inner().to_string();
                 self.error(
                     &pointer,

@@ -46,7 +46,7 @@ pub fn silent() -> OutputSink {
 /// The processes of an invocation, by the mark in their environment.
 pub fn alive(invocation: &str) -> Vec<i32> {
     let digest = Sha256::digest(invocation.as_bytes());
-    let key: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = digest[..16].iter().fold(String::new(), |key, byte| key + &format!("{byte:02x}"));
     let mark = format!("{INVOCATION_VARIABLE}={key}");
     std::fs::read_dir("/proc")
         .unwrap()
