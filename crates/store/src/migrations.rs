@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
-use crate::error::StoreError;
+use crate::error::{Doing, StoreError};
 
 /// Marks the file as ours: `BLAY` in the header field `application_id`.
 pub(crate) const APPLICATION_ID: i64 = 0x424c_4159;
@@ -13,14 +13,26 @@ const STEPS: &[M<'_>] = &[M::up(include_str!("migrations/v1.sql"))];
 /// The schema version that this program writes.
 pub(crate) const LATEST: i64 = 1;
 
-/// Brings an older or empty file to [`LATEST`]. Each step is one transaction, so a crash leaves the older version whole.
+/// Brings an older or empty file to [`LATEST`]. Each step is one transaction, so a crash leaves an older version whole.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    Migrations::from_slice(STEPS).to_latest(connection).map_err(|error| {
-        if let rusqlite_migration::Error::RusqliteError { err, .. } = error {
-            return StoreError::sql("migrate the schema", err);
+    loop {
+        let before = version(connection)?;
+        let Err(error) = Migrations::from_slice(STEPS).to_latest(connection) else {
+            return Ok(());
+        };
+        // A step fails when another process has just done it; then the file is further along than before.
+        if version(connection)? > before {
+            continue;
         }
-        StoreError::Migration { detail: error.to_string() }
-    })
+        if let rusqlite_migration::Error::RusqliteError { err, .. } = error {
+            return Err(StoreError::sql("migrate the schema", err));
+        }
+        return Err(StoreError::Migration { detail: error.to_string() });
+    }
+}
+
+fn version(connection: &Connection) -> Result<i64, StoreError> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).doing("read the schema version")
 }
 
 #[cfg(test)]

@@ -67,6 +67,46 @@ fn hash(invocation: &str, chunk: &OutputChunk) -> [u8; 32] {
     RowHash::of(TABLE).text(invocation).integer(chunk.stream.number()).integer(chunk.at_ms).bytes(&chunk.bytes).finish()
 }
 
+/// What is known of all chunks of an invocation together.
+struct Total {
+    execution: Vec<u8>,
+    bytes: i64,
+    dropped: i64,
+    updated_ms: i64,
+}
+
+fn total_hash(invocation: &str, total: &Total) -> [u8; 32] {
+    RowHash::of("output")
+        .text(invocation)
+        .bytes(&total.execution)
+        .integer(total.bytes)
+        .integer(total.dropped)
+        .integer(total.updated_ms)
+        .finish()
+}
+
+fn total(connection: &Connection, invocation: &str) -> Result<Option<Total>, StoreError> {
+    let found = connection
+        .prepare_cached("SELECT execution, bytes, dropped, updated_ms, row_hash FROM output WHERE invocation = ?1")
+        .and_then(|mut select| {
+            let total = |row: &rusqlite::Row<'_>| {
+                let (execution, bytes, dropped) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok((Total { execution, bytes, dropped, updated_ms: row.get(3)? }, row.get::<_, Vec<u8>>(4)?))
+            };
+            select.query_row([invocation], total).optional()
+        })
+        .doing("read output")?;
+    match found {
+        Some((total, row_hash)) if row_hash == total_hash(invocation, &total) => Ok(Some(total)),
+        Some(_) => Err(damaged("output", invocation, "does not match its hash")),
+        None => Ok(None),
+    }
+}
+
+fn damaged(table: &'static str, invocation: &str, what: &str) -> StoreError {
+    StoreError::Damaged(Damage::new(table, format!("output of invocation `{}` {what}", invocation.escape_default())))
+}
+
 /// Adds a chunk as far as the limit of `limit` bytes for each invocation allows.
 pub(crate) fn append(
     connection: &Connection,
@@ -76,29 +116,30 @@ pub(crate) fn append(
     limit: u64,
 ) -> Result<Kept, StoreError> {
     let doing = "write output";
-    let before: i64 = connection
-        .prepare_cached("SELECT bytes FROM output WHERE invocation = ?1")
-        .and_then(|mut select| select.query_row([invocation], |row| row.get(0)).optional())
-        .doing(doing)?
-        .unwrap_or(0);
+    let mut total = total(connection, invocation)?.unwrap_or_else(|| Total {
+        execution: execution.as_bytes().to_vec(),
+        bytes: 0,
+        dropped: 0,
+        updated_ms: chunk.at_ms,
+    });
     let offered = chunk.bytes.len();
-    let room = limit.saturating_sub(before.cast_unsigned());
+    let room = limit.saturating_sub(total.bytes.cast_unsigned());
     let kept = usize::try_from(room).map_or(offered, |room| room.min(offered));
     let dropped = offered - kept;
     let number = |bytes: usize| i64::try_from(bytes).map_err(|_| StoreError::OutOfRange { field: "output" });
+    total.bytes = total.bytes.saturating_add(number(kept)?);
+    total.dropped = total.dropped.saturating_add(number(dropped)?);
+    total.updated_ms = total.updated_ms.max(chunk.at_ms);
     connection
-        .prepare_cached(
-            "INSERT INTO output (invocation, execution, bytes, dropped, updated_ms) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (invocation) DO UPDATE SET bytes = bytes + excluded.bytes,
-                 dropped = dropped + excluded.dropped, updated_ms = max(updated_ms, excluded.updated_ms)",
-        )
+        .prepare_cached("INSERT OR REPLACE INTO output VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
         .and_then(|mut put| {
             put.execute(params![
                 invocation,
-                execution.as_bytes(),
-                number(kept).unwrap_or(i64::MAX),
-                number(dropped).unwrap_or(i64::MAX),
-                chunk.at_ms
+                total.execution,
+                total.bytes,
+                total.dropped,
+                total.updated_ms,
+                total_hash(invocation, &total)
             ])
         })
         .doing(doing)?;
@@ -143,16 +184,19 @@ const COLUMNS: &str = "invocation, stream, at_ms, bytes, row_hash";
 
 pub(crate) fn read(connection: &Connection, invocation: &str) -> Result<Output, StoreError> {
     let doing = "read output";
-    let dropped: Option<i64> = connection
-        .query_row("SELECT dropped FROM output WHERE invocation = ?1", [invocation], |row| row.get(0))
-        .optional()
-        .doing(doing)?;
+    let total = total(connection, invocation)?;
     let mut statement = connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM output_chunks WHERE invocation = ?1 ORDER BY id"))
         .doing(doing)?;
     let rows = statement.query_map([invocation], raw).doing(doing)?;
-    let chunks = rows.map(|row| checked(row.doing(doing)?).map_err(StoreError::Damaged)).collect::<Result<_, _>>()?;
-    Ok(Output { chunks, dropped: dropped.unwrap_or(0).cast_unsigned() })
+    let chunks: Vec<OutputChunk> =
+        rows.map(|row| checked(row.doing(doing)?).map_err(StoreError::Damaged)).collect::<Result<_, _>>()?;
+    let found: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+    let (bytes, dropped) = total.map_or((0, 0), |total| (total.bytes, total.dropped));
+    if i64::try_from(found) != Ok(bytes) {
+        return Err(damaged(TABLE, invocation, "is not complete"));
+    }
+    Ok(Output { chunks, dropped: dropped.cast_unsigned() })
 }
 
 /// Deletes the output of invocations that wrote nothing since `before_ms`; returns how many there were.

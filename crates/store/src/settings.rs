@@ -1,6 +1,6 @@
 //! Table `settings`: keys and values.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::error::{Damage, Doing, StoreError};
 use crate::row_hash::RowHash;
@@ -19,21 +19,16 @@ fn checked(key: &str, value: String, row_hash: &[u8]) -> Result<String, StoreErr
     Err(StoreError::Damaged(Damage::new(TABLE, detail)))
 }
 
+/// Returns the value of a setting. All are read, past the index: there are few, and none is missed silently.
 pub(crate) fn get(connection: &Connection, key: &str) -> Result<Option<String>, StoreError> {
-    connection
-        .query_row("SELECT value, row_hash FROM settings WHERE key = ?1", [key], |row| {
-            Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?))
-        })
-        .optional()
-        .doing("read a setting")?
-        .map(|(value, row_hash)| checked(key, value, &row_hash))
-        .transpose()
+    let all = all(connection)?;
+    Ok(all.into_iter().find_map(|(found, value)| (found == key).then_some(value)))
 }
 
 pub(crate) fn all(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
     let doing = "read the settings";
     let mut statement =
-        connection.prepare_cached("SELECT key, value, row_hash FROM settings ORDER BY key").doing(doing)?;
+        connection.prepare_cached("SELECT key, value, row_hash FROM settings NOT INDEXED ORDER BY key").doing(doing)?;
     let rows = statement
         .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?)))
         .doing(doing)?;

@@ -22,8 +22,9 @@ fn hash(source: &CatalogSource) -> [u8; 32] {
 
 pub(crate) fn all(connection: &Connection) -> Result<Vec<CatalogSource>, StoreError> {
     let doing = "read the catalog's sources";
-    let mut statement =
-        connection.prepare_cached("SELECT path, added_ms, row_hash FROM catalog_sources ORDER BY path").doing(doing)?;
+    let mut statement = connection
+        .prepare_cached("SELECT path, added_ms, row_hash FROM catalog_sources NOT INDEXED ORDER BY path")
+        .doing(doing)?;
     let rows = statement
         .query_map([], |row| {
             let source = CatalogSource { path: row.get(0)?, added_ms: row.get(1)? };

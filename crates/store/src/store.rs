@@ -515,7 +515,11 @@ impl Store {
     /// # Errors
     /// When the file cannot be read at all.
     pub fn check(&self) -> Result<Vec<Damage>, StoreError> {
-        self.read(check::check)
+        // A connection of its own: FTS5 compares its index with what an earlier search of the connection has cached.
+        let vfs = self.inner.options.vfs.as_deref();
+        let mut connection = connect(&self.inner.path, vfs, Use::Read, self.inner.options.busy)?;
+        let snapshot = connection.transaction().doing("begin reading")?;
+        check::check(&snapshot)
     }
 }
 

@@ -7,6 +7,8 @@
 //! `[v, key, sealed_by, execution, session, seq, prev, cites, seen, kind, critical, body, [wall_ms, counter]]`.
 //! Bytes that are not the canonical form of what they say are refused, so that an event has one hash.
 
+use std::fmt;
+
 use ed25519_dalek::{Signature, VerifyingKey};
 use minicbor::{Decode, Encode};
 
@@ -151,7 +153,7 @@ impl Envelope {
 }
 
 /// An authentic envelope: it is only made by signing or by a successful check of the signature.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct SignedEnvelope {
     bytes: Vec<u8>,
     hash: Hash32,
@@ -221,6 +223,18 @@ impl SignedEnvelope {
     pub fn dependencies(&self) -> impl Iterator<Item = Hash32> + '_ {
         let genesis = (!self.envelope.is_genesis()).then(|| self.envelope.execution.hash());
         genesis.into_iter().chain(self.envelope.prev).chain(self.envelope.cites.iter().copied())
+    }
+}
+
+impl fmt::Debug for SignedEnvelope {
+    /// Names the event; what it says does not belong in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedEnvelope")
+            .field("hash", &self.hash)
+            .field("kind", &self.envelope.kind)
+            .field("chain", &self.chain())
+            .field("seq", &self.envelope.seq)
+            .finish_non_exhaustive()
     }
 }
 

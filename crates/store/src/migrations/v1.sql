@@ -54,7 +54,8 @@ CREATE TABLE output (
     execution  BLOB NOT NULL,
     bytes      INTEGER NOT NULL,
     dropped    INTEGER NOT NULL,
-    updated_ms INTEGER NOT NULL
+    updated_ms INTEGER NOT NULL,
+    row_hash   BLOB NOT NULL
 ) STRICT;
 CREATE INDEX output_by_execution ON output (execution);
 CREATE TABLE output_chunks (

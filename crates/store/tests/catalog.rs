@@ -1,0 +1,294 @@
+//! Catalog, search and output.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+
+mod common;
+
+use belay_store::{
+    CatalogSource, Document, Hit, MARK_END, MARK_START, Options, OutputChunk, SearchFilter, Store, Stream,
+};
+use belay_trust::ExecutionId;
+use common::{begin, open, open_with, row};
+use proptest::prelude::*;
+
+fn documents() -> Vec<Document> {
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    vec![
+        Document {
+            key: "bundled/pod-restart".to_owned(),
+            source: "bundled".to_owned(),
+            path: "pod-restart.yaml".to_owned(),
+            content_hash: "1".to_owned(),
+            id: "RB-001".to_owned(),
+            name: "pod-crash-loop".to_owned(),
+            title: "Restart a crashing pod".to_owned(),
+            description: "Finds out why a pod restarts again and again.".to_owned(),
+            symptoms: words(&["pod restarts every minute"]),
+            triggers: words(&["KubePodCrashLooping"]),
+            services: words(&["checkout"]),
+            tags: words(&["kubernetes", "pod"]),
+            severity: "high".to_owned(),
+            category: "incident_response".to_owned(),
+            domain: "infrastructure".to_owned(),
+            body: "kubectl rollout restart; Größe prüfen".to_owned(),
+        },
+        Document {
+            key: "bundled/db-failover".to_owned(),
+            source: "bundled".to_owned(),
+            content_hash: "2".to_owned(),
+            name: "database-failover".to_owned(),
+            title: "Fail over the database".to_owned(),
+            description: "Promotes the replica. Mentions KubePodCrashLooping in passing, and crash, and looping."
+                .to_owned(),
+            triggers: words(&["PostgresDown"]),
+            services: words(&["orders"]),
+            tags: words(&["postgres"]),
+            severity: "critical".to_owned(),
+            ..Document::default()
+        },
+        Document {
+            key: "mine/note".to_owned(),
+            source: "/srv/runbooks".to_owned(),
+            content_hash: "3".to_owned(),
+            title: "Note".to_owned(),
+            body: "nothing in particular".to_owned(),
+            ..Document::default()
+        },
+    ]
+}
+
+fn filled() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("belay.db"), 1);
+    store.put_documents(documents()).unwrap();
+    (folder, store)
+}
+
+fn keys(hits: &[Hit]) -> Vec<&str> {
+    hits.iter().map(|hit| hit.key.as_str()).collect()
+}
+
+#[test]
+fn the_last_word_is_a_prefix_and_accents_do_not_matter() {
+    let (_folder, store) = filled();
+    let search = |query: &str| store.search(query, &SearchFilter::default()).unwrap();
+    assert_eq!(keys(&search("crashing po")), ["bundled/pod-restart"]);
+    assert_eq!(keys(&search("promot")), ["bundled/db-failover"]);
+    assert_eq!(keys(&search("GROSSE")), Vec::<&str>::new());
+    assert_eq!(keys(&search("grö")), ["bundled/pod-restart"]);
+    assert_eq!(keys(&search("grosse größe")), ["bundled/pod-restart"], "any word will do when not all are found");
+}
+
+#[test]
+fn pieces_of_an_alert_name_are_found() {
+    let (_folder, store) = filled();
+    assert_eq!(keys(&store.search("postgres down", &SearchFilter::default()).unwrap()), ["bundled/db-failover"]);
+}
+
+#[test]
+fn the_document_of_exactly_this_alert_comes_first() {
+    let (_folder, store) = filled();
+    let hits = store.search(" kubepodcrashlooping ", &SearchFilter::default()).unwrap();
+    assert_eq!(keys(&hits), ["bundled/pod-restart", "bundled/db-failover"]);
+    assert!(hits[0].exact_alert && !hits[1].exact_alert);
+    assert!(hits[0].matched.contains(&"triggers"));
+    assert_eq!(hits[1].matched, ["description"]);
+}
+
+#[test]
+fn a_snippet_marks_the_words_that_were_found() {
+    let (_folder, store) = filled();
+    let hits = store.search("replica", &SearchFilter::default()).unwrap();
+    assert!(hits[0].snippet.contains(&format!("{MARK_START}replica{MARK_END}")), "{:?}", hits[0].snippet);
+    assert!(hits[0].score > 0.0);
+}
+
+#[test]
+fn filters_narrow_what_is_found_and_listed() {
+    let (_folder, store) = filled();
+    let list = |filter: SearchFilter| {
+        let hits = store.search("", &filter).unwrap();
+        keys(&hits).into_iter().map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    let all = SearchFilter::default();
+    assert_eq!(list(all.clone()).len(), 3, "no words list everything");
+    assert_eq!(list(SearchFilter { service: Some("Orders".to_owned()), ..all.clone() }), ["bundled/db-failover"]);
+    let tags = vec!["pod".to_owned(), "kubernetes".to_owned()];
+    assert_eq!(list(SearchFilter { tags, ..all.clone() }), ["bundled/pod-restart"]);
+    assert_eq!(list(SearchFilter { severity: Some("critical".to_owned()), ..all.clone() }), ["bundled/db-failover"]);
+    assert_eq!(list(SearchFilter { source: Some("/srv/runbooks".to_owned()), ..all.clone() }), ["mine/note"]);
+    assert_eq!(list(SearchFilter { category: Some("' OR 1=1".to_owned()), ..all.clone() }), Vec::<String>::new());
+    assert_eq!(list(SearchFilter { limit: Some(2), ..all.clone() }).len(), 2);
+    let other = SearchFilter { domain: Some("database".to_owned()), ..all };
+    assert!(store.search("KubePodCrashLooping", &other).unwrap().is_empty(), "an exact alert obeys the filter too");
+}
+
+#[test]
+fn documents_are_replaced_and_removed_with_everything_that_finds_them() {
+    let (_folder, store) = filled();
+    let find = |query: &str| store.search(query, &SearchFilter::default()).unwrap().len();
+    let mut changed = documents().remove(0);
+    changed.triggers = vec!["OtherAlert".to_owned()];
+    changed.title = "Changed".to_owned();
+    store.put_documents(vec![changed.clone()]).unwrap();
+    assert_eq!((find("changed"), find("crashing")), (1, 0));
+    assert_eq!(store.search("KubePodCrashLooping", &SearchFilter::default()).unwrap()[0].key, "bundled/db-failover");
+    assert_eq!(store.document_hashes("bundled").unwrap().len(), 2);
+    store.replace_documents("bundled", vec![changed]).unwrap();
+    assert_eq!(store.document_hashes("bundled").unwrap().into_keys().collect::<Vec<_>>(), ["bundled/pod-restart"]);
+    assert!(store.remove_document("bundled/pod-restart").unwrap());
+    assert!(!store.remove_document("bundled/pod-restart").unwrap());
+    assert_eq!(store.remove_documents("/srv/runbooks").unwrap(), 1);
+    assert!(store.search("", &SearchFilter::default()).unwrap().is_empty());
+    assert_eq!(store.check().unwrap(), []);
+}
+
+#[test]
+fn removing_a_source_removes_its_documents() {
+    let (_folder, store) = filled();
+    let source = CatalogSource { path: "/srv/runbooks".to_owned(), added_ms: 5 };
+    store.add_source(source.clone()).unwrap();
+    store.add_source(CatalogSource { added_ms: 9, ..source.clone() }).unwrap();
+    assert_eq!(store.sources().unwrap(), [source]);
+    assert!(store.remove_source("/srv/runbooks").unwrap());
+    assert!(!store.remove_source("/srv/runbooks").unwrap());
+    assert!(store.sources().unwrap().is_empty());
+    assert!(store.search("particular", &SearchFilter::default()).unwrap().is_empty());
+}
+
+#[test]
+fn a_query_of_any_characters_is_no_error() {
+    let (_folder, store) = filled();
+    let long = "restart \" OR NEAR(".repeat(1_000);
+    for query in [
+        "\"",
+        "\"\"\"",
+        "'",
+        "AND",
+        "a AND",
+        "NOT pod",
+        "NEAR(a b, 3)",
+        "title:pod",
+        "^pod",
+        "pod*",
+        "*",
+        "(",
+        ")",
+        "-pod",
+        "+pod",
+        "{title body}: pod",
+        "\0",
+        "pod\0crash",
+        "🦀",
+        "ⅷ ² ꟊ 𞤀",
+        "%",
+        "\\",
+        ";",
+        "--",
+        "\u{2}\u{3}",
+        &long,
+    ] {
+        for filter in
+            [SearchFilter::default(), SearchFilter { tags: vec![query.to_owned()], ..SearchFilter::default() }]
+        {
+            let found = store.search(query, &filter);
+            assert!(found.is_ok(), "{query:?}: {found:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+    #[test]
+    fn random_queries_and_documents_are_no_error(
+        queries in proptest::collection::vec(any::<String>(), 60),
+        operators in proptest::collection::vec("[\"'*^():{}+\\-\0 aA-Z]{0,40}", 60),
+        text in any::<String>(),
+    ) {
+        let (_folder, store) = filled();
+        let odd = Document {
+            key: text.clone(), title: text.clone(), body: text.clone(), triggers: vec![text.clone()], tags: vec![text.clone()],
+            ..Document::default()
+        };
+        store.put_documents(vec![odd]).unwrap();
+        for query in queries.iter().chain(&operators).chain([&text]) {
+            prop_assert!(store.search(query, &SearchFilter::default()).is_ok(), "{:?}", query);
+        }
+    }
+}
+
+fn chunk(stream: Stream, at_ms: i64, bytes: &[u8]) -> OutputChunk {
+    OutputChunk { stream, at_ms, bytes: bytes.to_vec() }
+}
+
+#[test]
+fn output_is_kept_in_order_up_to_its_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { output_limit: 8, ..Options::default() };
+    let store = open_with(&folder.path().join("belay.db"), 1, options);
+    let execution = ExecutionId([1; 32]);
+    store.append_output(execution, "run-1", chunk(Stream::Stdout, 1, b"hello")).unwrap();
+    let kept = store.append_output(execution, "run-1", chunk(Stream::Stderr, 2, b"world")).unwrap();
+    assert_eq!((kept.kept, kept.dropped), (3, 2));
+    store.append_output(execution, "run-1", chunk(Stream::Stdout, 3, b"more")).unwrap();
+    let output = store.read_output("run-1").unwrap();
+    assert_eq!(output.chunks, [chunk(Stream::Stdout, 1, b"hello"), chunk(Stream::Stderr, 2, b"wor")]);
+    assert_eq!(output.dropped, 6, "what is missing is counted");
+    assert_eq!(store.read_output("run-2").unwrap(), belay_store::Output::default());
+}
+
+#[test]
+fn old_output_and_old_executions_are_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("belay.db"), 1);
+    let (old, new) = (begin(&store, 2), begin(&store, 2));
+    for (id, finished, name) in [(old, 100, "old"), (new, 900, "new")] {
+        let finished = belay_store::ExecutionRow { finished_ms: Some(finished), ..row(id, "a", 1) };
+        store.put_projection(finished).unwrap();
+        store.append_output(id, name, chunk(Stream::Stdout, 50, b"text")).unwrap();
+    }
+    store.append_output(new, "recent", chunk(Stream::Stdout, 500, b"text")).unwrap();
+    assert_eq!(store.purge_output(60).unwrap(), 2);
+    assert!(store.read_output("old").unwrap().chunks.is_empty());
+    assert_eq!(store.forget_finished(500).unwrap(), [old]);
+    assert!(store.events(old).is_err());
+    assert_eq!(store.events(new).unwrap().len(), 2);
+    assert_eq!(store.execution(old).unwrap(), None);
+    assert_eq!(store.read_output("recent").unwrap().chunks.len(), 1);
+    assert_eq!(store.check().unwrap(), []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn an_index_that_was_changed_finds_what_a_fresh_one_finds(
+        changes in proptest::collection::vec((0_usize..6, proptest::collection::vec(0_usize..8, 0..5)), 1..25),
+    ) {
+        const WORDS: [&str; 8] = ["alpha", "alphabet", "beta", "Gamma", "größe", "delta", "deltaEpsilon", "zeta9"];
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder.path().join("belay.db"), 1);
+        let mut expected = std::collections::BTreeMap::new();
+        let find = |store: &Store, word: &str| {
+            let hits = store.search(word, &SearchFilter::default()).unwrap();
+            hits.into_iter().map(|hit| hit.key).collect::<std::collections::BTreeSet<_>>()
+        };
+        for (at, words) in changes {
+            let key = format!("document-{at}");
+            if words.is_empty() {
+                store.remove_document(&key).unwrap();
+                expected.remove(&key);
+            } else {
+                let body = words.iter().map(|&word| WORDS[word]).collect::<Vec<_>>().join(" ");
+                let document = Document { key: key.clone(), source: "s".to_owned(), body, ..Document::default() };
+                store.put_documents(vec![document.clone()]).unwrap();
+                expected.insert(key, document);
+            }
+            find(&store, "alpha");
+        }
+        let fresh = open(&folder.path().join("fresh.db"), 1);
+        fresh.put_documents(expected.into_values().collect()).unwrap();
+        for word in WORDS {
+            prop_assert_eq!(find(&store, word), find(&fresh, word), "{}", word);
+        }
+        prop_assert_eq!(store.check().unwrap(), []);
+    }
+}
