@@ -19,6 +19,7 @@ mod commands;
 mod effect;
 mod flow;
 pub mod rule;
+mod texts;
 
 /// What a runbook is checked against.
 #[derive(Clone, Copy)]
@@ -41,6 +42,7 @@ pub fn check(parsed: &Parsed, surroundings: &Surroundings<'_>) -> Vec<Finding> {
     flow::check(&mut linter);
     acts::check(&mut linter);
     commands::check(&mut linter);
+    texts::check(&mut linter);
     let mut findings = linter.findings;
     findings.sort_by(|a, b| (a.position, a.rule).cmp(&(b.position, b.rule)));
     findings

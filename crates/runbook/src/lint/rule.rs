@@ -91,6 +91,10 @@ rules! {
         "Inside a nested shell, `eval`, `ssh`, a here-document or a comment a value could become code. Pass it as an argument of its own.";
     TEMPLATE_SYNTAX "template-syntax" Error "A template expression does not parse."
         "Templates look like `{{ .Alert.Labels.pod }}` or `{{ multiply .CurrentMemory 1.5 }}`.";
+    COMMAND_SYNTAX "command-syntax" Error "A command that no shell would take."
+        "Something in the command or script is left open, or an argument vector is empty.";
+    UNLIKELY_PLACEHOLDER "unlikely-placeholder" Warning "Braces that are almost a placeholder."
+        "Only the name of a declared input in braces is a placeholder; anything else stays as it is. Fix its spelling or declare it.";
     CONDITION_SYNTAX "condition-syntax" Error "A condition is neither a literal nor a comparison."
         "Conditions are literals (`healthy: true`) or comparisons with a number (`\"< 80\"`, `\"!= x\"`); `\"== text\"` compares with text that starts like a comparison. `when` is a template that gives true or false.";
     MUTATING_WITHOUT_UNDO "mutating-without-undo" Warning "A step changes something and nothing says how to take it back."

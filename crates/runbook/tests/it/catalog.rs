@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use belay_runbook::action::{ActionSpec, Effect};
+use belay_runbook::action::{ActionSpec, Effect, Sink};
 use belay_runbook::finding::Finding;
 use belay_runbook::lint::{Surroundings, validate};
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ fn spec((name, effect, captures_undo, required, optional): &Row) -> ActionSpec {
         description: "A sample.".to_owned(),
         parameters: json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false }),
         output: json!({ "type": "object" }),
-        sinks: BTreeMap::new(),
+        sinks: BTreeMap::from([("script".to_owned(), Sink::Script), ("query".to_owned(), Sink::Query)]),
         effect: *effect,
         idempotent: *effect == Effect::Read,
         captures_undo: *captures_undo,
