@@ -7,6 +7,7 @@ use regex::Regex;
 use super::Linter;
 use super::rule::DEAD_COMMAND;
 use crate::model::{CommandSpec, Does, Undo};
+use crate::policy::Policy;
 
 /// What is dead, why, and what to use instead.
 struct Dead {
@@ -77,7 +78,10 @@ fn check_does(linter: &mut Linter<'_>, does: &Does, pointer: &str) {
     }
 }
 
-/// Whether a command is known to change nothing: a note, or a plain call of a tool that only looks.
+/// What holds where nobody has written a policy; a runbook is checked before anybody chooses one.
+static POLICY: LazyLock<Policy> = LazyLock::new(Policy::default_policy);
+
+/// Whether a command is known to change nothing: a note, or a plain call on the default policy's list.
 pub(super) fn reads_only(command: &CommandSpec) -> bool {
     let words: Vec<&str> = match command {
         CommandSpec::Line(line) => {
@@ -93,13 +97,7 @@ pub(super) fn reads_only(command: &CommandSpec) -> bool {
         CommandSpec::Argv(argv) => argv.iter().map(String::as_str).collect(),
         CommandSpec::Script(_) => return false,
     };
-    matches!(
-        words.as_slice(),
-        ["kubectl", "get" | "describe" | "logs" | "top" | "explain" | "version" | "cluster-info" | "api-resources", ..]
-            | ["kubectl", "rollout", "status" | "history", ..]
-            | ["kubectl", "auth", "can-i", ..]
-            | ["kubectl", "config", "view" | "current-context" | "get-contexts", ..]
-    )
+    POLICY.read_commands.iter().any(|pattern| pattern.matches(&words))
 }
 
 #[cfg(test)]
