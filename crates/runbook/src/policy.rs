@@ -194,7 +194,11 @@ impl Policy {
             return verdict;
         }
         for rule in &self.rules {
-            let Some(detail) = facts.holds(rule, case) else { continue };
+            let detail = match facts.answer_rule(rule, case) {
+                Answer::No => continue,
+                Answer::Yes(detail) => detail,
+                Answer::Unknown(why) => Some(why),
+            };
             let reason = Reason {
                 rule: rule.name.clone(),
                 text: detail
@@ -259,16 +263,16 @@ impl Facts {
     }
 
     /// Whether a rule applies, with what there is to add to its description.
-    fn holds(&self, rule: &PolicyRule, case: &Case<'_>) -> Option<Option<String>> {
+    fn answer_rule(&self, rule: &PolicyRule, case: &Case<'_>) -> Answer {
         let mut unknown = None;
         for condition in &rule.when {
             match self.answer(condition, case) {
-                Answer::Yes(detail) => return Some(detail),
+                Answer::Yes(detail) => return Answer::Yes(detail),
                 Answer::No => {}
-                Answer::Unknown(why) => unknown = Some(Some(why)),
+                Answer::Unknown(why) => unknown = Some(why),
             }
         }
-        unknown
+        unknown.map_or(Answer::No, Answer::Unknown)
     }
 
     fn answer(&self, condition: &Match, case: &Case<'_>) -> Answer {

@@ -11,6 +11,8 @@ use crate::template::{Filled, Origin, Piece, secret_name, shortened, value_text}
 mod query;
 mod script;
 pub(crate) mod shell;
+#[cfg(test)]
+mod tests;
 mod url;
 
 pub(crate) use url::values as url_values;

@@ -242,6 +242,7 @@ impl Lexer<'_> {
                 }
                 Some('<' | '>') => {
                     self.lexed.syntax = true;
+                    self.drop_descriptor(&mut words);
                     redirect = self.redirection();
                 }
                 Some(_) | None => {
@@ -318,6 +319,20 @@ impl Lexer<'_> {
         }
         self.depth -= 1;
         self.open_operator = false;
+    }
+
+    /// Takes back the digits of `2>`, which are no argument.
+    fn drop_descriptor(&self, words: &mut Vec<Word>) {
+        let before = self.at.checked_sub(1).and_then(|at| self.units.get(at));
+        let adjacent = matches!(before, Some(Unit::Char(c)) if c.is_ascii_digit());
+        let is_number = |word: &Word| {
+            !word.quoted
+                && !word.redirect
+                && word.literal().is_some_and(|text| text.bytes().all(|b| b.is_ascii_digit()))
+        };
+        if adjacent && words.last().is_some_and(is_number) {
+            words.pop();
+        }
     }
 
     /// Reads a redirection's operator; true where a word follows that is a file.
@@ -406,6 +421,7 @@ impl Lexer<'_> {
 
     /// Takes what stands between two brackets, quotes respected; no value may stand in it.
     fn region(&mut self, open: char, close: char, what: &str) {
+        let start = self.lexed.script.len();
         let mut depth = 0_usize;
         let mut quote: Option<char> = None;
         while let Some(unit) = self.peek() {
@@ -423,16 +439,18 @@ impl Lexer<'_> {
                     self.take();
                 }
                 (Some(open), c) if open == c => quote = None,
-                (Some(_), _) => {}
                 (None, '\'' | '"') => quote = Some(c),
                 (None, c) if c == open => depth += 1,
                 (None, c) if c == close => {
                     depth = depth.saturating_sub(1);
                     if depth == 0 {
+                        // Shells disagree on quotes and comments in here, so nothing behind them is certain.
+                        let inside = self.lexed.script.get(start..).unwrap_or("");
+                        self.lost |= inside.contains(['\'', '"', '`', '\\']) || (open == '(' && inside.contains('#'));
                         return;
                     }
                 }
-                (None, _) => {}
+                (Some(_) | None, _) => {}
             }
         }
         self.incomplete("a bracket");

@@ -43,6 +43,7 @@ const HOSTILE: [&str; 36] = [
     ")\ntouch CANARY #",
 ];
 
+#[allow(clippy::needless_pass_by_value, reason = "tests read better with a literal")]
 fn run(commands: &[CommandSpec], vars: Value) -> Result<Vec<Act>, RenderError> {
     let variables: BTreeSet<String> = vars.as_object().unwrap().keys().cloned().collect();
     let root = json!({ "Vars": vars, "Alert": { "labels": { "pod": "web-0" } } });
@@ -225,6 +226,10 @@ fn places_without_a_safe_encoding_are_refused() {
         "cat <<{x}\na\n{x}",
         "read {x}",
         "test -v {x}",
+        "2>/dev/null {x}",
+        "echo \"${y:-'}\" 'a}' {x}",
+        "a=(b # it's\n) echo {x}",
+        "echo \"${y:-it's}\" {x}",
         "sh {x}",
     ] {
         assert!(!problems(line).is_empty(), "{line}");
@@ -255,6 +260,9 @@ fn places_with_a_safe_encoding_are_no_problem() {
         "if test -f {x}; then cat {x}; fi",
         "case {x} in a) echo b;; esac",
         "cat > /tmp/{x}.log",
+        "ls {x} 2>/dev/null",
+        "echo \"${y:-z}\" {x}",
+        "echo $((1 + 2)) {x}",
         "kubectl exec pod -- ls {x}",
         "(cd /tmp && ls {x})",
         "curl https://example.com/{x}",
@@ -321,18 +329,15 @@ fn every_missing_variable_of_every_entry_is_named() {
 }
 
 fn execute(shell: &str, parameters: &Value, directory: &std::path::Path) -> Vec<u8> {
-    let mut command = match parameters.get("argv") {
-        Some(argv) => {
-            let argv: Vec<&str> = argv.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
-            let mut command = Command::new(argv[0]);
-            command.args(&argv[1..]);
-            command
-        }
-        None => {
-            let mut command = Command::new(shell);
-            command.arg("-c").arg(parameters["script"].as_str().unwrap());
-            command
-        }
+    let mut command = if let Some(argv) = parameters.get("argv") {
+        let argv: Vec<&str> = argv.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        let mut command = Command::new(argv[0]);
+        command.args(&argv[1..]);
+        command
+    } else {
+        let mut command = Command::new(shell);
+        command.arg("-c").arg(parameters["script"].as_str().unwrap());
+        command
     };
     if let Some(environment) = parameters.get("env").and_then(Value::as_object) {
         command.envs(environment.iter().map(|(name, value)| (name, value.as_str().unwrap())));

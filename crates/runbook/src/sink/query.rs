@@ -135,7 +135,7 @@ fn quoted(filled: &Filled, text: &str, quote: char) -> Result<String, Refusal> {
             }
             c if c.is_control() => {
                 write!(escaped, "\\u{:04x}", u32::from(c)).expect("writing to a string never fails");
-            },
+            }
             c => escaped.push(c),
         }
     }

@@ -35,6 +35,24 @@ enum Last {
     Either,
 }
 
+/// Words after which a value follows.
+const OPERATOR_WORDS: [&str; 14] = [
+    "return",
+    "typeof",
+    "case",
+    "in",
+    "of",
+    "delete",
+    "void",
+    "instanceof",
+    "new",
+    "throw",
+    "do",
+    "else",
+    "await",
+    "yield",
+];
+
 /// A bracket of code that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Open {
@@ -45,6 +63,7 @@ enum Open {
     Substitution,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a state of its own part of the lexer")]
 struct Reader {
     inside: Inside,
     last: Last,
@@ -177,31 +196,7 @@ impl Reader {
     /// Reads one character of code; returns how many more characters it took.
     fn code(&mut self, c: char, next: Option<char>, third: Option<char>) -> usize {
         if c.is_alphanumeric() || c == '_' || c == '$' {
-            if self.word.is_empty() && !(self.previous.is_alphanumeric() || matches!(self.previous, '_' | '$')) {
-                self.keyword = self.previous != '.';
-            }
-            self.word.push(c);
-            let operator_words = [
-                "return",
-                "typeof",
-                "case",
-                "in",
-                "of",
-                "delete",
-                "void",
-                "instanceof",
-                "new",
-                "throw",
-                "do",
-                "else",
-                "await",
-                "yield",
-            ];
-            self.last = if self.keyword && operator_words.contains(&self.word.as_str()) {
-                Last::Operator
-            } else {
-                Last::Operand
-            };
+            self.word_character(c);
             return 0;
         }
         if c.is_whitespace() {
@@ -282,6 +277,16 @@ impl Reader {
             self.keyword = false;
         }
         0
+    }
+
+    fn word_character(&mut self, c: char) {
+        if !(self.previous.is_alphanumeric() || matches!(self.previous, '_' | '$')) {
+            self.word.clear();
+            self.keyword = self.previous != '.';
+        }
+        self.word.push(c);
+        let before_value = self.keyword && OPERATOR_WORDS.contains(&self.word.as_str());
+        self.last = if before_value { Last::Operator } else { Last::Operand };
     }
 
     fn end_word(&mut self) {

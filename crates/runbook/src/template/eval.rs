@@ -251,7 +251,26 @@ impl<'s> Evaluator<'s> {
                 })
             }
             Function::Index => self.index(expression, arguments, dot, lenient),
-            _ => {
+            Function::Multiply
+            | Function::Divide
+            | Function::Add
+            | Function::Subtract
+            | Function::Eq
+            | Function::Ne
+            | Function::Lt
+            | Function::Le
+            | Function::Gt
+            | Function::Ge
+            | Function::Len
+            | Function::Lower
+            | Function::Upper
+            | Function::Trim
+            | Function::Printf
+            | Function::Join
+            | Function::Contains
+            | Function::HasPrefix
+            | Function::Quote
+            | Function::ToJson => {
                 let mut values = Vec::with_capacity(arguments.len());
                 let mut missing = Vec::new();
                 let mut origin = Origin::Literal;

@@ -171,7 +171,8 @@ pub(super) fn apply(function: Function, arguments: &[Value]) -> Result<Value, St
         Function::Trim => Value::String(scalar(function, at(arguments, 0))?.trim().to_owned()),
         Function::Printf => Value::String(printf(arguments)?),
         Function::Join => {
-            let ((Value::Array(list), separator) | (separator, Value::Array(list))) = (at(arguments, 0), at(arguments, 1))
+            let ((Value::Array(list), separator) | (separator, Value::Array(list))) =
+                (at(arguments, 0), at(arguments, 1))
             else {
                 return Err("`join` takes a separator and a list".to_owned());
             };
@@ -256,6 +257,7 @@ fn ordered(function: Function, arguments: &[Value]) -> Result<Ordering, String> 
     }
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "the four functions of arithmetic; addition is what is left")]
 fn arithmetic(function: Function, left: &Value, right: &Value) -> Result<Value, String> {
     let name = function.name();
     let read = |value: &Value| {
@@ -363,9 +365,9 @@ fn verb_text(verb: char, precision: Option<usize>, value: &Value) -> Result<Stri
                 _ => number.to_string(),
             })
         }
-        't' => match value {
-            Value::Bool(value) => Ok(value.to_string()),
-            _ => Err("`printf`: `%t` takes true or false".to_owned()),
+        't' => match value.as_bool() {
+            Some(value) => Ok(value.to_string()),
+            None => Err("`printf`: `%t` takes true or false".to_owned()),
         },
         'q' => Ok(Value::String(text(value)).to_string()),
         _ => {

@@ -204,10 +204,7 @@ pub fn check_condition(text: &str) -> Result<(), TemplateError> {
 
 /// Renders plain text.
 pub fn render_text(text: &str, scope: &Scope<'_>) -> Result<String, RenderError> {
-    match render_value(text, Sink::Text, scope)? {
-        Value::String(text) => Ok(text),
-        other => Ok(functions::text(&other)),
-    }
+    render_value(text, Sink::Text, scope).map(|value| functions::text(&value))
 }
 
 /// Renders a template for one sink.
@@ -244,14 +241,18 @@ pub fn render_parameters(parameters: &Value, spec: &ActionSpec, scope: &Scope<'_
                 rendered.insert(name.clone(), value);
             }
             if !environment.is_empty() {
-                match rendered.entry("env").or_insert_with(|| Value::Object(Map::new())) {
-                    Value::Object(env) => env.extend(environment),
-                    other => *other = Value::Object(environment),
+                let env = rendered.entry("env").or_insert(Value::Null);
+                if let Value::Object(env) = env {
+                    env.extend(environment);
+                } else {
+                    *env = Value::Object(environment);
                 }
             }
             Value::Object(rendered)
         }
-        other => walk(other, Sink::Json, scope, &mut missing, &mut first_error),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+            walk(other, Sink::Json, scope, &mut missing, &mut first_error)
+        }
     };
     if !missing.is_empty() {
         return Err(RenderError::Missing { references: distinct(missing) });

@@ -96,7 +96,7 @@ pub(super) fn expression(text: &str) -> Result<Expression, TemplateError> {
         return Err(TemplateError::new(0, format!("an expression may have at most {MAX_TEXT} bytes")));
     }
     let tokens = tokens(text, 0, text.len())?;
-    Tokens { text, tokens: &tokens, next: 0, end: text.len() }.whole()
+    Tokens { text, list: &tokens, next: 0, end: text.len() }.whole()
 }
 
 enum Item {
@@ -172,7 +172,6 @@ fn find_close(text: &str, start: usize) -> Option<(usize, bool)> {
         match quote {
             Some(b'"') if byte == b'\\' => at += 1,
             Some(open) if byte == open => quote = None,
-            Some(_) => {}
             None if byte == b'"' || byte == b'`' => quote = Some(byte),
             None if byte == b'}' && bytes.get(at + 1) == Some(&b'}') => {
                 let before = &text[start..at];
@@ -183,7 +182,7 @@ fn find_close(text: &str, start: usize) -> Option<(usize, bool)> {
                     Some(_) | None => Some((at, false)),
                 };
             }
-            None => {}
+            Some(_) | None => {}
         }
         at += 1;
     }
@@ -371,7 +370,7 @@ fn action(text: &str, offset: usize, tokens: &[Spanned], end: usize) -> Result<A
     let Some(first) = tokens.first() else {
         return Err(TemplateError::new(offset, "`{{ }}` is empty; write a field such as `.Alert.Labels.pod`"));
     };
-    let after = |skip: usize| Tokens { text, tokens: tokens.get(skip..).unwrap_or(&[]), next: 0, end }.whole();
+    let after = |skip: usize| Tokens { text, list: tokens.get(skip..).unwrap_or(&[]), next: 0, end }.whole();
     let Token::Word(word) = &first.token else {
         return Ok(Action::Value(after(0)?));
     };
@@ -395,14 +394,14 @@ fn action(text: &str, offset: usize, tokens: &[Spanned], end: usize) -> Result<A
 /// Reads expressions from tokens.
 struct Tokens<'t> {
     text: &'t str,
-    tokens: &'t [Spanned],
+    list: &'t [Spanned],
     next: usize,
     end: usize,
 }
 
 impl Tokens<'_> {
     fn peek(&self) -> Option<&Spanned> {
-        self.tokens.get(self.next)
+        self.list.get(self.next)
     }
 
     fn here(&self) -> usize {
@@ -418,7 +417,7 @@ impl Tokens<'_> {
     }
 
     fn finish(&self, offset: usize, kind: ExpressionKind) -> Expression {
-        let end = self.next.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(offset, |last| last.end);
+        let end = self.next.checked_sub(1).and_then(|last| self.list.get(last)).map_or(offset, |last| last.end);
         Expression { offset, source: self.text.get(offset..end).unwrap_or("").to_owned(), kind }
     }
 
