@@ -38,21 +38,16 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Writes a file so that a reader sees all of it or nothing; `durable` also waits until it would survive a power cut.
-fn write_whole(path: &std::path::Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
+/// Writes a file so that a reader sees all of it or nothing, and waits until it would survive a power cut.
+fn write_durably(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     let directory = path.parent().unwrap_or_else(|| std::path::Path::new("."));
     let draft = path.with_extension(format!("{}.draft", std::process::id()));
     let mut file = std::fs::File::create(&draft)?;
     file.write_all(bytes)?;
-    if durable {
-        file.sync_all()?;
-    }
+    file.sync_all()?;
     std::fs::rename(&draft, path)?;
-    if durable {
-        std::fs::File::open(directory)?.sync_all()?;
-    }
-    Ok(())
+    std::fs::File::open(directory)?.sync_all()
 }
 
 /// Removes a file; one that is not there is fine.

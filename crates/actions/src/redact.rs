@@ -61,6 +61,13 @@ static KEY_END: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----").expect("a constant pattern without repetition")
 });
 
+/// Compiles the patterns ahead of time, so that the first output does not wait for it.
+pub(crate) fn warm() {
+    LazyLock::force(&TOKENS);
+    LazyLock::force(&KEY);
+    LazyLock::force(&KEY_END);
+}
+
 /// What to look for: the same for every stream of one act.
 #[derive(Clone, Default)]
 pub struct Redaction {

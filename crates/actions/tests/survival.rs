@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -133,5 +134,37 @@ async fn an_acknowledged_command_leaves_nothing_on_disk() {
         helpers.acknowledge(invocation).unwrap();
         assert!(survivors::find(&home.path().join("run")).unwrap().is_empty());
         assert_eq!(spool::adopt(&home.path().join("spool"), invocation).unwrap(), None);
+    }
+}
+
+/// Needs `--features crash-points`; says so where they are not compiled in.
+#[test]
+fn a_crash_point_kills_at_its_passing_and_the_command_dies_with_it() {
+    if !cfg!(feature = "crash-points") {
+        eprintln!("skipped: crash points are not compiled in (--features crash-points)");
+        return;
+    }
+    for point in
+        ["spawn-before", "spawn-after", "reap-before", "reap-after", "acknowledge-before", "acknowledge-after:1"]
+    {
+        let home = tempfile::tempdir().unwrap();
+        let status = Command::new(helper_program())
+            .args(["drive", home.path().to_str().unwrap(), point, "false", "sleep 0.05"])
+            .env("BELAY_CRASH_AT", point)
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.signal(), Some(9), "{point}");
+        assert!(eventually(|| gone(point)), "{point}");
+    }
+    for point in ["helper-spawn-before", "helper-spawn-after", "helper-reap-before", "helper-reap-after"] {
+        let home = tempfile::tempdir().unwrap();
+        let output = Command::new(helper_program())
+            .args(["drive", home.path().to_str().unwrap(), point, "false", "sleep 0.05"])
+            .env("BELAY_CRASH_AT", point)
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "Lost\n", "{point}");
+        assert!(eventually(|| gone(point)), "{point}");
     }
 }

@@ -498,9 +498,8 @@ impl Listener {
     fn bury(&self) {
         let waiting = std::mem::take(&mut *lock(&self.waiting));
         for (job, waiting) in waiting {
-            if let Some((group, start_time)) = waiting.group {
-                survivors::finish_group(&waiting.invocation, group, start_time, self.grace);
-            }
+            let ended = survivors::finish_lost(&waiting.invocation, waiting.group, self.grace);
+            tracing::warn!(job, ended, "the helper of a command was lost");
             if waiting.ended.send(lost()).is_err() {
                 tracing::debug!(job, "nobody waits for a command that was lost");
             }

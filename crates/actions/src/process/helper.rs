@@ -183,6 +183,8 @@ impl<'fd> Helper<'fd> {
                 Some(Order::Hello { version }) => {
                     protocol::put_message(&mut self.outbox, &Report::Hello { version: VERSION });
                     self.greeted = version == VERSION;
+                    self.send();
+                    crate::redact::warm();
                     if !self.greeted {
                         self.send();
                         self.lost_belay();

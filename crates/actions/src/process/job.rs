@@ -100,10 +100,15 @@ impl Job {
         if let Some(directory) = &request.directory {
             command.current_dir(directory);
         }
+        survivors::record(&request, None);
         crate::crash::point("helper-spawn-before");
-        let mut child = command
-            .spawn()
-            .map_err(|error| NotStarted { problem: format!("`{program}` could not be started: {error}") })?;
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => {
+                survivors::forget_unstarted(&request);
+                return Err(NotStarted { problem: format!("`{program}` could not be started: {error}") });
+            }
+        };
         crate::crash::point("helper-spawn-after");
         let pid = i32::try_from(child.id()).expect("the kernel's process numbers are positive and small");
         let raw = Pid::from_raw(pid).expect("a child's number is not zero");
@@ -118,7 +123,7 @@ impl Job {
                 return Err(NotStarted { problem: format!("`{program}` could not be watched: {error}") });
             }
         };
-        survivors::record(&request, pid, start_time);
+        survivors::record(&request, Some((pid, start_time)));
         let redaction = Redaction::of_secrets(request.secrets.iter().map(String::as_str));
         let tap = |stream, pipe: Option<OwnedFd>| Tap {
             stream,

@@ -69,7 +69,7 @@ pub(super) fn leave(directory: &Path, invocation: &str, outcome: &Outcome) -> Re
         outcome,
     };
     let bytes = serde_json::to_vec(&spooled).expect("a spooled outcome holds only text and numbers");
-    super::write_whole(&path, &bytes, true).map_err(|source| SpoolError::Write { path, source })
+    super::write_durably(&path, &bytes).map_err(|source| SpoolError::Write { path, source })
 }
 
 /// Takes the outcome that a helper left for an invocation, or `None` where there is none. The file stays until

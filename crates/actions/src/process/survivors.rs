@@ -3,7 +3,9 @@
 //! A file is written when the child exists and removed once its outcome is acknowledged. It is not synced: it has to
 //! survive the death of Belay, not that of the machine, after which no process is left to find.
 
+use std::io::Write as _;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -23,7 +25,8 @@ pub struct Survivor {
     pub version: u16,
     /// The invocation that it belongs to.
     pub invocation: String,
-    /// The process group, which is also the number of the process that leads it.
+    /// The process group, which is also the number of the process that leads it; 0 where the record is from before the
+    /// start of the child.
     pub group: i32,
     /// Start time of the leader in ticks since boot, from `/proc/PID/stat`.
     pub start_time: u64,
@@ -65,26 +68,39 @@ pub enum SurvivorError {
     Forget(#[source] std::io::Error),
 }
 
-/// Writes the record of a child that was just started, from inside the helper.
+/// Writes the record of a child, from inside the helper: before it is started without a group, in which case it can only
+/// be found by its mark, and again once its group is known.
 ///
 /// A record that cannot be written is logged and does not stop the act: the journal still holds its intent.
-pub(super) fn record(request: &Request, group: i32, start_time: u64) {
+pub(super) fn record(request: &Request, child: Option<(i32, u64)>) {
+    // Neither changes while the helper lives, and reading them costs as much as the record itself.
+    static SELF: OnceLock<(String, u64)> = OnceLock::new();
     let Some(directory) = &request.run_directory else { return };
     let helper = getpid().as_raw_nonzero().get();
+    let (boot_id, helper_start_time) =
+        SELF.get_or_init(|| (family::boot_id(), family::process(helper).map_or(0, |process| process.start_time)));
+    let (group, start_time) = child.unwrap_or((0, 0));
     let survivor = Survivor {
         version: VERSION,
         invocation: request.invocation.clone(),
         group,
         start_time,
-        boot_id: family::boot_id(),
+        boot_id: boot_id.clone(),
         survives: request.survives,
         helper,
-        helper_start_time: family::process(helper).map_or(0, |process| process.start_time),
+        helper_start_time: *helper_start_time,
     };
     let bytes = serde_json::to_vec(&survivor).expect("a record holds only text and numbers");
-    if let Err(error) = super::write_whole(&path(directory, &request.invocation), &bytes, false) {
+    if let Err(error) = overwrite(&path(directory, &request.invocation), &bytes, child.is_none()) {
         tracing::warn!(%error, "a running command could not be recorded");
     }
+}
+
+/// One write and no draft. The second record is never shorter than the first, so the file needs no cutting in between and
+/// is whole at every instant.
+fn overwrite(path: &Path, bytes: &[u8], first: bool) -> std::io::Result<()> {
+    let mut file = std::fs::File::options().write(true).create(true).truncate(first).open(path)?;
+    file.write_all(bytes)
 }
 
 /// Every recorded group and whether it still lives. A record that cannot be read is skipped with a log line.
@@ -130,8 +146,9 @@ pub fn finish(survivor: &Survivor, grace: Duration) -> usize {
     count
 }
 
-/// Ends a group of this boot whose helper was lost while Belay lives.
-pub(super) fn finish_group(invocation: &str, group: i32, start_time: u64, grace: Duration) -> usize {
+/// Ends what a helper that was lost while Belay lives had started. Without a known group it is found by its mark.
+pub(super) fn finish_lost(invocation: &str, child: Option<(i32, u64)>, grace: Duration) -> usize {
+    let (group, start_time) = child.unwrap_or((0, 0));
     let survivor = Survivor {
         version: VERSION,
         invocation: invocation.to_owned(),
@@ -148,6 +165,15 @@ pub(super) fn finish_group(invocation: &str, group: i32, start_time: u64, grace:
 /// Removes the record of an invocation.
 pub fn forget(directory: &Path, invocation: &str) -> Result<(), SurvivorError> {
     super::remove(&path(directory, invocation)).map_err(SurvivorError::Forget)
+}
+
+/// Removes the record of a child that could not be started.
+pub(super) fn forget_unstarted(request: &Request) {
+    if let Some(directory) = &request.run_directory
+        && let Err(error) = forget(directory, &request.invocation)
+    {
+        tracing::warn!(%error, "a command that was never started stays on record");
+    }
 }
 
 fn path(directory: &Path, invocation: &str) -> std::path::PathBuf {
