@@ -4,9 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use belay_runbook::format;
+use belay_actions::process::Helpers;
+use belay_actions::registry::Registry;
+use belay_actions::script::ScriptExecute;
 use belay_runbook::model::Runbook;
+use belay_runbook::{format, lint};
+use belay_script::Worker;
+use jiff::civil::date;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a member of the workspace").to_owned()
@@ -40,6 +46,35 @@ fn every_bundled_runbook_reads_without_a_finding() {
     for path in files("demo") {
         read(&path);
     }
+}
+
+/// Every action that this build declares. The helper is named and never started.
+fn actions() -> Registry {
+    let belay = PathBuf::from("/usr/bin/belay");
+    let mut registry = Registry::standard(&Arc::new(Helpers::new(belay.clone(), Vec::new())));
+    registry.register(Arc::new(ScriptExecute::new(Worker { program: belay, arguments: Vec::new() })));
+    registry
+}
+
+#[test]
+fn every_bundled_runbook_passes_every_rule() {
+    let catalog = catalog();
+    let known: BTreeSet<String> =
+        catalog.values().flat_map(|runbook| [Some(runbook.name.clone()), runbook.id.clone()]).flatten().collect();
+    let (actions, automations) = (actions(), BTreeSet::new());
+    let mut findings = Vec::new();
+    for path in files("runbooks").into_iter().chain(files("demo")) {
+        let surroundings = lint::Surroundings {
+            actions: &actions,
+            automations: &automations,
+            runbooks: Some(&known),
+            today: date(2026, 11, 21),
+        };
+        let file = path.strip_prefix(root()).unwrap().display().to_string();
+        let checked = lint::validate(&file, &std::fs::read(&path).unwrap(), &surroundings);
+        findings.extend(checked.findings.iter().map(ToString::to_string));
+    }
+    assert!(findings.is_empty(), "a bundled runbook is an example to others:\n{}", findings.join("\n"));
 }
 
 #[test]
