@@ -9,10 +9,14 @@ use std::sync::Arc;
 use belay_actions::process::Helpers;
 use belay_actions::registry::Registry;
 use belay_actions::script::ScriptExecute;
-use belay_runbook::model::Runbook;
-use belay_runbook::{format, lint};
+use belay_runbook::action::{ActionCatalog as _, COMMAND_ACTION, Effect};
+use belay_runbook::model::{Does, Runbook, StepKind};
+use belay_runbook::policy::Policy;
+use belay_runbook::template::Scope;
+use belay_runbook::{commands, format, lint};
 use belay_script::Worker;
 use jiff::civil::date;
+use serde_json::{Value, json};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a member of the workspace").to_owned()
@@ -124,4 +128,30 @@ fn a_runbook_printed_and_read_again_is_the_same() {
         let again = format::parse("<printed>", printed.as_bytes());
         assert_eq!(again.runbook.as_ref(), Some(&runbook), "{} survives printing", path.display());
     }
+}
+
+#[test]
+fn the_commands_of_a_verification_only_read_under_the_default_policy() {
+    let (actions, policy) = (actions(), Policy::default_policy());
+    let spec = actions.spec(COMMAND_ACTION).expect("commands are an action of their own");
+    let mut wrong = Vec::new();
+    for runbook in catalog().values() {
+        for step in runbook.steps.iter().filter(|step| step.kind == StepKind::Verification) {
+            let Does::Commands(commands) = &step.does else { continue };
+            let values: BTreeMap<&str, Value> =
+                runbook.inputs.keys().map(|name| (name.as_str(), json!("x1"))).collect();
+            let root = json!({ "Vars": values });
+            let variables = runbook.inputs.keys().cloned().collect();
+            let acts =
+                commands::render(commands, &Scope { root: &root, variables: &variables }).unwrap_or_else(|error| {
+                    panic!("`{}` of `{}` renders from its inputs: {error}", step.name, runbook.name)
+                });
+            for act in acts {
+                if policy.effect_of(&act, spec, None) != Effect::Read {
+                    wrong.push(format!("{} / {}: {}", runbook.name, step.name, act.parameters));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "a verification accepts only what certainly reads:\n{}", wrong.join("\n"));
 }
