@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use belay_runbook::automation::{AutomationSpec, ExpandError, Expansion};
 use belay_runbook::finding::{Finding, FindingLevel, Position};
@@ -18,6 +19,8 @@ const BUNDLED: &[(&str, &str)] = &[
 #[derive(Debug, Clone, Default)]
 pub struct Automations {
     specs: BTreeMap<String, AutomationSpec>,
+    /// The files that they were read from, for an execution to keep.
+    texts: BTreeMap<String, Arc<str>>,
 }
 
 /// Why an automation could not be called.
@@ -48,7 +51,7 @@ impl Automations {
     pub fn load(&mut self, file: &str, bytes: &[u8]) -> Vec<Finding> {
         let (spec, findings) = AutomationSpec::parse(file, bytes);
         if let Some(spec) = spec {
-            self.specs.insert(spec.name.clone(), spec);
+            self.add(spec, bytes);
         }
         findings
     }
@@ -88,9 +91,19 @@ impl Automations {
                 let message = format!("automation `{}` is defined in `{first}` already", spec.name);
                 findings.push(finding(&file, FindingLevel::Warning, message, "keep one of them; the last one counts"));
             }
-            self.specs.insert(spec.name.clone(), spec);
+            self.add(spec, &bytes);
         }
         findings
+    }
+
+    fn add(&mut self, spec: AutomationSpec, bytes: &[u8]) {
+        self.texts.insert(spec.name.clone(), Arc::from(String::from_utf8_lossy(bytes).as_ref()));
+        self.specs.insert(spec.name.clone(), spec);
+    }
+
+    /// The file that an automation was read from.
+    pub fn text(&self, name: &str) -> Option<Arc<str>> {
+        self.texts.get(name).cloned()
     }
 
     /// Finds an automation.

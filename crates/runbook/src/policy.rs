@@ -79,7 +79,12 @@ enum Answer {
 impl Policy {
     /// The policy that holds where nobody has written one.
     pub fn default_policy() -> Self {
-        serde_saphyr::from_str(include_str!("policy/default.yaml")).expect("a test parses the embedded policy")
+        serde_saphyr::from_str(Self::default_text()).expect("a test parses the embedded policy")
+    }
+
+    /// The YAML of [`Policy::default_policy`].
+    pub fn default_text() -> &'static str {
+        include_str!("policy/default.yaml")
     }
 
     /// Reads a policy file.

@@ -1,0 +1,333 @@
+//! From a plan to outcomes: start, judge what came back, retry, recover.
+
+use std::time::Duration;
+
+use belay_runbook::act::{Act, Ending, Outcome, Preparation, ProbeAnswer};
+use belay_runbook::action::{Effect as ActEffect, SCRIPT_ACTION};
+use belay_runbook::model::{Step, StepKind};
+use jiff::Timestamp;
+
+use super::planning::{later, reads_live_state};
+use super::{Busy, Driver, Effect, Invocation, Refusal};
+use crate::check;
+use crate::digest::act_digest;
+use crate::event::{Settlement, Stop, Transition};
+use crate::execution::{ActRecord, Phase};
+use crate::fold::Illegal;
+use crate::ids::{ActIndex, InvocationId, VisitId};
+use crate::status::StepStatus;
+
+/// Longest time of an act whose step says nothing (the Guide's).
+const ACT_TIME: Duration = Duration::from_mins(5);
+/// First delay between attempts where the step says nothing.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+/// The longest delay that growing reaches.
+const LONGEST_DELAY: Duration = Duration::from_mins(2);
+
+impl Driver {
+    /// A step whose plan may go on: look at what happened last.
+    pub(super) fn go_on(&mut self, now: Timestamp, at: &VisitId) -> Result<bool, Illegal> {
+        let Some(visit) = self.execution.visit(at) else { return Ok(false) };
+        let Some(plan) = visit.plan() else { return Ok(false) };
+        let last = visit
+            .acts
+            .iter()
+            .rev()
+            .find(|record| record.plan == plan.number && matches!(record.id.act, ActIndex::Act(_)))
+            .cloned();
+        match last {
+            None => self.start_next(now, at),
+            Some(record) => self.judge_record(now, at, &record),
+        }
+    }
+
+    fn judge_record(&mut self, now: Timestamp, at: &VisitId, record: &ActRecord) -> Result<bool, Illegal> {
+        let settled = self.execution.visit(at).and_then(|visit| {
+            visit.acts.iter().rev().find(|act| act.settled.is_some()).and_then(|act| act.settled.clone())
+        });
+        match &record.settled {
+            Some(Settlement::Failed) => {
+                self.fail_step(now, at, "a person said that it failed", StepStatus::Failed)?;
+                return Ok(true);
+            }
+            Some(Settlement::Undo) => return self.undo_step(now, at),
+            Some(Settlement::Done(_) | Settlement::NotDone) | None => {}
+        }
+        if settled == Some(Settlement::Undo) {
+            return self.undo_step(now, at);
+        }
+        if record.succeeded() {
+            let more = self.execution.visit(at).is_some_and(|visit| visit.next_act().is_some());
+            return if more { self.start_next(now, at) } else { self.complete(now, at, record) };
+        }
+        let outcome = record.outcome.clone().unwrap_or_else(|| Outcome::bare(Ending::Lost));
+        match outcome.ending {
+            Ending::Succeeded => Ok(false),
+            // A lost read runs again, and a suspended script is replayed: neither is a failure.
+            Ending::Lost | Ending::Suspended => self.start_act(now, at, None),
+            Ending::Cancelled => {
+                self.fail_step(now, at, "it was cancelled", StepStatus::Cancelled)?;
+                Ok(true)
+            }
+            Ending::Failed | Ending::NotStarted | Ending::TimedOut => {
+                let again = outcome.ending == Ending::NotStarted || record.idempotent;
+                self.retry_or_fail(now, at, &why(&outcome), again)
+            }
+        }
+    }
+
+    fn undo_step(&mut self, now: Timestamp, at: &VisitId) -> Result<bool, Illegal> {
+        let reason = format!("a person asked to take step `{at}` back");
+        self.record(now, Transition::Stopping { then: Stop::UndoStep(at.clone()), reason })?;
+        Ok(true)
+    }
+
+    /// Every act has succeeded: the post-conditions decide.
+    fn complete(&mut self, now: Timestamp, at: &VisitId, record: &ActRecord) -> Result<bool, Illegal> {
+        let Some(step) = self.execution.step(&at.step).cloned() else { return Ok(false) };
+        let by_hand = matches!(record.settled, Some(Settlement::Done(_))) && record.outcome.is_none();
+        if step.kind != StepKind::Verification && !by_hand {
+            let output = record.counted_outcome().map(|outcome| outcome.output.clone()).unwrap_or_default();
+            if let Err(error) = check::conditions(&step.post_condition, &output) {
+                // Only something that changes nothing is read again; a change is never repeated for its check.
+                let again = record.effect == ActEffect::Read && record.idempotent;
+                return self.retry_or_fail(now, at, &error.to_string(), again);
+            }
+        }
+        self.end_step(now, at, StepStatus::Succeeded, None)?;
+        Ok(true)
+    }
+
+    fn retry_or_fail(&mut self, now: Timestamp, at: &VisitId, error: &str, again: bool) -> Result<bool, Illegal> {
+        let Some(step) = self.execution.step(&at.step).cloned() else { return Ok(false) };
+        let failures = self.execution.visit(at).map_or(0, |visit| visit.failures);
+        if again && step.kind != StepKind::Verification && failures < step.retries {
+            let not_before = later(now, retry_delay(&step, failures, at));
+            self.record(now, Transition::RetryScheduled { at: at.clone(), not_before, error: error.to_owned() })?;
+            return Ok(true);
+        }
+        self.fail_step(now, at, error, StepStatus::Failed)?;
+        Ok(true)
+    }
+
+    /// Starts the next act of a plan, after reading its state again where that may have changed since.
+    pub(super) fn start_next(&mut self, now: Timestamp, at: &VisitId) -> Result<bool, Illegal> {
+        let Some(visit) = self.execution.visit(at) else { return Ok(false) };
+        let Some(plan) = visit.plan() else { return Ok(false) };
+        let Some(next) = visit.next_act() else { return Ok(false) };
+        let rest: Vec<_> = plan.acts.iter().skip(next as usize).map(|planned| planned.act.clone()).collect();
+        let fresh = plan.approval.is_none()
+            && next == plan.from
+            && !visit.acts.iter().any(|act| act.plan == plan.number)
+            && self.execution.last_at == now;
+        let live = rest.iter().any(|act| reads_live_state(&act.action));
+        if fresh || !live {
+            return self.start_act(now, at, None);
+        }
+        self.read_again(at, rest);
+        Ok(false)
+    }
+
+    /// Makes the intent durable and performs the next act.
+    pub(super) fn start_act(
+        &mut self,
+        now: Timestamp,
+        at: &VisitId,
+        preparation: Option<Preparation>,
+    ) -> Result<bool, Illegal> {
+        let Some(step) = self.execution.step(&at.step).cloned() else { return Ok(false) };
+        let Some(visit) = self.execution.visit(at) else { return Ok(false) };
+        let expired = visit
+            .request
+            .as_ref()
+            .filter(|request| request.call.is_none() && visit.attempt == 0 && now >= request.asked.expires_at)
+            .map(|request| request.asked.digest.clone());
+        if let Some(digest) = expired {
+            self.expire_request(now, at, digest)?;
+            return Ok(true);
+        }
+        let Some((next, planned)) =
+            visit.next_act().and_then(|next| Some((next, visit.plan()?.acts.get(next as usize)?.clone())))
+        else {
+            return Ok(false);
+        };
+        let id = InvocationId { epoch: 0, at: at.clone(), attempt: visit.attempt + 1, act: ActIndex::Act(next) };
+        let newer = preparation.filter(|fresh| *fresh != planned.preparation).map(Box::new);
+        let known = newer.as_deref().cloned().unwrap_or_else(|| planned.preparation.clone());
+        self.record(
+            now,
+            Transition::ActStarted { id: id.clone(), act_digest: act_digest(&planned.act), preparation: newer },
+        )?;
+        if step.kind == StepKind::Verification {
+            self.begin_poll(now, at, &step);
+        }
+        self.cancelling = false;
+        self.busy = Some(Busy::Acting(id.clone()));
+        let (first, now) = self.first_start(&id, &planned.act).unwrap_or_else(|| (id.clone(), now));
+        self.effects.push(Effect::Invoke(Box::new(Invocation {
+            first,
+            id,
+            act: planned.act,
+            preparation: Some(known),
+            undo_record: None,
+            timeout: step.timeout.unwrap_or(ACT_TIME),
+            survives: step.survives,
+            now,
+        })));
+        Ok(false)
+    }
+
+    /// The start that a script's replay repeats, so that it sees the same time and the same random numbers.
+    fn first_start(&self, id: &InvocationId, act: &Act) -> Option<(InvocationId, Timestamp)> {
+        if act.action != SCRIPT_ACTION {
+            return None;
+        }
+        let visit = self.execution.visit(&id.at)?;
+        let same = |record: &&ActRecord| record.id.act == id.act;
+        visit.acts.get(visit.calls_from..)?.iter().find(same).map(|record| (record.id.clone(), record.started_at))
+    }
+
+    /// An invocation ended.
+    pub(super) fn ended(&mut self, now: Timestamp, id: &InvocationId, outcome: Outcome) -> Result<(), Refusal> {
+        let Some(record) = self.execution.act(id) else { return Err(Refusal::Stale) };
+        if record.outcome.is_some() || record.interrupted.is_some() {
+            // An outcome that arrives after its act was given up changes nothing by itself.
+            return Err(Refusal::Stale);
+        }
+        match id.act {
+            ActIndex::Undo(_) => return Ok(self.undo_ended(now, id, outcome)?),
+            ActIndex::Call(_) => return Ok(self.call_ended(now, id, outcome)?),
+            ActIndex::Act(_) => {}
+        }
+        if self.busy == Some(Busy::Acting(id.clone())) {
+            self.busy = None;
+        }
+        let record = record.clone();
+        if self.poll.as_ref().is_some_and(|poll| poll.at == id.at) {
+            self.observed(now, id, outcome)?;
+            return Ok(());
+        }
+        self.settle_outcome(now, &record, outcome)?;
+        Ok(())
+    }
+
+    /// Records an outcome as what it is: an end, or an interruption that a person or a probe has to settle.
+    pub(super) fn settle_outcome(
+        &mut self,
+        now: Timestamp,
+        record: &ActRecord,
+        outcome: Outcome,
+    ) -> Result<(), Illegal> {
+        let id = record.id.clone();
+        if let Some(why) = self.diverged.take() {
+            return self.record(now, Transition::ActInterrupted { id, why, outcome: Some(Box::new(outcome)) });
+        }
+        let unknown = match outcome.ending {
+            Ending::TimedOut => Some("it was still running at its time limit"),
+            Ending::Cancelled => Some("it was cancelled while it ran"),
+            Ending::Lost => Some("what watched it was lost"),
+            Ending::Succeeded | Ending::Failed | Ending::NotStarted | Ending::Suspended => None,
+        };
+        let harmless = record.effect == ActEffect::Read && record.idempotent;
+        match unknown {
+            Some(why) if !harmless => {
+                let why = why.to_owned();
+                self.record(now, Transition::ActInterrupted { id, why, outcome: Some(Box::new(outcome)) })
+            }
+            Some(_) | None => self.record(now, Transition::ActEnded { id, outcome: Box::new(outcome) }),
+        }
+    }
+
+    /// An intent without an outcome, found in the log: nobody watches it any more.
+    pub(super) fn recover(&mut self, now: Timestamp, id: &InvocationId) -> Result<bool, Illegal> {
+        if self.poll.as_ref().is_some_and(|poll| poll.at == id.at)
+            && !matches!(self.execution.phase, Phase::Stopping(_))
+        {
+            return Ok(self.poll_again(now, id));
+        }
+        self.poll = None;
+        let Some(visit) = self.execution.visit(&id.at) else { return Ok(false) };
+        let open_call = visit
+            .acts
+            .iter()
+            .find(|act| matches!(act.id.act, ActIndex::Call(_)) && act.outcome.is_none() && act.interrupted.is_none())
+            .cloned();
+        let script = visit.acts.iter().find(|act| &act.id == id).cloned();
+        if let Some(call) = open_call {
+            self.settle_outcome(now, &call, Outcome::bare(Ending::Lost))?;
+        }
+        if let Some(record) = script {
+            self.settle_outcome(now, &record, Outcome::bare(Ending::Lost))?;
+        }
+        Ok(true)
+    }
+
+    /// Asks the action once about an interrupted act, where it can tell.
+    pub(super) fn probe_once(&mut self, id: &InvocationId) -> bool {
+        if !self.probed.insert(id.clone()) {
+            return false;
+        }
+        let Some(visit) = self.execution.visit(&id.at) else { return false };
+        let Some(record) = visit.acts.iter().find(|act| &act.id == id) else { return false };
+        let Some(planned) = visit.planned_act(record) else { return false };
+        if planned.act.action == SCRIPT_ACTION {
+            return false;
+        }
+        let preparation = visit.preparation(record).cloned().unwrap_or_else(|| planned.preparation.clone());
+        self.effects.push(Effect::Probe {
+            id: id.clone(),
+            act: planned.act.clone(),
+            preparation: Box::new(preparation),
+        });
+        self.busy = Some(Busy::Probing(id.clone()));
+        false
+    }
+
+    /// The answer to [`Effect::Probe`].
+    pub(super) fn probed(&mut self, now: Timestamp, id: &InvocationId, answer: ProbeAnswer) -> Result<(), Refusal> {
+        if self.busy != Some(Busy::Probing(id.clone())) {
+            return Err(Refusal::Stale);
+        }
+        self.busy = None;
+        let settlement = match answer {
+            ProbeAnswer::Done(outcome) => Settlement::Done(Box::new(outcome)),
+            ProbeAnswer::NotDone => Settlement::NotDone,
+            ProbeAnswer::Unknown => return Ok(()),
+        };
+        let open = self.execution.act(id).is_some_and(|record| record.settled.is_none());
+        if open {
+            self.record(now, Transition::ActSettled { id: id.clone(), settlement, by: None })?;
+        }
+        Ok(())
+    }
+}
+
+/// The delay before an attempt: doubled each time, spread by ±10 % so that several drivers do not act in step.
+///
+/// The spread is taken from the visit's name, so that it is the same in every replay.
+fn retry_delay(step: &Step, failures: u32, at: &VisitId) -> Duration {
+    let base = step.retry_delay.unwrap_or(RETRY_DELAY);
+    let grown =
+        base.saturating_mul(1_u32.checked_shl(failures.min(16)).unwrap_or(u32::MAX)).min(LONGEST_DELAY.max(base));
+    let seed =
+        at.step.as_str().bytes().fold(failures + 1, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    grown.mul_f64(f64::from(90 + seed % 21) / 100.0)
+}
+
+fn why(outcome: &Outcome) -> String {
+    let said = match outcome.ending {
+        Ending::TimedOut => "it was still running at its time limit".to_owned(),
+        Ending::Failed
+        | Ending::NotStarted
+        | Ending::Succeeded
+        | Ending::Cancelled
+        | Ending::Lost
+        | Ending::Suspended => {
+            outcome.exit_code.map_or_else(|| "it failed".to_owned(), |code| format!("exit status {code}"))
+        }
+    };
+    match &outcome.error {
+        Some(error) if !error.is_empty() => error.clone(),
+        Some(_) | None => said,
+    }
+}

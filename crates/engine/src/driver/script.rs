@@ -1,0 +1,257 @@
+//! Host calls of a script: each is an act of its own, journaled, judged and undone like a step's (execution.md, 9).
+//!
+//! A call that needs an approval ends the worker. Later a new worker replays: recorded calls are answered from the
+//! log and never performed again.
+
+use std::time::Duration;
+
+use belay_runbook::act::{Act, Ending, Outcome, Preparation};
+use jiff::Timestamp;
+
+use super::planning::{Asking, describe};
+use super::{Busy, CallBusy, Driver, Effect, HostAnswer, Invocation, Refusal};
+use crate::digest::{act_digest, basis_difference};
+use crate::event::{PlannedAct, Settlement, Transition, UndoPlan};
+use crate::execution::{ActRecord, Phase};
+use crate::fold::Illegal;
+use crate::ids::{ActIndex, InvocationId};
+
+/// Longest time of one host call.
+const CALL_TIME: Duration = Duration::from_mins(2);
+
+/// One host call as it arrives.
+struct Calling<'a> {
+    script: &'a InvocationId,
+    index: u32,
+    function: String,
+    act: Act,
+}
+
+impl Driver {
+    /// The running script calls a host function.
+    pub(super) fn host_call(
+        &mut self,
+        now: Timestamp,
+        script: &InvocationId,
+        index: u32,
+        function: String,
+        act: Option<Act>,
+    ) -> Result<(), Refusal> {
+        if self.busy != Some(Busy::Acting(script.clone())) || self.call.is_some() {
+            return Err(Refusal::Stale);
+        }
+        if self.execution.paused || !matches!(self.execution.phase, Phase::Forward | Phase::RollbackSteps) {
+            self.answer(script, index, HostAnswer::Suspend);
+            return Ok(());
+        }
+        let Some(act) = act else {
+            let message = format!("there is no host function `{function}`");
+            self.answer(script, index, HostAnswer::Error { message, at: now });
+            return Ok(());
+        };
+        let visit = self.execution.visit(&script.at);
+        let recorded = visit.and_then(|visit| visit.calls.get(&index)).cloned();
+        let record = visit.and_then(|visit| visit.call_record(index)).cloned();
+        let calling = Calling { script, index, function, act };
+        match recorded {
+            Some(call) if call.function != calling.function || call.act.act != calling.act => {
+                // The script took another path than the one whose calls are in the log.
+                self.diverged = Some(format!(
+                    "replay differs: call {index} was `{}` and is now `{}`",
+                    describe(&call.act.act),
+                    describe(&calling.act)
+                ));
+                self.answer(script, index, HostAnswer::Suspend);
+                Ok(())
+            }
+            Some(_) | None => match record.and_then(|record| recorded_answer(&record)) {
+                Some(answer) => {
+                    self.answer(script, index, answer);
+                    Ok(())
+                }
+                None => {
+                    self.prepare_call(calling);
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    fn answer(&mut self, script: &InvocationId, index: u32, answer: HostAnswer) {
+        self.effects.push(Effect::AnswerHost { id: script.clone(), index, answer });
+    }
+
+    fn prepare_call(&mut self, calling: Calling<'_>) {
+        let ticket = self.ticket();
+        self.effects.push(Effect::Prepare { ticket, acts: vec![calling.act.clone()] });
+        self.call = Some(CallBusy::Preparing {
+            ticket,
+            script: calling.script.clone(),
+            index: calling.index,
+            function: calling.function,
+            act: calling.act,
+        });
+    }
+
+    /// Takes the answer to a preparation in where it belongs to a host call.
+    pub(super) fn call_prepared(
+        &mut self,
+        now: Timestamp,
+        ticket: u64,
+        results: &[Result<Preparation, String>],
+    ) -> Result<bool, Refusal> {
+        let Some(CallBusy::Preparing { ticket: expected, script, index, function, act }) = self.call.clone() else {
+            return Ok(false);
+        };
+        if expected != ticket {
+            return Ok(false);
+        }
+        self.call = None;
+        let preparation = match results.first() {
+            Some(Ok(preparation)) => preparation.clone(),
+            Some(Err(message)) => {
+                self.answer(&script, index, HostAnswer::Error { message: message.clone(), at: now });
+                return Ok(true);
+            }
+            None => return Err(Refusal::Stale),
+        };
+        self.judge_call(now, &Calling { script: &script, index, function, act }, preparation)?;
+        Ok(true)
+    }
+
+    fn judge_call(&mut self, now: Timestamp, calling: &Calling<'_>, preparation: Preparation) -> Result<(), Illegal> {
+        let (script, index) = (calling.script, calling.index);
+        let Some(step) = self.execution.step(&script.at.step).cloned() else { return Ok(()) };
+        let (planned, verdict) = match self.judge_act(&step, calling.act.clone(), preparation) {
+            Ok(judged) => judged,
+            Err(message) => {
+                self.answer(script, index, HostAnswer::Error { message, at: now });
+                return Ok(());
+            }
+        };
+        if let Some(reason) = &verdict.forbidden {
+            let message = format!("policy rule `{}` forbids it: {}", reason.rule, reason.text);
+            self.answer(script, index, HostAnswer::Error { message, at: now });
+            return Ok(());
+        }
+        let visit = self.execution.visit(&script.at);
+        let request = visit.and_then(|visit| visit.request.as_ref()).filter(|request| request.call == Some(index));
+        let known = visit.and_then(|visit| visit.calls.get(&index)).map(|call| call.act.clone());
+        let granted = request.is_some_and(crate::execution::Request::granted)
+            && request.is_some_and(|request| now < request.asked.expires_at)
+            && known.as_ref().is_some_and(|known| {
+                basis_difference(&describe(&known.act), &known.preparation, &planned.preparation).is_empty()
+            });
+        if granted {
+            return self.start_call(now, script, index, planned);
+        }
+        let plan = visit.and_then(|visit| visit.plan()).map_or(0, |plan| plan.number);
+        let undo = if planned.preparation.undo.is_some() { UndoPlan::Captured } else { UndoPlan::Undeclared };
+        let acts = std::slice::from_ref(&planned);
+        let asking = Asking { at: &script.at, plan, call: Some(index), acts, undo: &undo, attempts: 1 };
+        let approval = self.approval_for(now, &step, &asking, std::slice::from_ref(&verdict));
+        let waits = approval.is_some();
+        if known.is_none() || waits {
+            self.record(
+                now,
+                Transition::CallPlanned {
+                    at: script.at.clone(),
+                    call: index,
+                    function: calling.function.clone(),
+                    act: Box::new(planned.clone()),
+                    approval: approval.map(Box::new),
+                },
+            )?;
+        }
+        if waits {
+            self.answer(script, index, HostAnswer::Suspend);
+            return Ok(());
+        }
+        self.start_call(now, script, index, planned)
+    }
+
+    fn start_call(
+        &mut self,
+        now: Timestamp,
+        script: &InvocationId,
+        index: u32,
+        planned: PlannedAct,
+    ) -> Result<(), Illegal> {
+        let tries = self
+            .execution
+            .visit(&script.at)
+            .map_or(0, |visit| visit.acts.iter().filter(|act| act.id.act == ActIndex::Call(index)).count());
+        let attempt = u32::try_from(tries).unwrap_or(u32::MAX).saturating_add(1);
+        let id = InvocationId { epoch: 0, at: script.at.clone(), attempt, act: ActIndex::Call(index) };
+        self.record(
+            now,
+            Transition::ActStarted {
+                id: id.clone(),
+                act_digest: act_digest(&planned.act),
+                preparation: Some(Box::new(planned.preparation.clone())),
+            },
+        )?;
+        self.call = Some(CallBusy::Acting { script: script.clone(), index, id: id.clone() });
+        self.effects.push(Effect::Invoke(Box::new(Invocation {
+            first: id.clone(),
+            id,
+            act: planned.act,
+            preparation: Some(planned.preparation),
+            undo_record: None,
+            timeout: CALL_TIME,
+            survives: false,
+            now,
+        })));
+        Ok(())
+    }
+
+    /// A host call ended.
+    pub(super) fn call_ended(&mut self, now: Timestamp, id: &InvocationId, outcome: Outcome) -> Result<(), Illegal> {
+        let Some(record) = self.execution.act(id).cloned() else { return Ok(()) };
+        let waiting = match self.call.take() {
+            Some(CallBusy::Acting { script, index, id: expected }) if &expected == id => Some((script, index)),
+            other @ (Some(CallBusy::Acting { .. } | CallBusy::Preparing { .. }) | None) => {
+                self.call = other;
+                None
+            }
+        };
+        let message = outcome.error.clone().unwrap_or_else(|| "the call failed".to_owned());
+        let value = outcome.output.clone();
+        let ended_well = outcome.ending == Ending::Succeeded;
+        self.settle_outcome(now, &record, outcome)?;
+        let interrupted = self.execution.act(id).is_some_and(|record| record.interrupted.is_some());
+        if let Some((script, index)) = waiting {
+            let answer = if interrupted {
+                HostAnswer::Suspend
+            } else if ended_well {
+                HostAnswer::Value { value, at: self.execution.last_at }
+            } else {
+                HostAnswer::Error { message, at: self.execution.last_at }
+            };
+            self.answer(&script, index, answer);
+        }
+        Ok(())
+    }
+}
+
+/// The answer that the log has for a call, unless the call may start (again).
+fn recorded_answer(record: &ActRecord) -> Option<HostAnswer> {
+    let at = record.ended_at.unwrap_or(record.started_at);
+    match &record.settled {
+        Some(Settlement::Done(outcome)) => return Some(HostAnswer::Value { value: outcome.output.clone(), at }),
+        Some(Settlement::Failed | Settlement::Undo) => {
+            return Some(HostAnswer::Error { message: "a person said that it failed".to_owned(), at });
+        }
+        Some(Settlement::NotDone) => return None,
+        None => {}
+    }
+    let outcome = record.outcome.as_ref()?;
+    match outcome.ending {
+        Ending::Succeeded => Some(HostAnswer::Value { value: outcome.output.clone(), at }),
+        Ending::Failed | Ending::TimedOut => {
+            let message = outcome.error.clone().unwrap_or_else(|| "the call failed".to_owned());
+            Some(HostAnswer::Error { message, at })
+        }
+        Ending::NotStarted | Ending::Cancelled | Ending::Lost | Ending::Suspended => None,
+    }
+}

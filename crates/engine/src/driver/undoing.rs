@@ -1,0 +1,282 @@
+//! Rollback: newest first, only what may have happened, only where the live state is what the act left behind.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use belay_runbook::act::{Act, Ending, Outcome, UndoState};
+use belay_runbook::action::Effect as ActEffect;
+use belay_runbook::model::{Does, Undo};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Busy, Driver, Effect, Invocation, Refusal};
+use crate::digest::act_digest;
+use crate::event::{Finish, InvocationRef, Transition, UndoItem, UndoPlan, UndoSkip};
+use crate::execution::{ActRecord, Phase, UndoEntry, UndoEntryState, Visit};
+use crate::fold::Illegal;
+use crate::ids::{ActIndex, InvocationId, VisitId};
+
+/// Longest time of one undo act where its step says nothing.
+const UNDO_TIME: Duration = Duration::from_mins(5);
+
+impl Driver {
+    /// Everything to take back, newest first; of one visit only where `only` names it.
+    pub(super) fn undo_items(&self, only: Option<&VisitId>) -> Vec<UndoItem> {
+        let mut touched: Vec<(&Visit, &ActRecord)> = self
+            .execution
+            .visits
+            .values()
+            .flatten()
+            .filter(|visit| only.is_none_or(|only| &visit.id == only))
+            .filter(|visit| visit.undo.is_none())
+            .flat_map(|visit| visit.acts.iter().map(move |record| (visit, record)))
+            .filter(|(_, record)| {
+                !matches!(record.id.act, ActIndex::Undo(_))
+                    && record.effect != ActEffect::Read
+                    && record.may_have_happened()
+            })
+            .collect();
+        touched.sort_by(|(_, a), (_, b)| b.started_at.cmp(&a.started_at).then_with(|| b.id.cmp(&a.id)));
+        let mut whole_steps = BTreeSet::new();
+        let mut items = Vec::new();
+        for (visit, record) in touched {
+            let captured = visit.preparation(record).is_some_and(|preparation| preparation.undo.is_some());
+            let own = visit.plan_of(record).is_some_and(|plan| match plan.undo {
+                UndoPlan::Acts { .. }
+                | UndoPlan::Later { .. }
+                | UndoPlan::Manual { .. }
+                | UndoPlan::Irreversible { .. } => true,
+                UndoPlan::Captured | UndoPlan::NotNeeded | UndoPlan::Undeclared => false,
+            });
+            // A step's own rollback takes precedence over what its acts captured, and takes back the step as a whole.
+            if captured && !own {
+                let act = Some(InvocationRef { attempt: record.id.attempt, act: record.id.act });
+                items.push(UndoItem { at: visit.id.clone(), act });
+            } else if whole_steps.insert(&visit.id) {
+                items.push(UndoItem { at: visit.id.clone(), act: None });
+            }
+        }
+        items
+    }
+
+    /// One move of the rollback.
+    pub(super) fn undo_once(&mut self, now: Timestamp) -> Result<bool, Illegal> {
+        let Some(item) = self.execution.next_undo() else { return self.end_undoing(now) };
+        let Some(entry) = self.entry(item).cloned() else { return Ok(false) };
+        match &entry.state {
+            UndoEntryState::Due => self.undo_due(now, item, &entry),
+            UndoEntryState::Acting(id) => {
+                let id = id.clone();
+                self.driving_only(|driver| {
+                    let why = "belay ended while the undo ran".to_owned();
+                    driver.record(now, Transition::ActInterrupted { id, why, outcome: None })?;
+                    Ok(true)
+                })
+            }
+            UndoEntryState::Stuck(_) => Ok(self.compare_interrupted(item, &entry)),
+            UndoEntryState::Done | UndoEntryState::Skipped(_) | UndoEntryState::Left => Ok(false),
+        }
+    }
+
+    fn entry(&self, item: u32) -> Option<&UndoEntry> {
+        self.execution.rollback.as_ref()?.items.get(item as usize)
+    }
+
+    fn end_undoing(&mut self, now: Timestamp) -> Result<bool, Illegal> {
+        let Some(rollback) = &self.execution.rollback else { return Ok(false) };
+        let left: Vec<String> = rollback
+            .items
+            .iter()
+            .filter(|entry| entry.state == UndoEntryState::Left)
+            .map(|entry| entry.item.at.to_string())
+            .collect();
+        let changed = !rollback.items.is_empty();
+        let whole = rollback.whole;
+        if !left.is_empty() {
+            let error = Some(format!("not taken back: {}", left.join(", ")));
+            self.record(now, Transition::Finished { ending: Finish::Failed, error })?;
+        } else if !whole {
+            let error = self.execution.error.clone();
+            self.record(now, Transition::Finished { ending: Finish::Failed, error })?;
+        } else if changed && !self.execution.runbook.rollback_steps.is_empty() {
+            self.record(now, Transition::RollbackStepsEntered)?;
+        } else {
+            self.record(now, Transition::Finished { ending: Finish::RolledBack, error: None })?;
+        }
+        Ok(true)
+    }
+
+    fn undo_due(&mut self, now: Timestamp, item: u32, entry: &UndoEntry) -> Result<bool, Illegal> {
+        let Some(visit) = self.execution.visit(&entry.item.at) else { return Ok(false) };
+        if let Some(reference) = entry.item.act {
+            if entry.acts_done > 0 {
+                self.record(now, Transition::UndoDone { item })?;
+                return Ok(true);
+            }
+            return self.driving_only(|driver| Ok(driver.compare(item, &entry.item.at, reference)));
+        }
+        let undo = visit.undo_plan().cloned().unwrap_or(UndoPlan::Undeclared);
+        let acts = match (&entry.acts, undo) {
+            (Some(acts), _) => acts.clone(),
+            (None, UndoPlan::Acts { acts, .. }) => acts,
+            (None, UndoPlan::Later { .. }) => return self.render_undo(now, item, &entry.item.at),
+            (None, UndoPlan::Manual { step }) => {
+                let detail = json!({ "manual": step.as_str() });
+                self.record(now, Transition::UndoStuck { item, detail })?;
+                return Ok(true);
+            }
+            (None, UndoPlan::Irreversible { reason }) => {
+                self.record(now, Transition::UndoSkipped { item, why: UndoSkip::Irreversible { reason } })?;
+                return Ok(true);
+            }
+            (None, UndoPlan::Undeclared | UndoPlan::Captured | UndoPlan::NotNeeded) => {
+                let reason = "no undo is declared".to_owned();
+                self.record(now, Transition::UndoSkipped { item, why: UndoSkip::Irreversible { reason } })?;
+                return Ok(true);
+            }
+        };
+        let Some(act) = acts.get(entry.acts_done as usize).cloned() else {
+            self.record(now, Transition::UndoDone { item })?;
+            return Ok(true);
+        };
+        let at = entry.item.at.clone();
+        self.driving_only(|driver| driver.start_undo(now, &at, act, None))
+    }
+
+    /// Renders an undo that refers to what its own step gave.
+    fn render_undo(&mut self, now: Timestamp, item: u32, at: &VisitId) -> Result<bool, Illegal> {
+        let Some(step) = self.execution.step(&at.step).cloned() else { return Ok(false) };
+        let does = match &step.undo {
+            Some(Undo::Does(does)) => does.clone(),
+            Some(Undo::Step(name)) => self.execution.step(name).map(|undo| undo.does.clone()).unwrap_or_default(),
+            Some(Undo::Irreversible(_)) | None => Does::Nothing,
+        };
+        match self.render_does(&does) {
+            Ok(acts) => self.record(now, Transition::UndoRendered { item, acts })?,
+            Err(error) => {
+                let detail = json!({ "error": error.to_string() });
+                self.record(now, Transition::UndoStuck { item, detail })?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn compare(&mut self, item: u32, at: &VisitId, reference: InvocationRef) -> bool {
+        let Some((act, record, after)) = self.captured(at, reference) else { return false };
+        self.busy = Some(Busy::Comparing(item));
+        self.effects.push(Effect::CompareUndo { item, act, record, after });
+        false
+    }
+
+    fn captured(&self, at: &VisitId, reference: InvocationRef) -> Option<(Act, Value, Option<Value>)> {
+        let visit = self.execution.visit(at)?;
+        let record = visit
+            .acts
+            .iter()
+            .find(|record| record.id.attempt == reference.attempt && record.id.act == reference.act)?;
+        let act = visit.planned_act(record)?.act.clone();
+        let undo = visit.preparation(record)?.undo.clone()?;
+        let after = record.counted_outcome().and_then(|outcome| outcome.after.clone());
+        Some((act, undo, after))
+    }
+
+    /// The answer to [`Effect::CompareUndo`].
+    pub(super) fn compared(
+        &mut self,
+        now: Timestamp,
+        item: u32,
+        state: Result<UndoState, String>,
+    ) -> Result<(), Refusal> {
+        if self.busy != Some(Busy::Comparing(item)) {
+            return Err(Refusal::Stale);
+        }
+        self.busy = None;
+        if self.execution.phase != Phase::Undoing {
+            return Ok(());
+        }
+        let Some(entry) = self.entry(item).cloned() else { return Err(Refusal::Stale) };
+        let Some(reference) = entry.item.act else { return Err(Refusal::Stale) };
+        let interrupted = matches!(entry.state, UndoEntryState::Stuck(_));
+        match state {
+            Ok(UndoState::AsBefore) => {
+                self.record(now, Transition::UndoSkipped { item, why: UndoSkip::AlreadyBefore })?;
+            }
+            // After an interruption an action that cannot compare leaves the question to a person.
+            Ok(UndoState::Incomparable) if interrupted => {}
+            Ok(UndoState::AsAfter | UndoState::Incomparable) => {
+                if interrupted {
+                    let by = self.me.clone();
+                    let choice = crate::event::UndoChoice::Retry;
+                    self.record(now, Transition::UndoSettled { item, choice, by })?;
+                }
+                if let Some((act, record, _)) = self.captured(&entry.item.at, reference) {
+                    self.start_undo(now, &entry.item.at, act, Some(record))?;
+                }
+            }
+            Ok(UndoState::Other { before, after, live }) => {
+                let detail = json!({ "before": before, "after": after, "live": live });
+                self.record(now, Transition::UndoStuck { item, detail })?;
+            }
+            Err(error) => self.record(now, Transition::UndoStuck { item, detail: json!({ "error": error }) })?,
+        }
+        Ok(())
+    }
+
+    /// An interrupted undo whose action can compare is looked at once by each driver before a person is asked.
+    fn compare_interrupted(&mut self, item: u32, entry: &UndoEntry) -> bool {
+        let Some(reference) = entry.item.act else { return false };
+        let was_interrupted = self.execution.visit(&entry.item.at).is_some_and(|visit| {
+            visit.acts.last().is_some_and(|act| matches!(act.id.act, ActIndex::Undo(_)) && act.interrupted.is_some())
+        });
+        if !self.driving || !was_interrupted || !self.compared.insert(item) {
+            return false;
+        }
+        self.compare(item, &entry.item.at, reference)
+    }
+
+    fn start_undo(
+        &mut self,
+        now: Timestamp,
+        at: &VisitId,
+        act: Act,
+        undo_record: Option<Value>,
+    ) -> Result<bool, Illegal> {
+        let before = self
+            .execution
+            .visit(at)
+            .map_or(0, |visit| visit.acts.iter().filter(|record| matches!(record.id.act, ActIndex::Undo(_))).count());
+        let number = u32::try_from(before).unwrap_or(u32::MAX);
+        let id = InvocationId { epoch: 0, at: at.clone(), attempt: 1, act: ActIndex::Undo(number) };
+        self.record(now, Transition::ActStarted { id: id.clone(), act_digest: act_digest(&act), preparation: None })?;
+        let timeout = self.execution.step(&at.step).and_then(|step| step.timeout).unwrap_or(UNDO_TIME);
+        self.busy = Some(Busy::Acting(id.clone()));
+        self.effects.push(Effect::Invoke(Box::new(Invocation {
+            first: id.clone(),
+            id,
+            act,
+            preparation: None,
+            undo_record,
+            timeout,
+            survives: false,
+            now,
+        })));
+        Ok(false)
+    }
+
+    /// An undo act ended.
+    pub(super) fn undo_ended(&mut self, now: Timestamp, id: &InvocationId, outcome: Outcome) -> Result<(), Illegal> {
+        if self.busy == Some(Busy::Acting(id.clone())) {
+            self.busy = None;
+        }
+        let unknown = match outcome.ending {
+            Ending::TimedOut | Ending::Cancelled | Ending::Lost => true,
+            Ending::Succeeded | Ending::Failed | Ending::NotStarted | Ending::Suspended => false,
+        };
+        if unknown {
+            let why = "the undo's outcome is not known".to_owned();
+            return self
+                .record(now, Transition::ActInterrupted { id: id.clone(), why, outcome: Some(Box::new(outcome)) });
+        }
+        self.record(now, Transition::ActEnded { id: id.clone(), outcome: Box::new(outcome) })
+    }
+}

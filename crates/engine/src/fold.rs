@@ -1,0 +1,645 @@
+//! The one transition function: what is legal, and what it changes.
+//!
+//! Live runs and replay go through [`Execution::apply`] alike. It evaluates nothing: every value it needs stands in
+//! the transition. An illegal transition leaves the state as it was.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use belay_runbook::act::Ending;
+use belay_runbook::action::Effect;
+use belay_runbook::model::Runbook;
+use jiff::Timestamp;
+
+use crate::event::{
+    Author, Checklist, Closing, Event, Genesis, NextStep, Settlement, Stop, Transition, UndoChoice, UndoItem,
+};
+use crate::execution::{
+    ActRecord, Call, Execution, Given, Note, Observation, Phase, Request, Rollback, Stage, UndoEntry, UndoEntryState,
+    UndoResult, Visit,
+};
+use crate::ids::{ActIndex, EventHash, InvocationId, VisitId};
+use crate::status::StepStatus;
+
+/// A transition that the log may not contain here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{transition}` is not possible here: {why}")]
+pub struct Illegal {
+    /// The transition's kind.
+    pub transition: &'static str,
+    /// Why.
+    pub why: String,
+}
+
+impl Execution {
+    /// The state after the genesis event.
+    ///
+    /// `runbook` is what [`Genesis::runbook`] parses to; callers share one for all executions of the same digest.
+    pub fn begin(id: EventHash, genesis: Arc<Genesis>, runbook: Arc<Runbook>) -> Self {
+        let phase = if runbook.prerequisites.is_empty() { Phase::Forward } else { Phase::Checklist };
+        Self {
+            id,
+            phase,
+            paused: false,
+            values: genesis.inputs.clone(),
+            published: BTreeMap::new(),
+            visits: BTreeMap::new(),
+            current: None,
+            upcoming: runbook.steps.first().map(|step| NextStep::Step(step.name.clone())).or(Some(NextStep::End)),
+            checked: BTreeMap::new(),
+            notes: Vec::new(),
+            rollback: None,
+            error: None,
+            cited: std::collections::BTreeSet::new(),
+            last_at: genesis.at,
+            finished_at: None,
+            started: false,
+            genesis,
+            runbook,
+        }
+    }
+
+    /// Folds one event of the log in. Statements change nothing by themselves.
+    pub fn absorb(&mut self, event: &Event, cites: &[EventHash]) -> Result<(), Illegal> {
+        match event {
+            Event::Genesis(_) => Err(Illegal { transition: "genesis", why: "an execution begins once".to_owned() }),
+            Event::Statement { .. } => Ok(()),
+            Event::Transition { at, transition } => self.apply(*at, transition, cites),
+        }
+    }
+
+    /// Applies one transition, or says why it may not stand here.
+    pub fn apply(&mut self, at: Timestamp, transition: &Transition, cites: &[EventHash]) -> Result<(), Illegal> {
+        self.check_and_change(at, transition).map_err(|why| Illegal { transition: transition.kind(), why })?;
+        self.cited.extend(cites.iter().cloned());
+        self.last_at = at;
+        self.started = true;
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm per transition, each a few lines: the table of the machine")]
+    fn check_and_change(&mut self, at: Timestamp, transition: &Transition) -> Result<(), String> {
+        match transition {
+            Transition::Noted { by, text } => {
+                self.notes.push(Note { at, by: by.clone(), text: text.clone() });
+                Ok(())
+            }
+            Transition::Checked { list, items } => self.check_items(*list, items),
+            Transition::Provided { values } => {
+                self.values.extend(values.iter().map(|(name, value)| (name.clone(), value.clone())));
+                if let Some(visit) = self.current_visit_mut()
+                    && matches!(visit.stage, Stage::Person(crate::event::Need::Values { .. }))
+                {
+                    visit.stage = Stage::Entered;
+                }
+                Ok(())
+            }
+            Transition::StepEntered { at: id } => self.enter(at, id),
+            Transition::PersonAwaited { at: id, need } => {
+                let visit = self.open_visit(id)?;
+                ensure(!matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_)), "an act is not settled")?;
+                visit.stage = Stage::Person(need.clone());
+                Ok(())
+            }
+            Transition::Planned { at: id, plan } => {
+                let visit = self.open_visit(id)?;
+                ensure(!matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_)), "an act is not settled")?;
+                let expected = visit.plans.last().map_or(1, |plan| plan.number + 1);
+                ensure(plan.number == expected, "plans are numbered in order")?;
+                visit.request = plan.approval.as_ref().map(|asked| new_request(asked, None));
+                visit.stage = if visit.request.is_some() { Stage::Approval } else { Stage::Ready };
+                visit.failures = 0;
+                visit.plans.push((**plan).clone());
+                Ok(())
+            }
+            Transition::CallPlanned { at: id, call, function, act, approval } => {
+                let visit = self.open_visit(id)?;
+                ensure(!visit.calls.contains_key(call) || approval.is_some(), "a call is planned once")?;
+                visit.calls.insert(*call, Call { function: function.clone(), act: (**act).clone() });
+                if let Some(asked) = approval {
+                    visit.request = Some(new_request(asked, Some(*call)));
+                }
+                Ok(())
+            }
+            Transition::ApprovalCounted { at: id, digest, by, self_approved, comment } => {
+                let acting = matches!(self.open_visit(id)?.stage, Stage::Acting(_));
+                let visit = self.open_visit(id)?;
+                let request = visit.request.as_mut().ok_or("there is no request")?;
+                ensure(&request.asked.digest == digest, "the digest is another one")?;
+                ensure(request.closed.is_none(), "the request is closed")?;
+                let given = Given { by: by.clone(), at, self_approved: *self_approved, comment: comment.clone() };
+                request.given.insert(by.responder.clone(), given);
+                if request.granted() && !acting {
+                    visit.stage = Stage::Ready;
+                }
+                Ok(())
+            }
+            Transition::ApprovalClosed { at: id, digest, how } => {
+                let visit = self.open_visit(id)?;
+                let request = visit.request.as_mut().ok_or("there is no request")?;
+                ensure(&request.asked.digest == digest, "the digest is another one")?;
+                ensure(request.closed.is_none(), "the request is closed")?;
+                request.closed = Some(how.clone());
+                if matches!(how, Closing::Expired | Closing::Voided { .. }) {
+                    visit.stage = Stage::Entered;
+                }
+                Ok(())
+            }
+            Transition::ActStarted { id, preparation, .. } => {
+                self.start_act(at, id)?;
+                if let Some(record) = self.visit_mut(&id.at)?.acts.last_mut() {
+                    record.preparation = preparation.as_deref().cloned();
+                }
+                Ok(())
+            }
+            Transition::ActEnded { id, outcome } => {
+                let record = self.running(id)?;
+                record.outcome = Some((**outcome).clone());
+                record.ended_at = Some(at);
+                let ended_well = outcome.ending == Ending::Succeeded;
+                if ended_well {
+                    self.published.extend(outcome.published.iter().map(|(name, value)| (name.clone(), value.clone())));
+                }
+                self.leave_act(id, outcome.ending)
+            }
+            Transition::ActInterrupted { id, why, outcome } => {
+                let record = self.running(id)?;
+                record.interrupted = Some(why.clone());
+                record.outcome = outcome.as_deref().cloned();
+                if matches!(id.act, ActIndex::Undo(_)) {
+                    let detail = serde_json::json!({ "error": why });
+                    self.set_undo_acting(id, UndoEntryState::Stuck(detail))
+                } else {
+                    self.visit_mut(&id.at)?.stage = Stage::Interrupted(id.clone());
+                    Ok(())
+                }
+            }
+            Transition::ActSettled { id, settlement, by } => self.settle(at, id, settlement, by.as_ref()),
+            Transition::Observed { id, holds, outcome } => {
+                self.running(id)?;
+                let observation = Observation { at, holds: *holds, outcome: (**outcome).clone() };
+                self.visit_mut(&id.at)?.observations.push(observation);
+                Ok(())
+            }
+            Transition::RetryScheduled { at: id, not_before, error } => {
+                let visit = self.open_visit(id)?;
+                ensure(matches!(visit.stage, Stage::Ready), "only an act that has ended is tried again")?;
+                visit.failures += 1;
+                visit.error = Some(error.clone());
+                visit.stage = Stage::Retry(*not_before);
+                Ok(())
+            }
+            Transition::StepEnded { at: id, status, error, branch, by_hand, next } => {
+                let visit = self.open_visit(id)?;
+                ensure(
+                    !matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_)),
+                    "an act is running or not settled",
+                )?;
+                visit.stage = Stage::Ended(*status);
+                visit.ended_at = Some(at);
+                visit.error.clone_from(error);
+                visit.branch.clone_from(branch);
+                visit.by_hand = *by_hand;
+                if *status != StepStatus::Failed && *status != StepStatus::Cancelled {
+                    visit.error = None;
+                }
+                self.current = None;
+                self.upcoming.clone_from(next);
+                Ok(())
+            }
+            Transition::Retried { at: id, .. } => self.retry(id),
+            Transition::Paused => {
+                ensure(!self.is_finished() && !self.paused, "it is finished or paused")?;
+                self.paused = true;
+                Ok(())
+            }
+            Transition::Resumed => {
+                ensure(self.paused, "it is not paused")?;
+                self.paused = false;
+                Ok(())
+            }
+            Transition::Stopping { then, reason } => {
+                let possible = match then {
+                    Stop::Rollback => !matches!(self.phase, Phase::Undoing | Phase::RollbackSteps),
+                    Stop::Abort | Stop::UndoStep(_) => !self.is_finished(),
+                };
+                ensure(possible, "it is finished or already undoing")?;
+                self.phase = Phase::Stopping(then.clone());
+                self.paused = false;
+                self.finished_at = None;
+                self.error = Some(reason.clone());
+                Ok(())
+            }
+            Transition::RollbackPlanned { items } => self.plan_rollback(items),
+            Transition::UndoRendered { item, acts } => {
+                let entry = self.undo_entry(*item)?;
+                ensure(entry.state == UndoEntryState::Due && entry.acts.is_none(), "it is rendered once")?;
+                entry.acts = Some(acts.clone());
+                Ok(())
+            }
+            Transition::UndoSkipped { item, why } => {
+                self.undo_entry(*item)?.state = UndoEntryState::Skipped(why.clone());
+                if matches!(why, crate::event::UndoSkip::AlreadyBefore) {
+                    self.mark_undone(*item)?;
+                }
+                Ok(())
+            }
+            Transition::UndoStuck { item, detail } => {
+                self.undo_entry(*item)?.state = UndoEntryState::Stuck(detail.clone());
+                Ok(())
+            }
+            Transition::UndoSettled { item, choice, .. } => self.settle_undo(*item, *choice),
+            Transition::UndoDone { item } => {
+                let entry = self.undo_entry(*item)?;
+                ensure(entry.state == UndoEntryState::Due, "its acts have not ended well")?;
+                entry.state = UndoEntryState::Done;
+                self.mark_undone(*item)
+            }
+            Transition::Escalated { at: id, .. } => self.visit(id).map(|_| ()).ok_or_else(|| unknown_visit(id)),
+            Transition::RollbackStepsEntered => {
+                ensure(self.phase == Phase::Undoing, "undoing has not ended")?;
+                let done = self.rollback.as_ref().is_some_and(|rollback| rollback.items.iter().all(UndoEntry::is_over));
+                ensure(done, "something is not undone")?;
+                self.phase = Phase::RollbackSteps;
+                self.current = None;
+                self.upcoming = self
+                    .runbook
+                    .rollback_steps
+                    .first()
+                    .map(|step| NextStep::Step(step.name.clone()))
+                    .or(Some(NextStep::End));
+                Ok(())
+            }
+            Transition::SignOffAwaited => {
+                ensure(self.phase == Phase::Forward && self.current.is_none(), "a step is open")?;
+                self.phase = Phase::SignOff;
+                Ok(())
+            }
+            Transition::Finished { ending, error } => {
+                let open = self.current_visit().is_some_and(|visit| matches!(visit.stage, Stage::Acting(_)));
+                ensure(!open, "an act is running")?;
+                ensure(!self.is_finished(), "it is finished")?;
+                self.phase = Phase::Finished(*ending);
+                self.finished_at = Some(at);
+                self.paused = false;
+                if error.is_some() {
+                    self.error.clone_from(error);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn check_items(&mut self, list: Checklist, items: &[u32]) -> Result<(), String> {
+        let phase = match list {
+            Checklist::Prerequisites => Phase::Checklist,
+            Checklist::PostConditions => Phase::SignOff,
+        };
+        ensure(self.phase == phase, "that checklist is not open")?;
+        let count = self.checklist(list).len();
+        ensure(items.iter().all(|item| (*item as usize) < count), "there is no such item")?;
+        self.checked.entry(list).or_default().extend(items);
+        if list == Checklist::Prerequisites && self.unchecked(list).is_empty() {
+            self.phase = Phase::Forward;
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, at: Timestamp, id: &VisitId) -> Result<(), String> {
+        ensure(matches!(self.phase, Phase::Forward | Phase::RollbackSteps), "no step can be entered in this phase")?;
+        ensure(self.current.is_none(), "another step is open")?;
+        ensure(self.upcoming == Some(NextStep::Step(id.step.clone())), "the flow leads elsewhere")?;
+        ensure(self.step(&id.step).is_some(), "there is no such step")?;
+        let visits = self.visits.entry(id.step.clone()).or_default();
+        ensure(visits.len() + 1 == id.visit as usize, "visits are numbered in order")?;
+        visits.push(Visit::entered(id.clone(), at));
+        self.current = Some(id.clone());
+        self.upcoming = None;
+        Ok(())
+    }
+
+    fn start_act(&mut self, at: Timestamp, id: &InvocationId) -> Result<(), String> {
+        if let ActIndex::Undo(_) = id.act {
+            return self.start_undo(at, id);
+        }
+        ensure(matches!(self.phase, Phase::Forward | Phase::RollbackSteps), "nothing starts in this phase")?;
+        let visit = self.open_visit(id_visit(id))?;
+        let plan = visit.plan().ok_or("nothing is planned")?;
+        let plan_number = plan.number;
+        let (effect, idempotent) = match id.act {
+            ActIndex::Act(index) => {
+                ensure(matches!(visit.stage, Stage::Ready | Stage::Retry(_)), "the step is not ready")?;
+                ensure(id.attempt == visit.attempt + 1, "attempts are numbered in order")?;
+                ensure(visit.next_act() == Some(index), "acts run in order")?;
+                let allowed = plan.approval.is_none() || visit.calls_waiting() || visit.granted_plan();
+                ensure(allowed, "its approval is missing")?;
+                plan.acts.get(index as usize).map(|act| (act.effect, act.idempotent))
+            }
+            ActIndex::Call(index) => {
+                ensure(matches!(visit.stage, Stage::Acting(_)), "the script is not running")?;
+                let request = visit.request.as_ref().filter(|request| request.call == Some(index));
+                ensure(request.is_none_or(Request::granted), "its approval is missing")?;
+                let again = visit.call_record(index).is_none_or(ActRecord::may_start_again);
+                ensure(again, "the call has started before")?;
+                visit.calls.get(&index).map(|call| (call.act.effect, call.act.idempotent))
+            }
+            ActIndex::Undo(_) => None,
+        }
+        .ok_or("there is no such act")?;
+        if let ActIndex::Act(_) = id.act {
+            visit.attempt = id.attempt;
+            visit.stage = Stage::Acting(id.clone());
+        }
+        visit.acts.push(ActRecord::started(id.clone(), plan_number, effect, idempotent, at));
+        Ok(())
+    }
+
+    fn start_undo(&mut self, at: Timestamp, id: &InvocationId) -> Result<(), String> {
+        ensure(self.phase == Phase::Undoing, "nothing is being undone")?;
+        let next = self.next_undo().ok_or("nothing is left to undo")?;
+        let entry = self.undo_entry(next)?;
+        ensure(entry.item.at == id.at, "undo goes newest first")?;
+        ensure(entry.state == UndoEntryState::Due, "it is being undone or stuck")?;
+        entry.state = UndoEntryState::Acting(id.clone());
+        let visit = self.visit_mut(&id.at)?;
+        ensure(!visit.acts.iter().any(|act| &act.id == id), "this undo has started before")?;
+        let plan = visit.plan().map_or(0, |plan| plan.number);
+        visit.acts.push(ActRecord::started(id.clone(), plan, Effect::Mutate, false, at));
+        Ok(())
+    }
+
+    fn leave_act(&mut self, id: &InvocationId, ending: Ending) -> Result<(), String> {
+        match id.act {
+            ActIndex::Call(_) => Ok(()),
+            ActIndex::Act(_) => {
+                let visit = self.visit_mut(&id.at)?;
+                // A host call that was interrupted decides the stage, not the script around it.
+                if !matches!(visit.stage, Stage::Interrupted(_)) {
+                    visit.stage = if visit.calls_waiting() { Stage::Approval } else { Stage::Ready };
+                }
+                Ok(())
+            }
+            ActIndex::Undo(_) => {
+                let state = if ending == Ending::Succeeded {
+                    UndoEntryState::Due
+                } else {
+                    UndoEntryState::Stuck(serde_json::json!({ "error": "the undo failed" }))
+                };
+                if ending == Ending::Succeeded {
+                    self.entry_acting(id)?.acts_done += 1;
+                }
+                self.set_undo_acting(id, state)
+            }
+        }
+    }
+
+    fn settle(
+        &mut self,
+        at: Timestamp,
+        id: &InvocationId,
+        settlement: &Settlement,
+        by: Option<&Author>,
+    ) -> Result<(), String> {
+        let visit = self.visit_mut(&id.at)?;
+        let record = visit.acts.iter_mut().find(|act| &act.id == id).ok_or("there is no such act")?;
+        ensure(record.interrupted.is_some(), "its outcome is known")?;
+        ensure(record.settled.is_none(), "it is settled")?;
+        record.settled = Some(settlement.clone());
+        record.settled_by = by.cloned();
+        record.ended_at = Some(at);
+        if visit.stage == Stage::Interrupted(id.clone()) {
+            // After "not done" the act is rendered, prepared and approved anew before it may start again.
+            visit.stage = match settlement {
+                Settlement::NotDone => Stage::Entered,
+                Settlement::Done(_) | Settlement::Failed | Settlement::Undo => Stage::Ready,
+            };
+        }
+        if let Settlement::Done(outcome) = settlement {
+            self.published.extend(outcome.published.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        Ok(())
+    }
+
+    fn retry(&mut self, id: &VisitId) -> Result<(), String> {
+        let reopened = match &self.phase {
+            Phase::Forward | Phase::RollbackSteps => false,
+            Phase::Finished(crate::event::Finish::Failed) => true,
+            Phase::Finished(_) | Phase::Checklist | Phase::SignOff | Phase::Stopping(_) | Phase::Undoing => {
+                return Err("a step can be tried again only while it runs, or after a failure".to_owned());
+            }
+        };
+        let in_rollback = self.runbook.rollback_steps.iter().any(|step| step.name == id.step);
+        ensure(self.current.as_ref().is_none_or(|current| current == id), "another step is open")?;
+        let visit = self.visit_mut(id)?;
+        ensure(!matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_)), "an act is running or not settled")?;
+        ensure(visit.undo.is_none(), "it was taken back")?;
+        visit.stage = Stage::Entered;
+        visit.ended_at = None;
+        visit.error = None;
+        visit.request = None;
+        visit.calls.clear();
+        visit.calls_from = visit.acts.len();
+        self.current = Some(id.clone());
+        self.upcoming = None;
+        if reopened {
+            self.phase = if in_rollback { Phase::RollbackSteps } else { Phase::Forward };
+            self.finished_at = None;
+            self.error = None;
+        }
+        Ok(())
+    }
+
+    fn plan_rollback(&mut self, items: &[UndoItem]) -> Result<(), String> {
+        let whole = match &self.phase {
+            Phase::Stopping(Stop::Rollback) => true,
+            Phase::Stopping(Stop::UndoStep(_)) => false,
+            Phase::Stopping(Stop::Abort)
+            | Phase::Checklist
+            | Phase::Forward
+            | Phase::SignOff
+            | Phase::Undoing
+            | Phase::RollbackSteps
+            | Phase::Finished(_) => return Err("nothing asked for it".to_owned()),
+        };
+        let running =
+            self.visits.values().flatten().any(|visit| matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_)));
+        ensure(!running, "an act is running or not settled")?;
+        self.rollback = Some(Rollback {
+            items: items
+                .iter()
+                .map(|item| UndoEntry { item: item.clone(), state: UndoEntryState::Due, acts: None, acts_done: 0 })
+                .collect(),
+            whole,
+        });
+        self.phase = Phase::Undoing;
+        self.current = None;
+        self.upcoming = None;
+        Ok(())
+    }
+
+    fn settle_undo(&mut self, item: u32, choice: UndoChoice) -> Result<(), String> {
+        let entry = self.undo_entry(item)?;
+        ensure(matches!(entry.state, UndoEntryState::Stuck(_)), "it is not stuck")?;
+        match choice {
+            UndoChoice::Retry => {
+                entry.state = UndoEntryState::Due;
+                Ok(())
+            }
+            UndoChoice::ByHand => {
+                entry.state = UndoEntryState::Done;
+                self.mark_undone(item)
+            }
+            UndoChoice::Leave => {
+                entry.state = UndoEntryState::Left;
+                let id = entry.item.at.clone();
+                self.visit_mut(&id)?.undo = Some(UndoResult::Failed);
+                Ok(())
+            }
+        }
+    }
+
+    /// Position of the next item to take back.
+    pub fn next_undo(&self) -> Option<u32> {
+        let items = &self.rollback.as_ref()?.items;
+        items.iter().position(|entry| !entry.is_over()).and_then(|index| u32::try_from(index).ok())
+    }
+
+    fn mark_undone(&mut self, item: u32) -> Result<(), String> {
+        let id = self.undo_entry(item)?.item.at.clone();
+        let rest = self
+            .rollback
+            .iter()
+            .flat_map(|rollback| &rollback.items)
+            .any(|entry| entry.item.at == id && !entry.is_over());
+        let visit = self.visit_mut(&id)?;
+        if !rest && visit.undo.is_none() {
+            visit.undo = Some(UndoResult::Undone);
+        }
+        Ok(())
+    }
+
+    fn undo_entry(&mut self, item: u32) -> Result<&mut UndoEntry, String> {
+        ensure(self.phase == Phase::Undoing, "nothing is being undone")?;
+        self.rollback
+            .as_mut()
+            .and_then(|rollback| rollback.items.get_mut(item as usize))
+            .ok_or_else(|| "there is no such item".to_owned())
+    }
+
+    fn entry_acting(&mut self, id: &InvocationId) -> Result<&mut UndoEntry, String> {
+        self.rollback
+            .as_mut()
+            .and_then(|rollback| {
+                rollback.items.iter_mut().find(|entry| entry.state == UndoEntryState::Acting(id.clone()))
+            })
+            .ok_or_else(|| "no such undo is running".to_owned())
+    }
+
+    fn set_undo_acting(&mut self, id: &InvocationId, state: UndoEntryState) -> Result<(), String> {
+        self.entry_acting(id)?.state = state;
+        Ok(())
+    }
+
+    fn running(&mut self, id: &InvocationId) -> Result<&mut ActRecord, String> {
+        let visit = self.visit_mut(&id.at)?;
+        let record = visit.acts.iter_mut().find(|act| &act.id == id).ok_or("it has no intent")?;
+        ensure(record.outcome.is_none() && record.interrupted.is_none(), "its outcome is recorded")?;
+        Ok(record)
+    }
+
+    fn visit_mut(&mut self, id: &VisitId) -> Result<&mut Visit, String> {
+        id.visit
+            .checked_sub(1)
+            .and_then(|index| self.visits.get_mut(&id.step)?.get_mut(index as usize))
+            .ok_or_else(|| unknown_visit(id))
+    }
+
+    fn current_visit_mut(&mut self) -> Option<&mut Visit> {
+        let id = self.current.clone()?;
+        self.visit_mut(&id).ok()
+    }
+
+    fn open_visit(&mut self, id: &VisitId) -> Result<&mut Visit, String> {
+        ensure(self.current.as_ref() == Some(id), "the flow is not at that step")?;
+        let visit = self.visit_mut(id)?;
+        ensure(!matches!(visit.stage, Stage::Ended(_)), "the step has ended")?;
+        Ok(visit)
+    }
+}
+
+impl Visit {
+    fn entered(id: VisitId, at: Timestamp) -> Self {
+        Self {
+            id,
+            entered_at: at,
+            ended_at: None,
+            stage: Stage::Entered,
+            plans: Vec::new(),
+            request: None,
+            calls: BTreeMap::new(),
+            acts: Vec::new(),
+            calls_from: 0,
+            observations: Vec::new(),
+            attempt: 0,
+            failures: 0,
+            branch: None,
+            by_hand: false,
+            error: None,
+            undo: None,
+        }
+    }
+
+    /// Whether the approval in question is a host call's and still open: the script is suspended.
+    pub(crate) fn calls_waiting(&self) -> bool {
+        self.request.as_ref().is_some_and(|request| request.call.is_some() && request.open())
+    }
+
+    fn granted_plan(&self) -> bool {
+        // A request for a host call replaces the plan's own, which was granted before the script could start.
+        self.request.as_ref().is_some_and(|request| request.call.is_some() || request.granted())
+    }
+}
+
+impl ActRecord {
+    fn started(id: InvocationId, plan: u32, effect: Effect, idempotent: bool, at: Timestamp) -> Self {
+        Self {
+            id,
+            plan,
+            effect,
+            idempotent,
+            preparation: None,
+            started_at: at,
+            ended_at: None,
+            outcome: None,
+            interrupted: None,
+            settled: None,
+            settled_by: None,
+        }
+    }
+}
+
+impl UndoEntry {
+    /// Whether nothing more happens to it.
+    pub fn is_over(&self) -> bool {
+        match self.state {
+            UndoEntryState::Done | UndoEntryState::Skipped(_) | UndoEntryState::Left => true,
+            UndoEntryState::Due | UndoEntryState::Acting(_) | UndoEntryState::Stuck(_) => false,
+        }
+    }
+}
+
+fn new_request(asked: &crate::event::ApprovalRequest, call: Option<u32>) -> Request {
+    Request { asked: asked.clone(), call, given: BTreeMap::new(), closed: None }
+}
+
+fn id_visit(id: &InvocationId) -> &VisitId {
+    &id.at
+}
+
+fn unknown_visit(id: &VisitId) -> String {
+    format!("step `{id}` was not entered")
+}
+
+fn ensure(holds: bool, why: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(why.to_owned()) }
+}
