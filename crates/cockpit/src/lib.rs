@@ -1,1 +1,37 @@
+//! The application behind every front end: it wires catalog, engine, store and actions, and performs effects.
+//!
+//! [`Cockpit`] is the one API that front ends use; [`wire`] holds what they see. It opens the store only when something
+//! needs it, so that reading a runbook works without a database, a keyring or a network.
 
+pub mod alert;
+mod audit;
+mod catalog;
+mod cockpit;
+mod context;
+mod doctor;
+mod drive;
+mod error;
+mod home;
+mod inputs;
+mod journal;
+mod plan;
+mod say;
+mod start;
+mod view;
+pub mod wire;
+
+pub use alert::Alert;
+pub use audit::{ExecutionVerdict, VerifyReport, verify_file};
+pub use belay_engine::event::{Confirmation, UndoChoice};
+pub use catalog::{BUNDLED_SOURCE, Broken, Found};
+pub use cockpit::{
+    CatalogReport, CatalogSource, Cockpit, ExecutionFilter, Options, PolicyText, Program, PurgeReport, SearchQuery,
+    StepOutput,
+};
+pub use context::{Context, ContextView, LOCAL};
+pub use doctor::{DoctorCheck, DoctorReport};
+pub use drive::Drive;
+pub use error::{CockpitError, ErrorClass};
+pub use home::Home;
+pub use say::Saying;
+pub use start::StartRequest;

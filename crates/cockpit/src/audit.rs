@@ -1,0 +1,268 @@
+//! Proof: the log with its verification, exports that verify alone.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use belay_engine::event::{Event, Genesis, Statement, Transition};
+use belay_trust::{AuditReport, EventAudit, Hash32, SignedEnvelope};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::error::{CockpitError, chain};
+use crate::journal::{Shared, decode};
+use crate::wire::LogEntry;
+
+/// What verification found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VerifyReport {
+    /// Whether everything holds.
+    pub ok: bool,
+    /// One verdict per execution.
+    pub executions: Vec<ExecutionVerdict>,
+}
+
+/// The verdict on one execution.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExecutionVerdict {
+    /// Hash of its genesis, hex.
+    pub execution: String,
+    /// How many events were looked at.
+    pub events: u64,
+    /// Whether everything holds.
+    pub ok: bool,
+    /// What does not.
+    pub faults: Vec<String>,
+}
+
+/// Verifies the envelopes of one execution: signatures, links, and that the log is one that the state machine allows.
+pub(crate) fn verify(shared: &Shared, execution: String, events: &[SignedEnvelope]) -> ExecutionVerdict {
+    let report = belay_trust::verify_chains(events.iter().cloned());
+    let mut faults = faults_of(&report);
+    if faults.is_empty()
+        && let Err(error) = shared.fold(events)
+    {
+        faults.push(error.message);
+    }
+    ExecutionVerdict { execution, events: events.len() as u64, ok: faults.is_empty(), faults }
+}
+
+fn faults_of(report: &AuditReport) -> Vec<String> {
+    let mut faults: Vec<String> = report
+        .events
+        .iter()
+        .filter(|event| !event.is_ok())
+        .map(|event| format!("event {}: {}", short(&event.hash), fault_text(event)))
+        .collect();
+    for (missing, named_by) in &report.missing {
+        let by: Vec<_> = named_by.iter().map(short).collect();
+        faults.push(format!("event {} is missing; named by {}", short(missing), by.join(", ")));
+    }
+    for fork in &report.forks {
+        faults.push(format!("device {}: history went back", fork.device));
+    }
+    faults
+}
+
+fn short(hash: &Hash32) -> String {
+    hash.to_string().chars().take(12).collect()
+}
+
+fn fault_text(event: &EventAudit) -> String {
+    event.faults.iter().map(|fault| format!("{fault:?}")).collect::<Vec<_>>().join("; ")
+}
+
+/// Verifies an exported file by itself: no store, no key, no network.
+pub fn verify_file(path: &Path) -> Result<VerifyReport, CockpitError> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| CockpitError::user(format!("`{}` cannot be read: {error}", path.display())))?;
+    let raw = belay_trust::entries(&bytes).map_err(|error| {
+        CockpitError::user(format!("`{}` is not an audit export: {}", path.display(), chain(&error)))
+            .hint("`belay audit export EXEC --out FILE` makes one")
+    })?;
+    let report = belay_trust::audit(raw.iter().map(Vec::as_slice));
+    let mut by_execution: BTreeMap<String, Vec<SignedEnvelope>> = BTreeMap::new();
+    for bytes in &raw {
+        if let Ok(envelope) = SignedEnvelope::open(bytes) {
+            by_execution.entry(envelope.execution().to_string()).or_default().push(envelope);
+        }
+    }
+    let shared = Shared::default();
+    let mut executions: Vec<ExecutionVerdict> = by_execution
+        .into_iter()
+        .map(|(execution, events)| {
+            let ordered = belay_trust::causal_order(events);
+            verify(&shared, execution, &ordered)
+        })
+        .collect();
+    let overall = faults_of(&report);
+    let unreadable = raw.len() as u64 > executions.iter().map(|verdict| verdict.events).sum();
+    if unreadable || (executions.iter().all(|verdict| verdict.ok) && !overall.is_empty()) {
+        executions.push(ExecutionVerdict {
+            execution: "file".to_owned(),
+            events: raw.len() as u64,
+            ok: false,
+            faults: overall,
+        });
+    }
+    Ok(VerifyReport { ok: !executions.is_empty() && executions.iter().all(|verdict| verdict.ok), executions })
+}
+
+/// The log of an execution, one entry an event, with what verification says of each.
+pub(crate) fn log(events: &[SignedEnvelope]) -> Result<Vec<LogEntry>, CockpitError> {
+    let report = belay_trust::verify_chains(events.iter().cloned());
+    let audits: BTreeMap<Hash32, &EventAudit> = report.events.iter().map(|audit| (audit.hash, audit)).collect();
+    let mut entries = Vec::with_capacity(events.len());
+    for (n, envelope) in (1_u64..).zip(events) {
+        let event = decode(envelope)?;
+        let audit = audits.get(&envelope.hash());
+        let fault = audit.filter(|audit| !audit.is_ok()).map(|audit| fault_text(audit));
+        let wall = i64::try_from(envelope.envelope().hlc.wall_ms).unwrap_or(i64::MAX);
+        entries.push(LogEntry {
+            n,
+            hash: envelope.hash().to_string(),
+            kind: envelope.envelope().kind.clone(),
+            at: Timestamp::from_millisecond(wall).unwrap_or(Timestamp::UNIX_EPOCH),
+            device: envelope.device().to_string().chars().take(16).collect(),
+            text: sentence(&event),
+            verified: audit.is_some() && fault.is_none(),
+            fault,
+            cites: envelope.envelope().cites.iter().map(ToString::to_string).collect(),
+            event: serde_json::from_slice(&envelope.envelope().body)
+                .map_err(|error| CockpitError::bug(format!("an event is not JSON: {error}")))?,
+        });
+    }
+    Ok(entries)
+}
+
+/// One line about an event, for people.
+pub(crate) fn sentence(event: &Event) -> String {
+    match event {
+        Event::Genesis(genesis) => begun(genesis),
+        Event::Statement { by, statement } => format!("{} {}", by.responder, said(statement)),
+        Event::Transition { transition, .. } => changed(transition),
+    }
+}
+
+fn begun(genesis: &Genesis) -> String {
+    format!("{} started it in context {} ({})", genesis.started_by.responder, genesis.context, genesis.triggered_by)
+}
+
+fn said(statement: &Statement) -> String {
+    match statement {
+        Statement::Note { text } => format!("noted: {text}"),
+        Statement::Check { items, .. } => format!("confirmed {} item(s) of a checklist", items.len()),
+        Statement::Provide { values } => {
+            format!("gave {}", values.keys().cloned().collect::<Vec<_>>().join(", "))
+        }
+        Statement::Confirm { at, outcome, by_hand, .. } => {
+            let how = if *by_hand { " by hand" } else { "" };
+            format!("said that `{at}` is {}{how}", word(outcome))
+        }
+        Statement::Decide { at, branch } => format!("decided `{at}`: {branch}"),
+        Statement::Approve { at, digest, target, .. } => {
+            let target = target.as_deref().map(|target| format!(", typing `{target}`")).unwrap_or_default();
+            format!("approved `{at}` ({}){target}", digest.get(..12).unwrap_or(digest))
+        }
+        Statement::Reject { at, .. } => format!("rejected `{at}`"),
+        Statement::Retry { at } => format!("asked for `{at}` again"),
+        Statement::Skip { at, reason } => format!("skipped `{at}`: {reason}"),
+        Statement::Pause => "paused it".to_owned(),
+        Statement::Resume => "let it go on".to_owned(),
+        Statement::Abort { reason } => format!("aborted it: {reason}"),
+        Statement::Rollback { reason } => format!("rolled it back: {reason}"),
+        Statement::SettleUndo { at, choice, .. } => format!("settled the undo of `{at}`: {}", word(choice)),
+    }
+}
+
+fn word(value: &impl Serialize) -> String {
+    // Only enums of words come here, and those serialise to a string.
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(|text| text.replace('_', " ")))
+        .unwrap_or_default()
+}
+
+fn changed(transition: &Transition) -> String {
+    match transition {
+        Transition::Noted { by, text } => format!("note by {}: {text}", by.responder),
+        Transition::Checked { items, .. } => format!("{} item(s) checked", items.len()),
+        Transition::Provided { values } => {
+            format!("values taken: {}", values.keys().cloned().collect::<Vec<_>>().join(", "))
+        }
+        Transition::StepEntered { at } => format!("step `{at}` reached"),
+        Transition::PersonAwaited { at, .. } => format!("step `{at}` waits for a person"),
+        Transition::Planned { at, plan } => format!(
+            "step `{at}` planned: {} act(s){}",
+            plan.acts.len(),
+            plan.approval
+                .as_ref()
+                .map(|asked| format!(", approval asked for ({})", asked.reasons.join("; ")))
+                .unwrap_or_default()
+        ),
+        Transition::CallPlanned { at, call, function, .. } => format!("step `{at}` calls {function} (call {call})"),
+        Transition::ApprovalCounted { at, by, self_approved, .. } => {
+            let alone = if *self_approved { " (self-approved)" } else { "" };
+            format!("approval of `{at}` by {} counted{alone}", by.responder)
+        }
+        Transition::ApprovalClosed { at, how, .. } => format!("request for `{at}` closed: {}", tag(how)),
+        Transition::ActStarted { id, act_digest, .. } => {
+            format!("{id} starts ({})", act_digest.get(..12).unwrap_or(act_digest))
+        }
+        Transition::ActEnded { id, outcome } => format!("{id} ended: {}", word(&outcome.ending)),
+        Transition::ActInterrupted { id, why, .. } => format!("{id} interrupted: {why}"),
+        Transition::ActSettled { id, settlement, by } => {
+            let by = by.as_ref().map_or("the action's probe", |by| by.responder.as_str());
+            format!("{id} settled as {} by {by}", tag(settlement))
+        }
+        Transition::Observed { id, holds, .. } => {
+            let holds = match holds {
+                Some(true) => "holds",
+                Some(false) => "does not hold",
+                None => "no data",
+            };
+            format!("{id} observed: {holds}")
+        }
+        Transition::RetryScheduled { at, not_before, error } => {
+            format!("step `{at}` is tried again at {not_before}: {error}")
+        }
+        Transition::StepEnded { at, status, error, branch, by_hand, .. } => {
+            let branch = branch.as_deref().map(|branch| format!(", branch {branch}")).unwrap_or_default();
+            let by_hand = if *by_hand { ", by hand" } else { "" };
+            let error = error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+            format!("step `{at}` {}{branch}{by_hand}{error}", status.as_str())
+        }
+        Transition::Retried { at, .. } => format!("step `{at}` begins again"),
+        Transition::Paused => "paused".to_owned(),
+        Transition::Resumed => "goes on".to_owned(),
+        Transition::Stopping { then, reason } => format!("stopping, then {}: {reason}", tag(then)),
+        Transition::RollbackPlanned { items } => format!("{} item(s) to take back", items.len()),
+        Transition::UndoRendered { item, .. } => format!("undo {item} rendered"),
+        Transition::UndoSkipped { item, why } => format!("undo {item} needs no act: {}", tag(why)),
+        Transition::UndoStuck { item, .. } => format!("undo {item} is stuck"),
+        Transition::UndoSettled { item, choice, by } => {
+            format!("undo {item} settled by {}: {}", by.responder, word(choice))
+        }
+        Transition::UndoDone { item } => format!("undo {item} done"),
+        Transition::Escalated { at, reason } => format!("escalated `{at}`: {reason}"),
+        Transition::RollbackStepsEntered => "the runbook's own rollback begins".to_owned(),
+        Transition::SignOffAwaited => "waits for the sign-off".to_owned(),
+        Transition::Finished { ending, error } => {
+            let error = error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+            format!("finished as {}{error}", word(ending))
+        }
+    }
+}
+
+/// The tag of an enum whose variants may hold something.
+fn tag(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    let tag = match &value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Object(fields) => fields.keys().next().cloned().unwrap_or_default(),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::Array(_) => String::new(),
+    };
+    tag.replace('_', " ")
+}

@@ -1,0 +1,140 @@
+//! Contexts: where Belay acts, with the named services that templates see as `.Config`.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::error::CockpitError;
+use crate::home::Home;
+
+/// The context of a device without any configured one. It is not production.
+pub const LOCAL: &str = "local";
+
+/// Where Belay acts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Context {
+    /// Its name.
+    pub name: String,
+    /// Its environment, which the policy reads.
+    pub environment: String,
+    /// Its named services.
+    pub config: Value,
+}
+
+/// A context as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContextView {
+    /// Its name.
+    pub name: String,
+    /// Its environment.
+    pub environment: String,
+    /// Whether it is used where nobody says otherwise.
+    pub current: bool,
+    /// Names of its services.
+    pub services: Vec<String>,
+}
+
+/// The file `contexts.yaml`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContextsFile {
+    /// Used where nobody says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    current: Option<String>,
+    #[serde(default)]
+    contexts: BTreeMap<String, ContextEntry>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContextEntry {
+    environment: String,
+    /// `.Config`: services by name under `services`, and any named endpoint.
+    #[serde(default)]
+    config: Value,
+}
+
+/// The contexts of a home.
+#[derive(Debug, Clone)]
+pub struct Contexts {
+    file: ContextsFile,
+}
+
+impl Contexts {
+    /// Reads the file; without one there is only [`LOCAL`].
+    pub fn read(home: &Home) -> Result<Self, CockpitError> {
+        let path = home.contexts();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self { file: ContextsFile::default() });
+            }
+            Err(error) => {
+                return Err(CockpitError::environment(&format!("`{}` cannot be read", path.display()), &error));
+            }
+        };
+        let file = serde_saphyr::from_str(&text).map_err(|error| {
+            CockpitError::user(format!("`{}`: {error}", path.display()))
+                .hint("it has `current` and `contexts`, each with `environment` and `config`")
+        })?;
+        Ok(Self { file })
+    }
+
+    /// The context of a name, of the file's `current`, or [`LOCAL`].
+    pub fn choose(&self, name: Option<&str>) -> Result<Context, CockpitError> {
+        let name = name.or(self.file.current.as_deref()).unwrap_or(LOCAL);
+        match self.file.contexts.get(name) {
+            Some(entry) => {
+                let config = if entry.config.is_null() { json!({}) } else { entry.config.clone() };
+                Ok(Context { name: name.to_owned(), environment: entry.environment.clone(), config })
+            }
+            None if name == LOCAL => {
+                Ok(Context { name: LOCAL.to_owned(), environment: LOCAL.to_owned(), config: json!({}) })
+            }
+            None => Err(CockpitError::user(format!("there is no context `{name}`"))
+                .hint(format!("`belay context list` shows them: {}", self.names().join(", ")))),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.file.contexts.keys().cloned().collect();
+        if !self.file.contexts.contains_key(LOCAL) {
+            names.push(LOCAL.to_owned());
+        }
+        names
+    }
+
+    /// Every context, [`LOCAL`] included.
+    pub fn views(&self) -> Result<Vec<ContextView>, CockpitError> {
+        let current = self.choose(None)?.name;
+        self.names()
+            .into_iter()
+            .map(|name| {
+                let context = self.choose(Some(&name))?;
+                let services = context.config.get("services").and_then(Value::as_object);
+                Ok(ContextView {
+                    current: name == current,
+                    name,
+                    environment: context.environment,
+                    services: services.map(|services| services.keys().cloned().collect()).unwrap_or_default(),
+                })
+            })
+            .collect()
+    }
+
+    /// Makes a context the one that is used where nobody says otherwise.
+    pub fn set_current(&mut self, home: &Home, name: &str) -> Result<(), CockpitError> {
+        self.choose(Some(name))?;
+        self.file.current = Some(name.to_owned());
+        let text = serde_saphyr::to_string(&self.file)
+            .map_err(|error| CockpitError::bug(format!("contexts cannot be written as YAML: {error}")))?;
+        home.ensure()?;
+        let path = home.contexts();
+        let draft = path.with_extension("yaml.new");
+        fs::write(&draft, text)
+            .and_then(|()| fs::rename(&draft, &path))
+            .map_err(|error| CockpitError::environment(&format!("`{}` cannot be written", path.display()), &error))
+    }
+}

@@ -1,0 +1,117 @@
+//! The doctor: what is missing on this device and how to mend it.
+
+use serde::Serialize;
+
+use crate::Cockpit;
+use crate::catalog;
+use crate::error::chain;
+
+/// What the doctor found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DoctorReport {
+    /// Whether nothing stands in the way of running.
+    pub ok: bool,
+    /// Every check.
+    pub checks: Vec<DoctorCheck>,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DoctorCheck {
+    /// What was looked at.
+    pub name: String,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was found.
+    pub detail: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl DoctorCheck {
+    fn good(name: &str, detail: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), ok: true, detail: detail.into(), hint: None }
+    }
+
+    fn bad(name: &str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), ok: false, detail: detail.into(), hint: Some(hint.into()) }
+    }
+}
+
+impl Cockpit {
+    /// Looks at everything that running needs.
+    pub fn doctor(&self) -> DoctorReport {
+        let mut checks = Vec::new();
+        checks.push(match self.store() {
+            Ok(store) => match store.check() {
+                Ok(damage) if damage.is_empty() => DoctorCheck::good("database", store.path().display().to_string()),
+                Ok(damage) => DoctorCheck::bad(
+                    "database",
+                    damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+                    "keep a copy of the file, then restore it from a backup",
+                ),
+                Err(error) => DoctorCheck::bad("database", chain(&error), error.hint().unwrap_or_default()),
+            },
+            Err(error) => DoctorCheck::bad("database", error.message, error.hint.unwrap_or_default()),
+        });
+        checks.push(match self.author() {
+            Ok(author) => DoctorCheck::good(
+                "identity",
+                format!(
+                    "responder `{}` on device {}; the key is a file that only you can read ({})",
+                    author.responder,
+                    author.device,
+                    self.home.key_file().display()
+                ),
+            ),
+            Err(error) => DoctorCheck::bad("identity", error.message, error.hint.unwrap_or_default()),
+        });
+        checks.push(match self.policy() {
+            Ok(policy) => DoctorCheck::good("policy", format!("{} ({})", policy.source, short(&policy.digest))),
+            Err(error) => DoctorCheck::bad("policy", error.message, error.hint.unwrap_or_default()),
+        });
+        checks.push(match self.contexts() {
+            Ok(contexts) => {
+                let current = contexts.iter().find(|context| context.current);
+                let text = current.map(|context| format!("{} ({})", context.name, context.environment));
+                DoctorCheck::good("context", text.unwrap_or_default())
+            }
+            Err(error) => DoctorCheck::bad("context", error.message, error.hint.unwrap_or_default()),
+        });
+        checks.push(DoctorCheck::good("catalog", format!("{} bundled runbooks", catalog::bundled().len())));
+        checks.push(self.check_helper());
+        for (program, what) in [("sh", "commands with shell syntax"), ("kubectl", "runbooks for Kubernetes")] {
+            checks.push(match on_path(program) {
+                Some(path) => DoctorCheck::good(program, path),
+                None => DoctorCheck::bad(program, "not found on PATH", format!("install it; {what} need it")),
+            });
+        }
+        let ok = checks.iter().all(|check| check.ok || check.name == "kubectl");
+        DoctorReport { ok, checks }
+    }
+
+    fn check_helper(&self) -> DoctorCheck {
+        let program = &self.options.helper.program;
+        if program.exists() {
+            DoctorCheck::good("helper", program.display().to_string())
+        } else {
+            DoctorCheck::bad(
+                "helper",
+                format!("`{}` is gone", program.display()),
+                "belay was moved or replaced while it ran; start it again",
+            )
+        }
+    }
+}
+
+fn on_path(program: &str) -> Option<String> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|candidate| candidate.is_file())
+        .map(|found| found.display().to_string())
+}
+
+fn short(digest: &str) -> String {
+    digest.chars().take(12).collect()
+}

@@ -1,0 +1,428 @@
+//! Driving: performs the engine's effects and feeds it what came of them.
+//!
+//! One task drives one execution, under a lock that the system releases when the process ends. Everything that an
+//! effect needs durable is durable before it starts; when an append fails, nothing that follows it is performed and
+//! the drive ends, so that what is on the disk is what counts.
+
+mod acts;
+mod output;
+mod recovery;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use belay_engine::driver::{Driver, Effect, HostAnswer, Input, Refusal, Rules, Stated};
+use belay_engine::event::{Draft, Event, Transition};
+use belay_engine::ids::{EventHash, InvocationId};
+use belay_trust::{ExecutionId, SignedEnvelope};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::Cockpit;
+use crate::error::{CockpitError, chain};
+use crate::journal::{decode, encode, hash_of};
+use crate::say::Saying;
+use crate::view;
+use crate::wire::DriveEvent;
+
+/// How many events a slow front end may be behind before the drive waits for it.
+const EVENTS: usize = 256;
+/// How many answers of acts may be on their way; there is one act at a time, its host calls and its output.
+const INBOX: usize = 64;
+/// How often a waiting drive looks for what other processes have appended.
+const WATCH: Duration = Duration::from_millis(150);
+
+/// A running drive, as a front end holds it.
+pub struct Drive {
+    events: mpsc::Receiver<DriveEvent>,
+    control: mpsc::Sender<Control>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drive {
+    /// The next event; `None` after the drive has ended.
+    pub async fn next(&mut self) -> Option<DriveEvent> {
+        self.events.recv().await
+    }
+
+    /// Says something to the execution.
+    pub async fn say(&self, saying: Saying) -> Result<(), CockpitError> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || CockpitError::user("the execution is no longer driven here").hint("`belay resume EXEC` goes on");
+        self.control.send(Control::Say { saying, answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+
+    /// Cancels the running act.
+    pub fn cancel(&self) {
+        // A full channel holds a cancellation already; a closed one has nothing to cancel.
+        if self.control.try_send(Control::Cancel).is_err() {
+            tracing::debug!("there was nothing to cancel");
+        }
+    }
+
+    /// Stops driving. A running act is ended and recorded; nothing is lost.
+    pub async fn leave(mut self) {
+        if self.control.send(Control::Leave).await.is_ok() {
+            // The drive may wait for somebody to take its events.
+            while self.events.recv().await.is_some() {}
+        }
+        if let Err(error) = self.task.await {
+            tracing::warn!(%error, "the drive did not end well");
+        }
+    }
+}
+
+enum Control {
+    Say { saying: Saying, answer: oneshot::Sender<Result<(), CockpitError>> },
+    Cancel,
+    Leave,
+}
+
+/// What comes back from the world.
+enum Answer {
+    Input(Input),
+    HostCall { input: Input, reply: oneshot::Sender<HostAnswer> },
+    Notice(String),
+    Output { step: String, stream: &'static str, text: String },
+}
+
+struct Loop {
+    cockpit: Arc<Cockpit>,
+    driver: Driver,
+    id: ExecutionId,
+    hex: String,
+    /// Held while this drives; the system lets go of it.
+    _lock: File,
+    events: mpsc::Sender<DriveEvent>,
+    inbox: mpsc::Sender<Answer>,
+    tasks: JoinSet<()>,
+    running: Vec<(InvocationId, CancellationToken)>,
+    host_reply: Option<oneshot::Sender<HostAnswer>>,
+    wake: Option<Timestamp>,
+    seen: BTreeSet<EventHash>,
+    data_version: i64,
+    last_row: i64,
+}
+
+/// Starts driving an execution whose lock is held.
+pub(crate) fn start(cockpit: &Arc<Cockpit>, hex: &str, lock: File) -> Result<Drive, CockpitError> {
+    let store = cockpit.store()?;
+    let id = crate::journal::execution_id(hex)?;
+    // Read the position before the events, so that nothing appended in between is missed.
+    let (data_version, last_row) = (store.data_version()?, store.last_row()?);
+    let events = store.events(id)?;
+    let loaded = cockpit.shared.fold(&events)?;
+    let policy = cockpit.shared.policy(&loaded.execution.genesis)?;
+    let rules = Rules { actions: Arc::clone(cockpit.registry()) as _, policy };
+    let driver = Driver::new(loaded.execution, rules, cockpit.author()?);
+    let (event_sender, event_receiver) = mpsc::channel(EVENTS);
+    let (control_sender, control_receiver) = mpsc::channel(8);
+    let (inbox, answers) = mpsc::channel(INBOX);
+    let seen = events.iter().map(hash_of).collect();
+    let mut this = Loop {
+        cockpit: Arc::clone(cockpit),
+        driver,
+        id,
+        hex: hex.to_owned(),
+        _lock: lock,
+        events: event_sender,
+        inbox,
+        tasks: JoinSet::new(),
+        running: Vec::new(),
+        host_reply: None,
+        wake: None,
+        seen,
+        data_version,
+        last_row,
+    };
+    let task = tokio::spawn(async move {
+        if let Err(error) = this.run(loaded.pending, control_receiver, answers).await {
+            this.tell(DriveEvent::Stopped { error: error.message, hint: error.hint }).await;
+        }
+        this.stop_acts().await;
+    });
+    Ok(Drive { events: event_receiver, control: control_sender, task })
+}
+
+impl Loop {
+    async fn run(
+        &mut self,
+        pending: Vec<Stated>,
+        mut control: mpsc::Receiver<Control>,
+        mut answers: mpsc::Receiver<Answer>,
+    ) -> Result<(), CockpitError> {
+        self.adopt_survivors().await?;
+        for stated in pending {
+            self.hear(stated).await?;
+        }
+        self.handle(Input::Drive).await?;
+        loop {
+            if self.driver.execution().is_finished() && !self.driver.is_busy() {
+                let view = Box::new(self.view());
+                self.tell(DriveEvent::Finished { view }).await;
+                return Ok(());
+            }
+            let wake = self.wake;
+            tokio::select! {
+                biased;
+                message = control.recv() => match message {
+                    Some(Control::Say { saying, answer }) => {
+                        let said = self.say(saying).await;
+                        let refused = match said {
+                            Ok(()) => Ok(()),
+                            Err(Said::Refused(error)) => Err(error),
+                            Err(Said::Broken(error)) => {
+                                if answer.send(Err(error.clone())).is_err() {
+                                    tracing::debug!("nobody waited for the answer");
+                                }
+                                return Err(error);
+                            }
+                        };
+                        if answer.send(refused).is_err() {
+                            tracing::debug!("nobody waited for the answer");
+                        }
+                    }
+                    Some(Control::Cancel) => self.handle(Input::Cancel).await?,
+                    Some(Control::Leave) | None => {
+                        self.leave(&mut answers).await?;
+                        return Ok(());
+                    }
+                },
+                answer = answers.recv() => {
+                    if let Some(answer) = answer {
+                        self.take(answer).await?;
+                    }
+                }
+                () = sleep_until(wake) => {
+                    self.wake = None;
+                    self.handle(Input::Drive).await?;
+                }
+                () = tokio::time::sleep(WATCH) => self.look_around().await?,
+                Some(ended) = self.tasks.join_next() => {
+                    if let Err(error) = ended && error.is_panic() {
+                        return Err(CockpitError::bug(format!("an act's task ended by itself: {error}")));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, answer: Answer) -> Result<(), CockpitError> {
+        match answer {
+            Answer::Input(input) => {
+                if let Input::Ended { id, .. } = &input {
+                    self.running.retain(|(running, _)| running != id);
+                }
+                self.handle(input).await
+            }
+            Answer::HostCall { input, reply } => {
+                self.host_reply = Some(reply);
+                self.handle(input).await
+            }
+            Answer::Notice(text) => {
+                self.tell(DriveEvent::Notice { text }).await;
+                Ok(())
+            }
+            Answer::Output { step, stream, text } => {
+                self.tell(DriveEvent::Output { step, stream: stream.to_owned(), text }).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Feeds the engine and performs what it answers.
+    async fn handle(&mut self, input: Input) -> Result<(), CockpitError> {
+        let effects = match self.driver.handle(Timestamp::now(), input) {
+            Ok(effects) => effects,
+            // What arrives for something that was given up meanwhile is of no use any more.
+            Err(Refusal::Stale) => return Ok(()),
+            Err(refusal) => return Err(refusal.into()),
+        };
+        self.perform(effects).await
+    }
+
+    async fn perform(&mut self, effects: Vec<Effect>) -> Result<(), CockpitError> {
+        let changed = effects.iter().any(|effect| matches!(effect, Effect::Append(_)));
+        for effect in effects {
+            match effect {
+                Effect::Append(drafts) => self.append(drafts).await?,
+                Effect::Prepare { ticket, acts } => self.prepare(ticket, acts),
+                Effect::Invoke(invocation) => self.invoke(*invocation).await,
+                Effect::Probe { id, act, preparation } => self.probe(id, act, *preparation),
+                Effect::CompareUndo { item, act, record, after } => self.compare(item, act, record, after),
+                Effect::Cancel(id) => {
+                    for (_, cancel) in self.running.iter().filter(|(running, _)| *running == id) {
+                        cancel.cancel();
+                    }
+                }
+                Effect::AnswerHost { answer, .. } => {
+                    if let Some(reply) = self.host_reply.take()
+                        && reply.send(answer).is_err()
+                    {
+                        tracing::debug!("the script ended before its call was answered");
+                    }
+                }
+                Effect::Wake(at) => self.wake = Some(self.wake.map_or(at, |wake| wake.min(at))),
+                Effect::Escalate { at, reason } => {
+                    self.tell(DriveEvent::Escalated { step: at.to_string(), reason }).await;
+                }
+            }
+        }
+        if changed {
+            let view = Box::new(self.view());
+            let waits = self.driver.execution().waits_for_person() || self.driver.execution().paused;
+            let event = if waits && !self.driver.is_busy() {
+                DriveEvent::Waiting { view }
+            } else {
+                DriveEvent::Changed { view }
+            };
+            self.tell(event).await;
+        }
+        Ok(())
+    }
+
+    /// Makes events durable, with the projection in the same transaction.
+    async fn append(&mut self, drafts: Vec<Draft>) -> Result<(), CockpitError> {
+        let now = Timestamp::now();
+        let encoded = drafts.iter().map(|draft| encode(draft, now)).collect::<Result<Vec<_>, _>>()?;
+        let row = view::row(self.driver.execution(), self.id, now)?;
+        let store = self.cockpit.store()?;
+        let appended = store.append_async(Some(self.id), encoded, move |_| Some(row)).await?;
+        self.seen.extend(appended.iter().map(hash_of));
+        for draft in &drafts {
+            self.acknowledge(draft);
+        }
+        Ok(())
+    }
+
+    /// Lets go of a helper's records once the outcome is durable.
+    fn acknowledge(&self, draft: &Draft) {
+        let Event::Transition { transition, .. } = &draft.event else { return };
+        let (Transition::ActEnded { id, .. } | Transition::ActInterrupted { id, .. }) = transition else { return };
+        if let Err(error) = self.cockpit.helpers().acknowledge(&self.invocation(id)) {
+            tracing::warn!(error = chain(&error), "a record of a command that has ended stays behind");
+        }
+    }
+
+    /// The unique, stable text of an invocation.
+    fn invocation(&self, id: &InvocationId) -> String {
+        format!("{}/{id}", self.hex)
+    }
+
+    /// A person at this front end says something.
+    async fn say(&mut self, saying: Saying) -> Result<(), Said> {
+        let statement = saying.statement(self.driver.execution()).map_err(Said::Refused)?;
+        let accepted = self.driver.execution().accepts(&statement, Timestamp::now());
+        accepted.map_err(|refusal| Said::Refused(refusal.into()))?;
+        let by = self.cockpit.author().map_err(Said::Broken)?;
+        let draft =
+            Draft { event: Event::Statement { by: by.clone(), statement: statement.clone() }, cites: Vec::new() };
+        let encoded = encode(&draft, Timestamp::now()).map_err(Said::Broken)?;
+        let store = self.cockpit.store().map_err(Said::Broken)?;
+        let appended = store
+            .append_async(Some(self.id), vec![encoded], |_| None)
+            .await
+            .map_err(|error| Said::Broken(error.into()))?;
+        let Some(hash) = appended.first().map(hash_of) else {
+            return Err(Said::Broken(CockpitError::bug("an append answered with nothing")));
+        };
+        self.seen.insert(hash.clone());
+        self.hear(Stated { hash, by, statement }).await.map_err(Said::Broken)
+    }
+
+    /// Gives a durable statement to the engine; one that no longer fits stays in the log without effect.
+    async fn hear(&mut self, stated: Stated) -> Result<(), CockpitError> {
+        match self.driver.handle(Timestamp::now(), Input::Statement(stated)) {
+            Ok(effects) => self.perform(effects).await,
+            Err(Refusal::Illegal(illegal)) => Err(Refusal::Illegal(illegal).into()),
+            Err(refusal) => {
+                tracing::debug!(%refusal, "a statement came too late");
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes in what other processes on this store have said.
+    async fn look_around(&mut self) -> Result<(), CockpitError> {
+        let store = self.cockpit.store()?;
+        let version = store.data_version()?;
+        if version == self.data_version {
+            return Ok(());
+        }
+        self.data_version = version;
+        let fresh = store.events_after(self.last_row, 1024)?;
+        for stored in fresh {
+            self.last_row = stored.row;
+            self.take_event(&stored.event).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_event(&mut self, envelope: &SignedEnvelope) -> Result<(), CockpitError> {
+        if envelope.execution() != self.id || !self.seen.insert(hash_of(envelope)) {
+            return Ok(());
+        }
+        if let Event::Statement { by, statement } = decode(envelope)? {
+            self.hear(Stated { hash: hash_of(envelope), by, statement }).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends what runs, and records how it ended, before the lock is let go of.
+    async fn leave(&mut self, answers: &mut mpsc::Receiver<Answer>) -> Result<(), CockpitError> {
+        let Some(id) = self.driver.running().cloned() else { return Ok(()) };
+        let survives = self.driver.execution().step(&id.at.step).is_some_and(|step| step.survives);
+        if survives {
+            return Ok(());
+        }
+        self.handle(Input::Cancel).await?;
+        while self.driver.running() == Some(&id) {
+            match answers.recv().await {
+                Some(answer) => self.take(answer).await?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn stop_acts(&mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    fn view(&self) -> crate::wire::ExecutionView {
+        view::execution(self.driver.execution(), self.cockpit.registry(), Timestamp::now())
+    }
+
+    async fn tell(&self, event: DriveEvent) {
+        // A front end that went away needs no events; the drive goes on until it is told to leave.
+        if self.events.send(event).await.is_err() {
+            tracing::debug!("nobody takes the events");
+        }
+    }
+}
+
+/// Why a saying was not taken.
+enum Said {
+    /// The person's: it does not fit here.
+    Refused(CockpitError),
+    /// Driving cannot go on.
+    Broken(CockpitError),
+}
+
+async fn sleep_until(wake: Option<Timestamp>) {
+    match wake {
+        None => std::future::pending().await,
+        Some(at) => {
+            let wait = at.duration_since(Timestamp::now()).unsigned_abs();
+            if at > Timestamp::now() {
+                tokio::time::sleep_until(Instant::now() + wait).await;
+            }
+        }
+    }
+}

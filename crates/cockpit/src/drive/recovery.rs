@@ -1,0 +1,110 @@
+//! After a crash: what the helpers left behind, before anything is probed or asked.
+
+use std::time::Duration;
+
+use belay_actions::process::survivors::Liveness;
+use belay_actions::process::{spool, survivors};
+use belay_engine::driver::Input;
+use belay_engine::execution::{Stage, UndoEntryState};
+use belay_engine::ids::InvocationId;
+
+use super::Loop;
+use crate::error::{CockpitError, chain};
+use crate::wire::DriveEvent;
+
+/// How often a survivor that still runs is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// Between asking an orphan to end and killing it.
+const GRACE: Duration = Duration::from_secs(2);
+
+impl Loop {
+    /// Takes over outcomes that helpers left, waits for survivors that still run, ends orphans.
+    ///
+    /// An invocation without an outcome after this is an interrupted one.
+    pub(super) async fn adopt_survivors(&mut self) -> Result<(), CockpitError> {
+        let Some(id) = self.unwatched() else { return Ok(()) };
+        let invocation = self.invocation(&id);
+        if let Some(run) = self.cockpit.helpers().run_directory() {
+            self.wait_for_group(&run, &id, &invocation).await?;
+        }
+        let Some(spool) = self.cockpit.helpers().spool_directory() else { return Ok(()) };
+        match spool::adopt(&spool, &invocation) {
+            Ok(Some(outcome)) => {
+                let text = format!("step `{}` went on while belay was away; its outcome is taken over", id.at);
+                self.tell(DriveEvent::Notice { text }).await;
+                self.handle(Input::Ended { id, outcome }).await
+            }
+            Ok(None) => Ok(()),
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "an outcome that a helper left cannot be read");
+                Ok(())
+            }
+        }
+    }
+
+    /// The invocation that the log says is running, which nobody of this process watches.
+    fn unwatched(&self) -> Option<InvocationId> {
+        let execution = self.driver.execution();
+        if let Some(Stage::Acting(id)) = execution.current_visit().map(|visit| &visit.stage) {
+            return Some(id.clone());
+        }
+        execution.rollback.as_ref()?.items.iter().find_map(|entry| match &entry.state {
+            UndoEntryState::Acting(id) => Some(id.clone()),
+            UndoEntryState::Due
+            | UndoEntryState::Stuck(_)
+            | UndoEntryState::Done
+            | UndoEntryState::Skipped(_)
+            | UndoEntryState::Left => None,
+        })
+    }
+
+    async fn wait_for_group(
+        &mut self,
+        run: &std::path::Path,
+        id: &InvocationId,
+        invocation: &str,
+    ) -> Result<(), CockpitError> {
+        let mut told = false;
+        loop {
+            let known = match survivors::find(run) {
+                Ok(known) => known,
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "records of running commands cannot be read");
+                    return Ok(());
+                }
+            };
+            // A host call's command runs under the invocation of the call, inside that of its script.
+            let prefix = format!("{}/{}.{}.{}.", self.hex, id.epoch, id.at.step, id.at.visit);
+            let ours = known
+                .into_iter()
+                .find(|(survivor, _)| survivor.invocation == invocation || survivor.invocation.starts_with(&prefix));
+            let Some((survivor, liveness)) = ours else { return Ok(()) };
+            match liveness {
+                Liveness::Watched => {
+                    if !told {
+                        let text = format!("step `{}` still runs; waiting for it to end", id.at);
+                        self.tell(DriveEvent::Notice { text }).await;
+                        told = true;
+                    }
+                    tokio::time::sleep(LOOK).await;
+                }
+                Liveness::Orphaned => {
+                    let orphan = survivor.clone();
+                    let ended = tokio::task::spawn_blocking(move || survivors::finish(&orphan, GRACE)).await;
+                    if let Err(error) = ended {
+                        tracing::warn!(%error, "a process that was left behind could not be ended");
+                        return Ok(());
+                    }
+                    forget(run, &survivor.invocation);
+                }
+                Liveness::Gone => forget(run, &survivor.invocation),
+            }
+        }
+    }
+}
+
+fn forget(run: &std::path::Path, invocation: &str) {
+    if let Err(error) = survivors::forget(run, invocation) {
+        tracing::warn!(error = chain(&error), "a record of a command that is gone stays behind");
+    }
+}

@@ -1,0 +1,161 @@
+//! Where Belay keeps its things on this device, and who it is.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use belay_engine::event::Author;
+use belay_trust::{DeviceKey, SessionId};
+
+use crate::error::CockpitError;
+
+/// The folder with everything: the database, the key, contexts, policy, automations.
+#[derive(Debug, Clone)]
+pub struct Home {
+    dir: PathBuf,
+}
+
+impl Home {
+    /// A home in a folder, which is made on first use.
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The SQLite file.
+    pub fn database(&self) -> PathBuf {
+        self.dir.join("belay.db")
+    }
+
+    /// The file with named contexts.
+    pub fn contexts(&self) -> PathBuf {
+        self.dir.join("contexts.yaml")
+    }
+
+    /// The policy file, used instead of the default one where it exists.
+    pub fn policy(&self) -> PathBuf {
+        self.dir.join("policy.yaml")
+    }
+
+    /// The folder with automations of the user's own.
+    pub fn automations(&self) -> PathBuf {
+        self.dir.join("automations")
+    }
+
+    /// The file with this device's signing key.
+    pub fn key_file(&self) -> PathBuf {
+        self.dir.join("device.key")
+    }
+
+    /// Makes the folder, readable by its owner only.
+    pub fn ensure(&self) -> Result<(), CockpitError> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)
+            .map_err(|error| self.failed("cannot be made", &error))
+    }
+
+    /// Reads this device's key, or makes one.
+    ///
+    /// The file is complete or not there: it is written beside its place, synced, and linked into it, so that of two
+    /// processes that start at once one wins and both use its key.
+    pub fn device_key(&self) -> Result<DeviceKey, CockpitError> {
+        self.ensure()?;
+        let path = self.key_file();
+        if let Some(key) = read_key(&path)? {
+            return Ok(key);
+        }
+        let secret = random::<32>()?;
+        let draft = self.dir.join(format!("device.key.{}", std::process::id()));
+        let written = write_key(&draft, &secret).and_then(|()| match fs::hard_link(&draft, &path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        });
+        let removed = fs::remove_file(&draft);
+        written.and(removed).map_err(|error| self.failed("cannot be written", &error))?;
+        read_key(&path)?.ok_or_else(|| CockpitError::bug("the device key vanished while it was made"))
+    }
+
+    /// The lock of an execution's driver, released by the system when the process ends, however that happens.
+    pub fn driver_lock(&self, execution: &str) -> Result<fs::File, CockpitError> {
+        let dir = self.dir.join("locks");
+        fs::create_dir_all(&dir).map_err(|error| self.failed("cannot be written", &error))?;
+        fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(dir.join(execution))
+            .map_err(|error| self.failed("cannot be written", &error))
+    }
+
+    fn failed(&self, what: &str, error: &std::io::Error) -> CockpitError {
+        CockpitError::environment(&format!("`{}` {what}", self.dir.display()), error)
+            .hint("choose another folder with `--home DIR` or BELAY_HOME, or make room and check its rights")
+    }
+}
+
+/// The person at this device: BELAY_RESPONDER, else the login name.
+pub(crate) fn responder() -> String {
+    ["BELAY_RESPONDER", "USER", "LOGNAME"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|name| !name.trim().is_empty())
+        .unwrap_or_else(|| "responder".to_owned())
+}
+
+/// The person at this device as events name them.
+pub(crate) fn author(key: &DeviceKey) -> Author {
+    let device = key.device().to_string();
+    Author { responder: responder(), device: device.chars().take(16).collect() }
+}
+
+/// A session's id, drawn anew whenever the store is opened.
+pub(crate) fn session() -> Result<SessionId, CockpitError> {
+    Ok(SessionId(random::<16>()?))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], CockpitError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| CockpitError::environment("no random numbers can be had", &error))?;
+    Ok(bytes)
+}
+
+fn write_key(path: &Path, secret: &[u8; 32]) -> std::io::Result<()> {
+    let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    let text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    writeln!(file, "belay-device-key-v1 {text}")?;
+    file.sync_all()
+}
+
+fn read_key(path: &Path) -> Result<Option<DeviceKey>, CockpitError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(CockpitError::environment(&format!("`{}` cannot be read", path.display()), &error));
+        }
+    };
+    parse_key(&text).map(Some).ok_or_else(|| CockpitError {
+        class: crate::error::ErrorClass::Environment,
+        message: format!("`{}` is not a device key", path.display()),
+        hint: Some("restore it from a backup; moving it away makes this a new device".to_owned()),
+    })
+}
+
+fn parse_key(text: &str) -> Option<DeviceKey> {
+    let hex = text.trim().strip_prefix("belay-device-key-v1 ")?;
+    let mut secret = [0_u8; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    for (index, byte) in secret.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(DeviceKey::from_bytes(&secret))
+}

@@ -1,0 +1,162 @@
+//! The plan: what would happen, with nothing changed.
+
+use std::sync::Arc;
+
+use belay_actions::action::Surroundings;
+use belay_engine::driver::{Driver, Rules, StepPlan};
+use belay_engine::event::Genesis;
+use belay_engine::execution::Execution;
+use belay_engine::ids::EventHash;
+use belay_runbook::act::{Act, Preparation};
+use belay_runbook::model::Step;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::Cockpit;
+use crate::catalog::sha256;
+use crate::error::{CockpitError, chain};
+use crate::start::{Prepared, StartRequest};
+use crate::view;
+use crate::wire::{PlanStep, PlanView, RunbookRef, UndoView};
+
+impl Cockpit {
+    /// Plans an execution; reads live state unless `offline`.
+    pub async fn plan(&self, request: &StartRequest, offline: bool) -> Result<PlanView, CockpitError> {
+        let prepared = self.gather(request)?;
+        let execution = self.pretend(request, &prepared)?;
+        let policy = self.shared.policy(&execution.genesis)?;
+        let rules = Rules { actions: Arc::clone(self.registry()) as _, policy };
+        let driver = Driver::new(execution, rules, self.author_name());
+        let runbook = Arc::clone(&prepared.found.runbook);
+        let mut steps = Vec::new();
+        for step in runbook.steps.iter().chain(&runbook.rollback_steps) {
+            steps.push(self.plan_step(&driver, step, offline).await);
+        }
+        let mut view = PlanView {
+            runbook: RunbookRef {
+                id: runbook.reference().to_owned(),
+                name: runbook.name.clone(),
+                title: runbook.display_title().to_owned(),
+                digest: prepared.found.digest,
+            },
+            context: prepared.context.name,
+            environment: prepared.context.environment,
+            inputs: prepared.values,
+            missing: prepared.missing,
+            steps,
+            digest: String::new(),
+        };
+        let canonical = serde_json::to_value(&view)
+            .map_err(|error| CockpitError::bug(format!("a plan cannot be written: {error}")))?;
+        view.digest = sha256(canonical.to_string().as_bytes());
+        Ok(view)
+    }
+
+    /// An execution that exists nowhere, to plan with the same engine that runs.
+    fn pretend(&self, request: &StartRequest, prepared: &Prepared) -> Result<Execution, CockpitError> {
+        let genesis = Genesis {
+            label: String::new(),
+            runbook: Arc::clone(&prepared.found.text),
+            runbook_digest: prepared.found.digest.clone(),
+            runbook_source: prepared.found.source.clone(),
+            inputs: prepared.values.clone(),
+            alert: request.alert.as_ref().map(|alert| alert.value.clone()),
+            context: prepared.context.name.clone(),
+            environment: prepared.context.environment.clone(),
+            config: prepared.context.config.clone(),
+            policy: Arc::clone(&prepared.policy),
+            policy_digest: prepared.policy_digest.clone(),
+            automations: prepared.automations.clone(),
+            history: Value::Array(Vec::new()),
+            started_by: self.author_name(),
+            triggered_by: "plan".to_owned(),
+            incident: None,
+            ticket: None,
+            at: Timestamp::UNIX_EPOCH,
+        };
+        Ok(Execution::begin(EventHash(String::new()), Arc::new(genesis), Arc::clone(&prepared.found.runbook)))
+    }
+
+    async fn plan_step(&self, driver: &Driver, step: &Step, offline: bool) -> PlanStep {
+        let mut planned = PlanStep {
+            name: step.name.to_string(),
+            title: step.display_title().to_owned(),
+            kind: step.kind.as_str().to_owned(),
+            acts: Vec::new(),
+            effect: None,
+            impact: None,
+            approval: Vec::new(),
+            undo: None,
+            next: driver.leads_to(step),
+            known_after: Vec::new(),
+            problems: Vec::new(),
+        };
+        let acts = match driver.rendered(step) {
+            StepPlan::Nothing => return planned,
+            StepPlan::Acts(acts) => acts,
+            StepPlan::KnownAfter(known_after) => {
+                planned.known_after = known_after;
+                return planned;
+            }
+            StepPlan::Impossible(problem) => {
+                planned.problems.push(problem);
+                return planned;
+            }
+        };
+        let mut preparations = Vec::with_capacity(acts.len());
+        for act in &acts {
+            match self.prepare_for_plan(act, offline).await {
+                Ok(preparation) => preparations.push(preparation),
+                Err(problem) => planned.problems.push(problem),
+            }
+        }
+        let registry = self.registry();
+        if preparations.len() < acts.len() {
+            let effect = |act: &Act| driver.declared_effect(step, act);
+            planned.effect = acts.iter().map(effect).max().map(|effect| effect.as_str().to_owned());
+            planned.acts = acts.iter().map(|act| view::rendered(act, effect(act), "", registry)).collect();
+            return planned;
+        }
+        match driver.judged(step, acts, preparations) {
+            Ok(judged) => {
+                let worst = judged.acts.iter().map(|act| act.effect).max();
+                planned.effect = worst.map(|effect| effect.as_str().to_owned());
+                planned.impact = Some(view::impact_word(judged.impact).to_owned());
+                planned.approval = judged.approval;
+                planned.undo = undo_view(&judged.undo, registry);
+                planned.acts = judged
+                    .acts
+                    .iter()
+                    .map(|act| view::rendered(&act.act, act.effect, &act.preparation.target.name, registry))
+                    .collect();
+            }
+            Err(problem) => planned.problems.push(problem),
+        }
+        planned
+    }
+
+    async fn prepare_for_plan(&self, act: &Act, offline: bool) -> Result<Preparation, String> {
+        let Some(action) = self.registry().get(&act.action) else {
+            return Err(format!("there is no action `{}`", act.action));
+        };
+        if !action.spec().available {
+            return Err(format!("this version of belay cannot perform `{}`", act.action));
+        }
+        if offline && belay_engine::driver::reads_live_state(&act.action) {
+            return Err("live state is not read offline".to_owned());
+        }
+        let surroundings: Surroundings = self.quiet_surroundings();
+        action.prepare(act, &surroundings).await.map_err(|error| chain(&error))
+    }
+}
+
+fn undo_view(plan: &belay_engine::event::UndoPlan, registry: &belay_actions::registry::Registry) -> Option<UndoView> {
+    use belay_engine::event::UndoPlan;
+    let status = match plan {
+        UndoPlan::NotNeeded => return None,
+        UndoPlan::Irreversible { .. } => "irreversible",
+        UndoPlan::Undeclared => "undeclared",
+        UndoPlan::Captured | UndoPlan::Acts { .. } | UndoPlan::Later { .. } | UndoPlan::Manual { .. } => "ready",
+    };
+    Some(UndoView { status: status.to_owned(), output: view::undo_text(plan, registry), detail: None })
+}

@@ -1,0 +1,201 @@
+//! What people say, in the words of front ends: by step name, without visits and digests.
+
+use std::collections::BTreeMap;
+
+use belay_engine::event::{Checklist, Confirmation, Statement, UndoChoice};
+use belay_engine::execution::{Execution, Phase};
+use belay_engine::ids::VisitId;
+use belay_runbook::model::StepName;
+use serde_json::Value;
+
+use crate::error::CockpitError;
+
+/// Something a person says about an execution.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Saying {
+    /// A remark.
+    Note {
+        /// Markdown.
+        text: String,
+    },
+    /// Items of the open checklist.
+    Check {
+        /// Positions from one; `None` answers all of them.
+        items: Option<Vec<u32>>,
+        /// A remark.
+        note: Option<String>,
+    },
+    /// Values that are missing.
+    Provide {
+        /// By name.
+        values: BTreeMap<String, Value>,
+    },
+    /// The outcome of a manual or interrupted step, or one done by hand.
+    Confirm {
+        /// The step.
+        step: String,
+        /// What happened.
+        outcome: Confirmation,
+        /// An automated step was done by hand.
+        by_hand: bool,
+        /// A remark.
+        note: Option<String>,
+    },
+    /// A branch.
+    Decide {
+        /// The step.
+        step: String,
+        /// The branch.
+        branch: String,
+    },
+    /// Agreement to what is shown now.
+    Approve {
+        /// The step.
+        step: String,
+        /// The target's name, as typed.
+        target: Option<String>,
+        /// A remark.
+        comment: Option<String>,
+    },
+    /// Disagreement.
+    Reject {
+        /// The step.
+        step: String,
+        /// Why.
+        comment: Option<String>,
+    },
+    /// Try again.
+    Retry {
+        /// The step.
+        step: String,
+    },
+    /// Leave out.
+    Skip {
+        /// The step.
+        step: String,
+        /// Why.
+        reason: String,
+    },
+    /// Start nothing new.
+    Pause,
+    /// Go on.
+    Resume,
+    /// End it.
+    Abort {
+        /// Why.
+        reason: String,
+    },
+    /// Take everything back.
+    Rollback {
+        /// Why.
+        reason: String,
+    },
+    /// Settle a stuck undo.
+    SettleUndo {
+        /// The step.
+        step: String,
+        /// The choice.
+        choice: UndoChoice,
+        /// A remark.
+        note: Option<String>,
+    },
+}
+
+impl Saying {
+    /// The statement that this is, given where the execution stands.
+    pub(crate) fn statement(self, execution: &Execution) -> Result<Statement, CockpitError> {
+        Ok(match self {
+            Self::Note { text } => Statement::Note { text },
+            Self::Check { items, note } => {
+                let list = open_list(execution)?;
+                let items = match items {
+                    None => execution.unchecked(list),
+                    Some(items) => positions(&items)?,
+                };
+                Statement::Check { list, items, note }
+            }
+            Self::Provide { values } => Statement::Provide { values: typed(execution, values)? },
+            Self::Confirm { step, outcome, by_hand, note } => {
+                Statement::Confirm { at: visit(execution, &step)?, outcome, by_hand, note }
+            }
+            Self::Decide { step, branch } => Statement::Decide { at: visit(execution, &step)?, branch },
+            Self::Approve { step, target, comment } => {
+                let at = visit(execution, &step)?;
+                let digest = digest(execution, &at)?;
+                Statement::Approve { at, digest, target, comment }
+            }
+            Self::Reject { step, comment } => {
+                let at = visit(execution, &step)?;
+                let digest = digest(execution, &at)?;
+                Statement::Reject { at, digest, comment }
+            }
+            Self::Retry { step } => Statement::Retry { at: visit(execution, &step)? },
+            Self::Skip { step, reason } => Statement::Skip { at: visit(execution, &step)?, reason },
+            Self::Pause => Statement::Pause,
+            Self::Resume => Statement::Resume,
+            Self::Abort { reason } => Statement::Abort { reason },
+            Self::Rollback { reason } => Statement::Rollback { reason },
+            Self::SettleUndo { step, choice, note } => {
+                Statement::SettleUndo { at: visit(execution, &step)?, choice, note }
+            }
+        })
+    }
+}
+
+fn open_list(execution: &Execution) -> Result<Checklist, CockpitError> {
+    match execution.phase {
+        Phase::Checklist => Ok(Checklist::Prerequisites),
+        Phase::SignOff => Ok(Checklist::PostConditions),
+        Phase::Forward | Phase::Stopping(_) | Phase::Undoing | Phase::RollbackSteps | Phase::Finished(_) => {
+            Err(CockpitError::user("no checklist is open").hint("`belay status EXEC` shows what waits"))
+        }
+    }
+}
+
+fn positions(items: &[u32]) -> Result<Vec<u32>, CockpitError> {
+    items
+        .iter()
+        .map(|item| item.checked_sub(1).ok_or_else(|| CockpitError::user("items are counted from one")))
+        .collect()
+}
+
+/// Values as their declarations want them; `name` and `.Vars.name` are the same.
+fn typed(execution: &Execution, values: BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, CockpitError> {
+    values
+        .into_iter()
+        .map(|(name, value)| {
+            let name = name.strip_prefix(".Vars.").map_or(name.clone(), str::to_owned);
+            let value = match (execution.runbook.inputs.get(&name), &value) {
+                (Some(spec), Value::String(text)) => crate::inputs::parse(&name, spec, text)?,
+                (Some(_) | None, _) => value,
+            };
+            Ok((name, value))
+        })
+        .collect()
+}
+
+/// The last visit of a step that the runbook has.
+fn visit(execution: &Execution, step: &str) -> Result<VisitId, CockpitError> {
+    let (name, wanted) = match step.rsplit_once('#') {
+        Some((name, visit)) => (name, visit.parse::<u32>().ok()),
+        None => (step, None),
+    };
+    let step_name = StepName::from(name);
+    if execution.step(&step_name).is_none() {
+        let names: Vec<_> = execution.runbook.steps.iter().map(|step| step.name.as_str()).collect();
+        return Err(CockpitError::user(format!("the runbook has no step `{name}`"))
+            .hint(format!("its steps are {}", names.join(", "))));
+    }
+    let last = execution.visits.get(&step_name).map_or(0, Vec::len);
+    let visit = wanted.unwrap_or_else(|| u32::try_from(last).unwrap_or(u32::MAX)).max(1);
+    Ok(VisitId { step: step_name, visit })
+}
+
+fn digest(execution: &Execution, at: &VisitId) -> Result<String, CockpitError> {
+    execution.visit(at).and_then(|visit| visit.request.as_ref()).map(|request| request.asked.digest.clone()).ok_or_else(
+        || {
+            CockpitError::user(format!("step `{at}` does not wait for an approval"))
+                .hint("`belay approvals` lists what does")
+        },
+    )
+}

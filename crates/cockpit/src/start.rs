@@ -1,0 +1,206 @@
+//! Starting: everything that an execution depends on, gathered and fixed in its genesis.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use belay_engine::event::{Draft, Event, Genesis};
+use belay_runbook::action::ActionCatalog as _;
+use belay_runbook::model::{Does, Runbook, Step, Undo};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::Cockpit;
+use crate::alert::Alert;
+use crate::catalog::Found;
+use crate::context::Context;
+use crate::error::CockpitError;
+use crate::inputs;
+use crate::journal::{encode, hash_of};
+use crate::view;
+
+/// What a person asks to start or to plan.
+#[derive(Debug, Clone, Default)]
+pub struct StartRequest {
+    /// Id, name or path.
+    pub runbook: String,
+    /// Values of variables, as typed.
+    pub variables: BTreeMap<String, String>,
+    /// The alert that triggers it.
+    pub alert: Option<Alert>,
+    /// Incident id.
+    pub incident: Option<String>,
+    /// Change ticket.
+    pub ticket: Option<String>,
+    /// Where it acts; the current context where absent.
+    pub context: Option<String>,
+}
+
+/// Everything but the log.
+pub(crate) struct Prepared {
+    pub(crate) found: Found,
+    pub(crate) context: Context,
+    pub(crate) values: BTreeMap<String, Value>,
+    pub(crate) missing: Vec<String>,
+    pub(crate) automations: BTreeMap<String, Arc<str>>,
+    pub(crate) policy: Arc<str>,
+    pub(crate) policy_digest: String,
+}
+
+impl Cockpit {
+    /// Reads everything that a start or a plan depends on.
+    pub(crate) fn gather(&self, request: &StartRequest) -> Result<Prepared, CockpitError> {
+        let found = self.find(&request.runbook)?;
+        let chosen = request.context.as_deref().or(self.options.context.as_deref());
+        let context = self.contexts_file()?.choose(chosen)?;
+        let root = json!({
+            "Alert": request.alert.as_ref().map_or_else(|| json!({}), |alert| alert.value.clone()),
+            "Config": context.config,
+            "Vars": {},
+        });
+        let (values, missing) = inputs::resolve(&found.runbook, &request.variables, &root)?;
+        let policy = self.policy()?;
+        let automations = self.automations_of(&found.runbook)?;
+        Ok(Prepared {
+            found,
+            context,
+            values,
+            missing,
+            automations,
+            policy: Arc::from(policy.yaml.as_str()),
+            policy_digest: policy.digest,
+        })
+    }
+
+    fn automations_of(&self, runbook: &Runbook) -> Result<BTreeMap<String, Arc<str>>, CockpitError> {
+        let names: Vec<&str> = steps_of(runbook).flat_map(automation_names).collect();
+        let mut texts = BTreeMap::new();
+        if names.is_empty() {
+            return Ok(texts);
+        }
+        let automations = self.automations();
+        for name in names {
+            let text = automations.text(name).ok_or_else(|| {
+                CockpitError::user(format!("there is no automation `{name}`"))
+                    .hint("`belay actions list` shows what there is")
+            })?;
+            texts.insert(name.to_owned(), text);
+        }
+        Ok(texts)
+    }
+
+    /// Starts an execution: its genesis is durable when this returns, and nothing has been done yet.
+    pub fn start(&self, request: &StartRequest) -> Result<String, CockpitError> {
+        let prepared = self.gather(request)?;
+        let runbook = &prepared.found.runbook;
+        self.refuse_unavailable(runbook)?;
+        if !prepared.missing.is_empty() {
+            let names: Vec<_> = prepared.missing.iter().map(|name| format!("`{name}`")).collect();
+            let example = prepared.missing.first().map(String::as_str).unwrap_or_default();
+            return Err(CockpitError::user(format!("no value for {}", names.join(", ")))
+                .hint(format!("give it with `--var {example}=VALUE`")));
+        }
+        if runbook.requires_change_ticket && request.ticket.is_none() && prepared.context.environment == "production" {
+            return Err(CockpitError::refused(format!("`{}` needs a change ticket in production", runbook.name))
+                .hint("give it with `--ticket ID`"));
+        }
+        let history = self.history_of(runbook.reference())?;
+        let genesis = Genesis {
+            label: Uuid::now_v7().to_string(),
+            runbook: Arc::clone(&prepared.found.text),
+            runbook_digest: prepared.found.digest.clone(),
+            runbook_source: prepared.found.source.clone(),
+            inputs: prepared.values,
+            alert: request.alert.as_ref().map(|alert| alert.value.clone()),
+            context: prepared.context.name,
+            environment: prepared.context.environment,
+            config: prepared.context.config,
+            policy: prepared.policy,
+            policy_digest: prepared.policy_digest,
+            automations: prepared.automations,
+            history,
+            started_by: self.author()?,
+            triggered_by: request
+                .alert
+                .as_ref()
+                .map_or_else(|| "manual".to_owned(), |alert| format!("alert {}", alert.name)),
+            incident: request.incident.clone(),
+            ticket: request.ticket.clone(),
+            at: Timestamp::now(),
+        };
+        let now = genesis.at;
+        let draft = encode(&Draft { event: Event::Genesis(Box::new(genesis)), cites: Vec::new() }, now)?;
+        let store = self.store()?;
+        let appended = store.append(None, vec![draft])?;
+        let Some(first) = appended.first() else {
+            return Err(CockpitError::bug("an append answered with nothing"));
+        };
+        let loaded = self.shared.fold(&appended)?;
+        store.put_projection(view::row(&loaded.execution, first.execution(), now)?)?;
+        Ok(hash_of(first).0)
+    }
+
+    /// Refuses a runbook with actions that this version only declares, before anything starts.
+    fn refuse_unavailable(&self, runbook: &Runbook) -> Result<(), CockpitError> {
+        let registry = self.registry();
+        let missing: Vec<String> = steps_of(runbook)
+            .flat_map(action_names)
+            .filter(|name| registry.spec(name).is_none_or(|spec| !spec.available))
+            .map(|name| format!("`{name}`"))
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(CockpitError::refused(format!(
+            "`{}` cannot be run: this version of belay cannot perform {}",
+            runbook.name,
+            missing.join(", ")
+        ))
+        .hint(format!("`belay plan {}` and `belay show {}` work; do these steps by hand", runbook.name, runbook.name)))
+    }
+
+    fn history_of(&self, reference: &str) -> Result<Value, CockpitError> {
+        let filter = belay_store::ExecutionFilter {
+            runbook: Some(reference.to_owned()),
+            limit: Some(20),
+            ..belay_store::ExecutionFilter::default()
+        };
+        let rows = self.store()?.executions(&filter)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| json!({ "execution": row.id.to_string(), "status": row.status, "startedMs": row.started_ms }))
+            .collect())
+    }
+}
+
+fn steps_of(runbook: &Runbook) -> impl Iterator<Item = &Step> {
+    runbook.steps.iter().chain(&runbook.rollback_steps)
+}
+
+fn does_of(step: &Step) -> impl Iterator<Item = &Does> {
+    let undo = match &step.undo {
+        Some(Undo::Does(does)) => Some(does),
+        Some(Undo::Step(_) | Undo::Irreversible(_)) | None => None,
+    };
+    std::iter::once(&step.does).chain(undo)
+}
+
+fn automation_names(step: &Step) -> Vec<&str> {
+    does_of(step)
+        .filter_map(|does| match does {
+            Does::Automation(call) => Some(call.name.as_str()),
+            Does::Action(_) | Does::Commands(_) | Does::Nothing => None,
+        })
+        .collect()
+}
+
+fn action_names(step: &Step) -> Vec<&str> {
+    does_of(step)
+        .filter_map(|does| match does {
+            Does::Action(call) => Some(call.name.as_str()),
+            Does::Automation(_) | Does::Commands(_) | Does::Nothing => None,
+        })
+        .collect()
+}

@@ -1,0 +1,405 @@
+//! From an execution to what front ends see.
+
+use belay_actions::registry::Registry;
+use belay_engine::event::{Author, Checklist, Closing, Need, PlannedAct, Settlement, UndoPlan, UndoSkip};
+use belay_engine::execution::{ActRecord, Execution, Phase, Request, Stage, UndoEntryState, UndoResult, Visit};
+use belay_engine::ids::ActIndex;
+use belay_runbook::act::{Act, Ending};
+use belay_runbook::action::{Effect, Impact};
+use belay_runbook::model::Step;
+use belay_store::ExecutionRow;
+use belay_trust::ExecutionId;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::error::CockpitError;
+use crate::wire::{
+    ActView, ApprovalView, AttemptView, DriverRef, ExecutionSummary, ExecutionView, GivenView, NoteView, RunbookRef,
+    StepView, UndoView, Waiting, WaitingKind, WaitingOption,
+};
+
+/// The whole of an execution.
+pub(crate) fn execution(execution: &Execution, registry: &Registry, now: Timestamp) -> ExecutionView {
+    let forward = execution.runbook.steps.iter();
+    let rollback = execution.runbook.rollback_steps.iter();
+    ExecutionView {
+        summary: summary(execution, now),
+        steps: forward.chain(rollback).map(|step| step_view(execution, step, registry)).collect(),
+        conflicts: Vec::new(),
+    }
+}
+
+/// An execution without its steps.
+pub(crate) fn summary(execution: &Execution, now: Timestamp) -> ExecutionSummary {
+    let genesis = &execution.genesis;
+    let driver = DriverRef {
+        device: genesis.started_by.device.clone(),
+        responder: genesis.started_by.responder.clone(),
+        epoch: 0,
+    };
+    ExecutionSummary {
+        execution: execution.id.0.clone(),
+        label: genesis.label.clone(),
+        runbook: runbook_ref(execution),
+        status: execution.status().as_str().to_owned(),
+        started_by: genesis.started_by.responder.clone(),
+        triggered_by: genesis.triggered_by.clone(),
+        inputs: execution.values.clone(),
+        incident: genesis.incident.clone(),
+        ticket: genesis.ticket.clone(),
+        context: genesis.context.clone(),
+        driver,
+        started_at: genesis.at,
+        finished_at: execution.finished_at,
+        duration_seconds: seconds_between(genesis.at, execution.finished_at.unwrap_or(now)),
+        error: execution.error.clone(),
+        notes: execution
+            .notes
+            .iter()
+            .map(|note| NoteView { at: note.at, by: note.by.responder.clone(), text: note.text.clone() })
+            .collect(),
+        waiting_on: waiting_on(execution),
+    }
+}
+
+/// The row of the projection.
+pub(crate) fn row(execution: &Execution, id: ExecutionId, now: Timestamp) -> Result<ExecutionRow, CockpitError> {
+    let summary = summary(execution, now);
+    let status = execution.status();
+    Ok(ExecutionRow {
+        id,
+        label: summary.label.clone(),
+        runbook: summary.runbook.id.clone(),
+        runbook_name: summary.runbook.name.clone(),
+        runbook_title: summary.runbook.title.clone(),
+        runbook_digest: summary.runbook.digest.clone(),
+        status: summary.status.clone(),
+        succeeded: status.is_final().then(|| status == belay_engine::status::ExecutionStatus::Completed),
+        started_ms: summary.started_at.as_millisecond(),
+        finished_ms: summary.finished_at.map(Timestamp::as_millisecond),
+        started_by: summary.started_by.clone(),
+        incident: summary.incident.clone(),
+        ticket: summary.ticket.clone(),
+        context: Some(summary.context.clone()),
+        waiting_on: Some(json(&summary.waiting_on)?),
+        triggered_by: Some(summary.triggered_by.clone()),
+        duration_seconds: summary.finished_at.map(|_| summary.duration_seconds),
+        summary: json(&summary)?,
+    })
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, CockpitError> {
+    serde_json::to_string(value).map_err(|error| CockpitError::bug(format!("a summary cannot be written: {error}")))
+}
+
+fn runbook_ref(execution: &Execution) -> RunbookRef {
+    let runbook = &execution.runbook;
+    RunbookRef {
+        id: runbook.reference().to_owned(),
+        name: runbook.name.clone(),
+        title: runbook.display_title().to_owned(),
+        digest: execution.genesis.runbook_digest.clone(),
+    }
+}
+
+fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64().max(0.0)
+}
+
+/// Everything that waits for a person.
+fn waiting_on(execution: &Execution) -> Vec<Waiting> {
+    let mut waiting = Vec::new();
+    match &execution.phase {
+        Phase::Checklist => waiting.push(checklist(execution, Checklist::Prerequisites)),
+        Phase::SignOff => waiting.push(checklist(execution, Checklist::PostConditions)),
+        Phase::Undoing => waiting.extend(stuck_undos(execution)),
+        Phase::Forward | Phase::RollbackSteps | Phase::Stopping(_) | Phase::Finished(_) => {}
+    }
+    if !execution.is_finished()
+        && let Some(visit) = execution.current_visit()
+        && let Some(step) = execution.step(&visit.id.step)
+    {
+        waiting.extend(step_waiting(visit, step));
+    }
+    waiting
+}
+
+fn checklist(execution: &Execution, list: Checklist) -> Waiting {
+    let items = execution.checklist(list);
+    let detail = match list {
+        Checklist::Prerequisites => "confirm what has to be in place before the first step",
+        Checklist::PostConditions => "confirm that the work is done",
+    };
+    let options = execution
+        .unchecked(list)
+        .into_iter()
+        .filter_map(|index| {
+            let description = items.get(index as usize)?.clone();
+            Some(WaitingOption { name: (index + 1).to_string(), description })
+        })
+        .collect();
+    Waiting { kind: WaitingKind::Checklist, step: None, detail: detail.to_owned(), options }
+}
+
+fn stuck_undos(execution: &Execution) -> impl Iterator<Item = Waiting> + '_ {
+    let entries = execution.rollback.iter().flat_map(|rollback| &rollback.items);
+    entries.filter_map(|entry| {
+        let UndoEntryState::Stuck(detail) = &entry.state else { return None };
+        let step = entry.item.at.to_string();
+        let text = match (detail.get("manual"), detail.get("error")) {
+            (Some(manual), _) => format!("take step `{step}` back by hand, as step {manual} says"),
+            (None, Some(error)) => format!("taking step `{step}` back did not work: {}", plain(error)),
+            (None, None) => format!("what step `{step}` changed was changed again since, so it is left alone"),
+        };
+        let options = [
+            ("retry", "compare and try again"),
+            ("by-hand", "it was taken back by hand"),
+            ("leave", "leave it as it is"),
+        ];
+        Some(Waiting { kind: WaitingKind::Undo, step: Some(step), detail: text, options: options.map(option).into() })
+    })
+}
+
+fn option((name, description): (&str, &str)) -> WaitingOption {
+    WaitingOption { name: name.to_owned(), description: description.to_owned() }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn step_waiting(visit: &Visit, step: &Step) -> Option<Waiting> {
+    let name = Some(visit.id.step.to_string());
+    let (kind, detail, options) = match &visit.stage {
+        Stage::Person(Need::Confirmation) => {
+            let detail = step
+                .success_criteria
+                .clone()
+                .or_else(|| step.expected_output.clone())
+                .unwrap_or_else(|| format!("confirm when `{}` is done", step.display_title()));
+            (WaitingKind::Manual, detail, Vec::new())
+        }
+        Stage::Person(Need::Decision { why }) => {
+            let detail = match why {
+                Some(why) => format!("pick a branch: {why}"),
+                None => "pick a branch".to_owned(),
+            };
+            let options = step
+                .branches
+                .iter()
+                .map(|(name, branch)| WaitingOption {
+                    name: name.clone(),
+                    description: branch.description.clone().unwrap_or_else(|| match branch.target.step() {
+                        Some(step) => format!("goes on at `{step}`"),
+                        None => "ends the runbook".to_owned(),
+                    }),
+                })
+                .collect();
+            (WaitingKind::Decision, detail, options)
+        }
+        Stage::Person(Need::Values { missing }) => {
+            let names: Vec<_> = missing.keys().map(|name| format!("`{name}`")).collect();
+            let options = missing
+                .iter()
+                .map(|(name, candidates)| WaitingOption { name: name.clone(), description: candidates.join(", ") })
+                .collect();
+            (WaitingKind::Input, format!("no value for {}", names.join(", ")), options)
+        }
+        Stage::Person(Need::Renewal) => {
+            (WaitingKind::Approval, "the request expired; retry the step to ask again".to_owned(), Vec::new())
+        }
+        Stage::Person(Need::Recovery { error }) => {
+            (WaitingKind::Undo, format!("this step of the rollback failed: {error}; retry or skip it"), Vec::new())
+        }
+        Stage::Approval => {
+            let request = visit.request.as_ref()?;
+            let detail = format!("approve by naming the target `{}`", request.asked.target);
+            (WaitingKind::Approval, detail, Vec::new())
+        }
+        Stage::Interrupted(id) => {
+            let why = visit.acts.iter().find(|act| &act.id == id).and_then(|act| act.interrupted.clone());
+            let options = [
+                ("done", "it happened"),
+                ("not-done", "it did not happen, and may start again"),
+                ("failed", "it failed"),
+                ("undo", "take the step back"),
+            ];
+            let why = why.unwrap_or_default();
+            (WaitingKind::Outcome, format!("was it done? its outcome is not known: {why}"), options.map(option).into())
+        }
+        Stage::Entered | Stage::Ready | Stage::Acting(_) | Stage::Retry(_) | Stage::Ended(_) => return None,
+    };
+    Some(Waiting { kind, step: name, detail, options })
+}
+
+fn step_view(execution: &Execution, step: &Step, registry: &Registry) -> StepView {
+    let visit = execution.last_visit(&step.name);
+    let planned: Vec<&PlannedAct> = visit
+        .and_then(Visit::plan)
+        .into_iter()
+        .flat_map(|plan| &plan.acts)
+        .chain(visit.into_iter().flat_map(|visit| visit.calls.values().map(|call| &call.act)))
+        .collect();
+    StepView {
+        name: step.name.to_string(),
+        title: step.display_title().to_owned(),
+        kind: step.kind.as_str().to_owned(),
+        status: execution.step_status(step).as_str().to_owned(),
+        effect: planned.iter().map(|act| act.effect).max().map(|effect| effect.as_str().to_owned()),
+        impact: planned.iter().map(|act| act.preparation.impact).max().map(|impact| impact_word(impact).to_owned()),
+        by_hand: visit.is_some_and(|visit| visit.by_hand),
+        branch: visit.and_then(|visit| visit.branch.clone()),
+        error: visit.and_then(|visit| visit.error.clone()),
+        acts: planned.iter().map(|act| act_view(act, registry)).collect(),
+        attempts: execution
+            .visits
+            .get(&step.name)
+            .into_iter()
+            .flatten()
+            .flat_map(|visit| &visit.acts)
+            .map(|record| attempt(record, &execution.genesis.started_by))
+            .collect(),
+        approval: visit.and_then(|visit| visit.request.as_ref()).map(approval),
+        undo: visit.and_then(|visit| undo(execution, visit, registry)),
+    }
+}
+
+/// The word of the contract.
+pub(crate) fn impact_word(impact: Impact) -> &'static str {
+    match impact {
+        Impact::Low => "LOW",
+        Impact::High => "HIGH",
+    }
+}
+
+fn act_view(planned: &PlannedAct, registry: &Registry) -> ActView {
+    rendered(&planned.act, planned.effect, &planned.preparation.target.name, registry)
+}
+
+/// One rendered act.
+pub(crate) fn rendered(act: &Act, effect: Effect, target: &str, registry: &Registry) -> ActView {
+    ActView {
+        action: act.action.clone(),
+        description: describe(act, registry),
+        parameters: act.parameters.clone(),
+        effect: effect.as_str().to_owned(),
+        target: target.to_owned(),
+    }
+}
+
+/// One line about an act.
+pub(crate) fn describe(act: &Act, registry: &Registry) -> String {
+    registry.get(&act.action).map_or_else(|| act.action.clone(), |action| action.describe(&act.parameters))
+}
+
+fn attempt(record: &ActRecord, driver: &Author) -> AttemptView {
+    let outcome = record.counted_outcome();
+    let status = match (&record.settled, &record.interrupted, outcome.map(|outcome| outcome.ending)) {
+        (Some(Settlement::Done(_)), _, _) | (None, None, Some(Ending::Succeeded)) => "succeeded",
+        (Some(Settlement::NotDone), _, _) | (None, None, Some(Ending::NotStarted)) => "not_started",
+        (Some(Settlement::Failed | Settlement::Undo), _, _) | (None, None, Some(Ending::Failed)) => "failed",
+        (None, Some(_), _) => "interrupted",
+        (None, None, Some(Ending::TimedOut)) => "timed_out",
+        (None, None, Some(Ending::Cancelled)) => "cancelled",
+        (None, None, Some(Ending::Lost)) => "lost",
+        (None, None, Some(Ending::Suspended)) => "suspended",
+        (None, None, None) => "running",
+    };
+    AttemptView {
+        n: record.id.attempt,
+        act: record.id.act.to_string(),
+        started_at: record.started_at,
+        finished_at: record.ended_at,
+        status: status.to_owned(),
+        exit_code: outcome.and_then(|outcome| outcome.exit_code),
+        output: outcome.map(|outcome| outcome.excerpt.clone()).unwrap_or_default(),
+        error: outcome.and_then(|outcome| outcome.error.clone()).or_else(|| record.interrupted.clone()),
+        device: driver.device.clone(),
+        responder: driver.responder.clone(),
+    }
+}
+
+fn approval(request: &Request) -> ApprovalView {
+    let (status, difference) = match &request.closed {
+        None if request.granted() => ("granted", Vec::new()),
+        None => ("waiting", Vec::new()),
+        Some(Closing::Rejected { .. }) => ("rejected", Vec::new()),
+        Some(Closing::Expired) => ("expired", Vec::new()),
+        Some(Closing::Voided { difference }) => ("voided", difference.clone()),
+        Some(Closing::Withdrawn) => ("withdrawn", Vec::new()),
+    };
+    let asked = &request.asked;
+    ApprovalView {
+        status: status.to_owned(),
+        digest: asked.digest.clone(),
+        needed: asked.quorum,
+        approvers: asked.approvers.clone(),
+        given: request
+            .given
+            .values()
+            .map(|given| GivenView {
+                responder: given.by.responder.clone(),
+                device: given.by.device.clone(),
+                at: given.at,
+                self_approved: given.self_approved,
+                comment: given.comment.clone(),
+            })
+            .collect(),
+        expires_at: asked.expires_at,
+        reasons: asked.reasons.clone(),
+        target: asked.target.clone(),
+        difference,
+    }
+}
+
+fn undo(execution: &Execution, visit: &Visit, registry: &Registry) -> Option<UndoView> {
+    let entry = execution.rollback.iter().flat_map(|rollback| &rollback.items).rfind(|entry| entry.item.at == visit.id);
+    let plan = visit.plan().map(|plan| &plan.undo);
+    let said = plan.map(|plan| undo_text(plan, registry)).unwrap_or_default();
+    let (status, output, detail) = match entry.map(|entry| &entry.state) {
+        Some(UndoEntryState::Due) => ("ready", said, None),
+        Some(UndoEntryState::Acting(_)) => ("running", said, None),
+        Some(UndoEntryState::Stuck(detail)) => ("stuck", said, Some(detail.clone())),
+        Some(UndoEntryState::Done) => ("done", undo_output(visit).unwrap_or(said), None),
+        Some(UndoEntryState::Skipped(UndoSkip::AlreadyBefore)) => {
+            ("already_before", "it was as before already".to_owned(), None)
+        }
+        Some(UndoEntryState::Skipped(UndoSkip::Irreversible { reason })) => ("irreversible", reason.clone(), None),
+        Some(UndoEntryState::Left) => ("left", said, None),
+        None => match (plan?, visit.undo) {
+            (UndoPlan::NotNeeded, _) => return None,
+            (_, Some(UndoResult::Failed)) => ("failed", said, None),
+            (UndoPlan::Irreversible { .. }, _) => ("irreversible", said, None),
+            (UndoPlan::Undeclared, _) => ("undeclared", said, None),
+            (
+                UndoPlan::Captured | UndoPlan::Acts { .. } | UndoPlan::Later { .. } | UndoPlan::Manual { .. },
+                Some(UndoResult::Undone) | None,
+            ) => ("ready", said, None),
+        },
+    };
+    Some(UndoView { status: status.to_owned(), output, detail })
+}
+
+fn undo_output(visit: &Visit) -> Option<String> {
+    let record = visit.acts.iter().rev().find(|record| matches!(record.id.act, ActIndex::Undo(_)))?;
+    record.outcome.as_ref().map(|outcome| outcome.excerpt.clone()).filter(|text| !text.is_empty())
+}
+
+/// What would take a step back, for people.
+pub(crate) fn undo_text(plan: &UndoPlan, registry: &Registry) -> String {
+    match plan {
+        UndoPlan::NotNeeded => "it changes nothing".to_owned(),
+        UndoPlan::Captured => "the state before is captured and restored".to_owned(),
+        UndoPlan::Acts { acts, step } => {
+            let lines: Vec<_> = acts.iter().map(|act| describe(act, registry)).collect();
+            match step {
+                Some(step) => format!("step `{step}`: {}", lines.join("; ")),
+                None => lines.join("; "),
+            }
+        }
+        UndoPlan::Later { missing } => format!("known only after the step: {}", missing.join(", ")),
+        UndoPlan::Manual { step } => format!("by hand, as step `{step}` says"),
+        UndoPlan::Irreversible { reason } => reason.clone(),
+        UndoPlan::Undeclared => "nothing takes it back".to_owned(),
+    }
+}
