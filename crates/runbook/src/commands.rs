@@ -13,8 +13,8 @@ use crate::action::COMMAND_ACTION;
 use crate::model::CommandSpec;
 use crate::sink::Refusal;
 use crate::template::{
-    Filled, Joined, Piece, Reference, RenderError, Scope, TemplateError, distinct, pieces_of_joined, secret_name,
-    static_pieces,
+    Filled, Joined, Origin, Piece, Reference, RenderError, Scope, TemplateError, distinct, pieces_of_joined,
+    secret_name, static_pieces,
 };
 
 mod lexer;
@@ -168,7 +168,7 @@ fn check_group(
     }
     for pieces in static_pieces(&Joined::parse(texts, variables)?) {
         let (lexed, _) = lexed(&pieces);
-        report(group.entry, all_misplaced(&lexed), &pieces, problems);
+        report(group.entry, all_misplaced(&lexed, &pieces), &pieces, problems);
         if let Some(open) = lexed.incomplete {
             let problem = CommandProblem {
                 entry: group.entry,
@@ -302,16 +302,30 @@ fn free_prefix(taken: &str) -> String {
     prefix
 }
 
-fn all_misplaced(lexed: &Lexed) -> Vec<Misplaced> {
+fn all_misplaced(lexed: &Lexed, pieces: &[Piece]) -> Vec<Misplaced> {
     let mut misplaced = lexed.misplaced.clone();
     for command in &lexed.commands {
-        for found in programs::misplaced(command) {
+        for found in programs::misplaced(command).into_iter().chain(misplaced_files(command, pieces)) {
             if misplaced.iter().all(|known| known.value != found.value) {
                 misplaced.push(found);
             }
         }
     }
     misplaced
+}
+
+/// Values that would choose the file of a redirection all alone and come from neither a person nor the context.
+fn misplaced_files<'w>(command: &'w [Word], pieces: &'w [Piece]) -> impl Iterator<Item = Misplaced> + 'w {
+    command
+        .iter()
+        .filter(|word| word.redirect && word.prefix().is_empty())
+        .flat_map(Word::values)
+        .filter(|value| filled_at(pieces, *value).is_none_or(|filled| filled.origin == Origin::Data))
+        .map(|value| Misplaced {
+            value,
+            why: "a value alone cannot be the file of a redirection".to_owned(),
+            hint: Some("write the directory before it, or declare a variable for the file".to_owned()),
+        })
 }
 
 fn filled_at(pieces: &[Piece], index: usize) -> Option<&Filled> {
@@ -363,7 +377,7 @@ fn parameters(
             }
             let (lexed, _) = lexed(&pieces);
             if let (Some(words), false) = (plain_command(&lexed), lexed.incomplete.is_some()) {
-                refuse_misplaced(all_misplaced(&lexed), &pieces)?;
+                refuse_misplaced(all_misplaced(&lexed, &pieces), &pieces)?;
                 return Ok(Some(argv_parameters(words, &pieces)?));
             }
             if lexed.commands.is_empty() && !lexed.syntax && lexed.incomplete.is_none() {
@@ -432,7 +446,7 @@ fn script_parameters(pieces: &[Piece]) -> Result<Map<String, Value>, RenderError
 /// A constant script and the environment that holds its values.
 pub(crate) fn script_of(pieces: &[Piece]) -> Result<(String, BTreeMap<String, Value>), Refusal> {
     let (lexed, names) = lexed(pieces);
-    refuse_misplaced(all_misplaced(&lexed), pieces)?;
+    refuse_misplaced(all_misplaced(&lexed, pieces), pieces)?;
     let mut values: BTreeMap<usize, Value> = BTreeMap::new();
     for command in &lexed.commands {
         values.extend(words::encode(command, pieces, false)?);

@@ -107,14 +107,6 @@ fn is_name(name: &str) -> bool {
 pub(super) fn misplaced(command: &[Word]) -> Vec<Misplaced> {
     let mut found = Vec::new();
     let words: Vec<&Word> = command.iter().filter(|word| !word.redirect).collect();
-    for word in command.iter().filter(|word| word.redirect && word.prefix().is_empty()) {
-        refuse(
-            &mut found,
-            word,
-            "a value alone cannot be the file of a redirection",
-            Some("write the directory before it"),
-        );
-    }
     let assignments = words.iter().take_while(|word| is_assignment(word)).count();
     for word in words.iter().take(assignments) {
         let name = word.prefix().split_once('=').map_or("", |(name, _)| name);

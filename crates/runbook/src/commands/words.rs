@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::lexer::{Part, Word};
 use crate::sink::{Refusal, no_option, no_overflow, single_text, url_values};
-use crate::template::{Filled, Piece, secret_name};
+use crate::template::{Filled, Origin, Piece, secret_name};
 
 /// A word's values by their piece, as the command is to receive them.
 pub(super) type Encoded = Vec<(usize, Value)>;
@@ -90,8 +90,10 @@ fn word_values(word: &Word, pieces: &[Piece], argv: bool) -> Result<Encoded, Ref
                 if empty_so_far && !word.redirect {
                     no_option(filled, &text)?;
                 }
-                if word.redirect && (text.contains('/') || text == "..") {
-                    return Err(Refusal::of(filled, "a part of a file's name cannot contain `/`"));
+                let network = text.starts_with("/dev/tcp") || text.starts_with("/dev/udp");
+                if word.redirect && (network || (filled.origin == Origin::Data && (text.contains('/') || text == "..")))
+                {
+                    return Err(Refusal::of(filled, "this cannot be a part of a redirection's file"));
                 }
                 if is_json {
                     check_json_part(filled, &text, inside_string)?;

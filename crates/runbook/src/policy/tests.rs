@@ -215,13 +215,20 @@ fn commands_on_the_list_read_and_every_other_one_changes_something() {
         "kubectl rollout status deployment/a --timeout=120s",
         "df -h",
         "kubectl version",
+        "kubectl get --raw /readyz?verbose",
+        "kubectl get secrets -A --field-selector=type=kubernetes.io/tls",
+        "redis-cli -h a INFO stats",
         "sort -k1,2 f",
     ] {
         assert_eq!(command_effect(&argv(line)), Effect::Read, "{line}");
     }
     for line in [
         "kubectl get secret db -o yaml",
-        "kubectl get SECRETS",
+        "kubectl get SECRETS -o yaml",
+        "kubectl get --raw /api/v1/secrets",
+        "kubectl get --raw /api/v1/%73ecrets",
+        "kubectl get secret a -ojson",
+        "kubectl get secret a -Aojson",
         "kubectl get pods,secrets",
         "kubectl scale deployment/a --replicas=0",
         "kubectl exec a -- df -h",

@@ -60,7 +60,7 @@ fn flatten(nodes: &[Node], first: bool, pieces: &mut Vec<Piece>) {
             }
             Node::Value(expression) => pieces.push(Piece::Value(Filled {
                 value: Value::String("x".to_owned()),
-                origin: Origin::Data,
+                origin: static_origin(expression),
                 place: expression.source.clone(),
             })),
             Node::If { branches, otherwise } => match branches.first() {
@@ -71,6 +71,16 @@ fn flatten(nodes: &[Node], first: bool, pieces: &mut Vec<Piece>) {
                 flatten(if first { body } else { otherwise }, first, pieces);
             }
         }
+    }
+}
+
+/// Where a value will come from, as far as the text tells.
+fn static_origin(expression: &Expression) -> Origin {
+    match &expression.kind {
+        ExpressionKind::Path { fields, .. } => fields.first().map_or(Origin::Data, |root| Origin::of_root(root)),
+        ExpressionKind::Literal(_) => Origin::Literal,
+        ExpressionKind::Call { arguments, .. } => arguments.iter().map(static_origin).max().unwrap_or(Origin::Literal),
+        ExpressionKind::Field { of, .. } => static_origin(of),
     }
 }
 
