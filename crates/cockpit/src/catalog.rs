@@ -174,9 +174,11 @@ pub(crate) fn read_directory(dir: &Path) -> Result<Listing, CockpitError> {
     Ok(listing)
 }
 
-fn is_runbook_file(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.ends_with(".test.yaml") && !name.ends_with(".test.yml")
+/// Whether a file may be a runbook by its name; tests lie beside the runbooks.
+pub(crate) fn is_runbook_file(path: &Path) -> bool {
+    let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    let is_test = path.file_stem().is_some_and(|stem| Path::new(stem).extension().is_some_and(|inner| inner == "test"));
+    is_yaml && !is_test
 }
 
 /// The searchable document of a runbook.
@@ -219,7 +221,11 @@ pub(crate) fn document(found: &Found, source: &str) -> Document {
 
 /// SHA-256 in hex.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a string takes every write");
+        hex
+    })
 }
 
 fn has_errors(findings: &[Finding]) -> bool {

@@ -100,7 +100,7 @@ impl Home {
     }
 }
 
-/// The person at this device: BELAY_RESPONDER, else the login name.
+/// The person at this device: `BELAY_RESPONDER`, else the login name.
 pub(crate) fn responder() -> String {
     ["BELAY_RESPONDER", "USER", "LOGNAME"]
         .into_iter()
@@ -113,6 +113,11 @@ pub(crate) fn responder() -> String {
 pub(crate) fn author(key: &DeviceKey) -> Author {
     let device = key.device().to_string();
     Author { responder: responder(), device: device.chars().take(16).collect() }
+}
+
+/// The person alone, for what is never written down.
+pub(crate) fn nobody_yet() -> Author {
+    Author { responder: responder(), device: String::new() }
 }
 
 /// A session's id, drawn anew whenever the store is opened.
@@ -128,8 +133,11 @@ fn random<const N: usize>() -> Result<[u8; N], CockpitError> {
 
 fn write_key(path: &Path, secret: &[u8; 32]) -> std::io::Result<()> {
     let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
-    let text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-    writeln!(file, "belay-device-key-v1 {text}")?;
+    write!(file, "belay-device-key-v1 ")?;
+    for byte in secret {
+        write!(file, "{byte:02x}")?;
+    }
+    writeln!(file)?;
     file.sync_all()
 }
 

@@ -25,9 +25,12 @@ pub(crate) struct Loaded {
 /// Texts and what they parse to, shared by every execution of the same digest.
 #[derive(Default)]
 pub(crate) struct Shared {
-    runbooks: Mutex<BTreeMap<String, (Weak<str>, Weak<Runbook>)>>,
-    policies: Mutex<BTreeMap<String, (Weak<str>, Weak<Policy>)>>,
+    runbooks: Mutex<ByDigest<Runbook>>,
+    policies: Mutex<ByDigest<Policy>>,
 }
+
+/// A text and what it parses to, as long as some execution holds them.
+type ByDigest<T> = BTreeMap<String, (Weak<str>, Weak<T>)>;
 
 impl Shared {
     /// The runbook of a genesis, and the one copy of its text.

@@ -11,9 +11,11 @@ mod context;
 mod doctor;
 mod drive;
 mod error;
+mod executions;
 mod home;
 mod inputs;
 mod journal;
+mod library;
 mod plan;
 mod say;
 mod start;
@@ -24,14 +26,13 @@ pub use alert::Alert;
 pub use audit::{ExecutionVerdict, VerifyReport, verify_file};
 pub use belay_engine::event::{Confirmation, UndoChoice};
 pub use catalog::{BUNDLED_SOURCE, Broken, Found};
-pub use cockpit::{
-    CatalogReport, CatalogSource, Cockpit, ExecutionFilter, Options, PolicyText, Program, PurgeReport, SearchQuery,
-    StepOutput,
-};
+pub use cockpit::{Cockpit, Options, PolicyText, Program};
 pub use context::{Context, ContextView, LOCAL};
 pub use doctor::{DoctorCheck, DoctorReport};
 pub use drive::Drive;
 pub use error::{CockpitError, ErrorClass};
+pub use executions::{ExecutionFilter, PurgeReport, StepOutput};
 pub use home::Home;
+pub use library::{CatalogReport, CatalogSource, SearchQuery};
 pub use say::Saying;
 pub use start::StartRequest;

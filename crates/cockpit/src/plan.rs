@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use belay_actions::action::Surroundings;
+use belay_actions::action::{SecretSource, Surroundings};
 use belay_engine::driver::{Driver, Rules, StepPlan};
 use belay_engine::event::Genesis;
 use belay_engine::execution::Execution;
@@ -11,10 +11,12 @@ use belay_runbook::act::{Act, Preparation};
 use belay_runbook::model::Step;
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::Cockpit;
 use crate::catalog::sha256;
 use crate::error::{CockpitError, chain};
+use crate::home;
 use crate::start::{Prepared, StartRequest};
 use crate::view;
 use crate::wire::{PlanStep, PlanView, RunbookRef, UndoView};
@@ -23,10 +25,10 @@ impl Cockpit {
     /// Plans an execution; reads live state unless `offline`.
     pub async fn plan(&self, request: &StartRequest, offline: bool) -> Result<PlanView, CockpitError> {
         let prepared = self.gather(request)?;
-        let execution = self.pretend(request, &prepared)?;
+        let execution = Self::pretend(request, &prepared);
         let policy = self.shared.policy(&execution.genesis)?;
         let rules = Rules { actions: Arc::clone(self.registry()) as _, policy };
-        let driver = Driver::new(execution, rules, self.author_name());
+        let driver = Driver::new(execution, rules, home::nobody_yet());
         let runbook = Arc::clone(&prepared.found.runbook);
         let mut steps = Vec::new();
         for step in runbook.steps.iter().chain(&runbook.rollback_steps) {
@@ -53,7 +55,7 @@ impl Cockpit {
     }
 
     /// An execution that exists nowhere, to plan with the same engine that runs.
-    fn pretend(&self, request: &StartRequest, prepared: &Prepared) -> Result<Execution, CockpitError> {
+    fn pretend(request: &StartRequest, prepared: &Prepared) -> Execution {
         let genesis = Genesis {
             label: String::new(),
             runbook: Arc::clone(&prepared.found.text),
@@ -68,13 +70,13 @@ impl Cockpit {
             policy_digest: prepared.policy_digest.clone(),
             automations: prepared.automations.clone(),
             history: Value::Array(Vec::new()),
-            started_by: self.author_name(),
+            started_by: home::nobody_yet(),
             triggered_by: "plan".to_owned(),
             incident: None,
             ticket: None,
             at: Timestamp::UNIX_EPOCH,
         };
-        Ok(Execution::begin(EventHash(String::new()), Arc::new(genesis), Arc::clone(&prepared.found.runbook)))
+        Execution::begin(EventHash(String::new()), Arc::new(genesis), Arc::clone(&prepared.found.runbook))
     }
 
     async fn plan_step(&self, driver: &Driver, step: &Step, offline: bool) -> PlanStep {
@@ -145,7 +147,7 @@ impl Cockpit {
         if offline && belay_engine::driver::reads_live_state(&act.action) {
             return Err("live state is not read offline".to_owned());
         }
-        let surroundings: Surroundings = self.quiet_surroundings();
+        let surroundings: Surroundings = quiet_surroundings();
         action.prepare(act, &surroundings).await.map_err(|error| chain(&error))
     }
 }
@@ -159,4 +161,28 @@ fn undo_view(plan: &belay_engine::event::UndoPlan, registry: &belay_actions::reg
         UndoPlan::Captured | UndoPlan::Acts { .. } | UndoPlan::Later { .. } | UndoPlan::Manual { .. } => "ready",
     };
     Some(UndoView { status: status.to_owned(), output: view::undo_text(plan, registry), detail: None })
+}
+
+/// Surroundings for reading alone: no output, no secrets, nothing that an act could use.
+fn quiet_surroundings() -> Surroundings {
+    Surroundings {
+        invocation: "plan".to_owned(),
+        timeout: None,
+        cancel: CancellationToken::new(),
+        output: Arc::new(|_| {}),
+        survives: false,
+        context: Arc::new(serde_json::Value::Null),
+        secrets: Arc::new(NoSecrets),
+        now: Timestamp::now(),
+        notices: Arc::new(|_| {}),
+        host: None,
+    }
+}
+
+struct NoSecrets;
+
+impl SecretSource for NoSecrets {
+    fn secret(&self, _name: &str) -> Option<secrecy::SecretString> {
+        None
+    }
 }

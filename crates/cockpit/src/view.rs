@@ -88,6 +88,14 @@ pub(crate) fn row(execution: &Execution, id: ExecutionId, now: Timestamp) -> Res
     })
 }
 
+/// The summary that a projection's row holds, with its duration as of now.
+pub(crate) fn summary_of_row(row: &ExecutionRow, now: Timestamp) -> Result<ExecutionSummary, CockpitError> {
+    let summary: ExecutionSummary = serde_json::from_str(&row.summary)
+        .map_err(|error| CockpitError::bug(format!("the summary of an execution cannot be read: {error}")))?;
+    let end = summary.finished_at.unwrap_or(now);
+    Ok(ExecutionSummary { duration_seconds: seconds_between(summary.started_at, end), ..summary })
+}
+
 fn json(value: &impl serde::Serialize) -> Result<String, CockpitError> {
     serde_json::to_string(value).map_err(|error| CockpitError::bug(format!("a summary cannot be written: {error}")))
 }

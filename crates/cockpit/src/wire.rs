@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A runbook as executions and hits name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct RunbookRef {
     /// Its id, or its name where it has none.
     pub id: String,
@@ -60,11 +60,11 @@ pub struct RunbookStatistics {
 }
 
 /// An execution without its steps (`belay executions`).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct ExecutionSummary {
     /// Hash of its genesis, hex.
     pub execution: String,
-    /// The UUIDv7 label.
+    /// The `UUIDv7` label.
     pub label: String,
     /// What is run.
     pub runbook: RunbookRef,
@@ -120,7 +120,7 @@ pub struct Conflict {
 }
 
 /// Who drives an execution.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct DriverRef {
     /// The device.
     pub device: String,
@@ -131,7 +131,7 @@ pub struct DriverRef {
 }
 
 /// A remark.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct NoteView {
     /// When.
     pub at: Timestamp,
@@ -142,7 +142,7 @@ pub struct NoteView {
 }
 
 /// Something that waits for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Waiting {
     /// Of what kind.
     pub kind: WaitingKind,
@@ -155,7 +155,7 @@ pub struct Waiting {
 }
 
 /// One thing to choose, answer or give.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct WaitingOption {
     /// What to say: the branch's name, the item's number from one, the value's name.
     pub name: String,
@@ -164,7 +164,7 @@ pub struct WaitingOption {
 }
 
 /// The kinds of waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitingKind {
     /// An approval.

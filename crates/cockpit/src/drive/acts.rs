@@ -64,6 +64,8 @@ impl Loop {
         if invocation.act.action == SCRIPT_ACTION {
             let host = Host { id: invocation.id.clone(), inbox: self.inbox.clone() };
             surroundings.host = Some(Arc::new(host));
+            // A replay has to see the time and the random numbers of the first start.
+            surroundings.invocation = self.invocation(&invocation.first);
         }
         let inbox = self.inbox.clone();
         self.tasks.spawn(async move {

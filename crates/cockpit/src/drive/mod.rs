@@ -7,11 +7,11 @@
 mod acts;
 mod output;
 mod recovery;
+pub(crate) mod watch;
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::Arc;
-use std::time::Duration;
 
 use belay_engine::driver::{Driver, Effect, HostAnswer, Input, Refusal, Rules, Stated};
 use belay_engine::event::{Draft, Event, Transition};
@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::watch::Watched;
 use crate::Cockpit;
 use crate::error::{CockpitError, chain};
 use crate::journal::{decode, encode, hash_of};
@@ -34,8 +35,6 @@ use crate::wire::DriveEvent;
 const EVENTS: usize = 256;
 /// How many answers of acts may be on their way; there is one act at a time, its host calls and its output.
 const INBOX: usize = 64;
-/// How often a waiting drive looks for what other processes have appended.
-const WATCH: Duration = Duration::from_millis(150);
 
 /// A running drive, as a front end holds it.
 pub struct Drive {
@@ -106,7 +105,7 @@ struct Loop {
     host_reply: Option<oneshot::Sender<HostAnswer>>,
     wake: Option<Timestamp>,
     seen: BTreeSet<EventHash>,
-    data_version: i64,
+    watched: Watched,
     last_row: i64,
 }
 
@@ -114,8 +113,9 @@ struct Loop {
 pub(crate) fn start(cockpit: &Arc<Cockpit>, hex: &str, lock: File) -> Result<Drive, CockpitError> {
     let store = cockpit.store()?;
     let id = crate::journal::execution_id(hex)?;
-    // Read the position before the events, so that nothing appended in between is missed.
-    let (data_version, last_row) = (store.data_version()?, store.last_row()?);
+    // Watched before the events are read, so that nothing appended in between is missed.
+    let watched = cockpit.watch.add(store, id)?;
+    let last_row = store.last_row()?;
     let events = store.events(id)?;
     let loaded = cockpit.shared.fold(&events)?;
     let policy = cockpit.shared.policy(&loaded.execution.genesis)?;
@@ -138,7 +138,7 @@ pub(crate) fn start(cockpit: &Arc<Cockpit>, hex: &str, lock: File) -> Result<Dri
         host_reply: None,
         wake: None,
         seen,
-        data_version,
+        watched,
         last_row,
     };
     let task = tokio::spawn(async move {
@@ -162,6 +162,8 @@ impl Loop {
             self.hear(stated).await?;
         }
         self.handle(Input::Drive).await?;
+        // A front end that comes to something that waits already has to see it, too.
+        self.tell_state().await;
         loop {
             if self.driver.execution().is_finished() && !self.driver.is_busy() {
                 let view = Box::new(self.view());
@@ -203,7 +205,7 @@ impl Loop {
                     self.wake = None;
                     self.handle(Input::Drive).await?;
                 }
-                () = tokio::time::sleep(WATCH) => self.look_around().await?,
+                () = self.watched.poke.notified() => self.look_around().await?,
                 Some(ended) = self.tasks.join_next() => {
                     if let Err(error) = ended && error.is_panic() {
                         return Err(CockpitError::bug(format!("an act's task ended by itself: {error}")));
@@ -275,8 +277,19 @@ impl Loop {
             }
         }
         if changed {
+            self.tell_state().await;
+        }
+        Ok(())
+    }
+
+    async fn tell_state(&self) {
+        let execution = self.driver.execution();
+        if execution.is_finished() {
+            return;
+        }
+        {
             let view = Box::new(self.view());
-            let waits = self.driver.execution().waits_for_person() || self.driver.execution().paused;
+            let waits = execution.waits_for_person() || execution.paused;
             let event = if waits && !self.driver.is_busy() {
                 DriveEvent::Waiting { view }
             } else {
@@ -284,7 +297,6 @@ impl Loop {
             };
             self.tell(event).await;
         }
-        Ok(())
     }
 
     /// Makes events durable, with the projection in the same transaction.
@@ -350,13 +362,7 @@ impl Loop {
 
     /// Takes in what other processes on this store have said.
     async fn look_around(&mut self) -> Result<(), CockpitError> {
-        let store = self.cockpit.store()?;
-        let version = store.data_version()?;
-        if version == self.data_version {
-            return Ok(());
-        }
-        self.data_version = version;
-        let fresh = store.events_after(self.last_row, 1024)?;
+        let fresh = self.cockpit.store()?.events_after(self.last_row, usize::MAX)?;
         for stored in fresh {
             self.last_row = stored.row;
             self.take_event(&stored.event).await?;
