@@ -197,8 +197,8 @@ impl Cockpit {
         Ok(())
     }
 
-    /// Drives an execution here. Refused while another process drives it.
-    pub async fn drive(self: &Arc<Self>, execution: &str) -> Result<Drive, CockpitError> {
+    /// Drives an execution here, in a task of the surrounding tokio runtime. Refused while another process drives it.
+    pub fn drive(self: &Arc<Self>, execution: &str) -> Result<Drive, CockpitError> {
         let lock = self.home.driver_lock(execution)?;
         if lock.try_lock().is_err() {
             return Err(CockpitError::refused("another process drives this execution")
