@@ -1,0 +1,155 @@
+//! Planning, starting and driving.
+
+use std::sync::Arc;
+
+use belay_cockpit::wire::{DriveEvent, ExecutionView};
+use belay_cockpit::{Cockpit, CockpitError, ErrorClass, Saying, StartRequest};
+
+use super::{Desk, find};
+use crate::arguments::{Given, Plan, Run};
+use crate::failure::{Exit, Failure};
+use crate::guided::narrator::Narrator;
+use crate::guided::prompts;
+use crate::guided::session::{self, Signalled, Signals};
+use crate::page;
+use crate::render::{plan as plan_page, status};
+
+/// What a guided run says below its header.
+const KEYS: &str = "At a prompt: ? help · n note · p pause · a abort · q leave safely. Ctrl-C cancels what runs.";
+
+pub fn plan(desk: &Desk, arguments: &Plan) -> Result<Exit, Failure> {
+    let mut request = request(desk, &arguments.runbook, &arguments.given)?;
+    request.context.clone_from(&arguments.context);
+    let plan = desk.wait(async { Ok(desk.cockpit.plan(&request, arguments.offline).await?) })?;
+    desk.show(&plan, || plan_page::plan(&plan, desk.settings.style))?;
+    Ok(Exit::Done)
+}
+
+pub fn run(desk: &Desk, arguments: &Run) -> Result<Exit, Failure> {
+    let mut request = request(desk, &arguments.runbook, &arguments.given)?;
+    request.incident.clone_from(&arguments.about.incident);
+    request.ticket.clone_from(&arguments.about.ticket);
+    request.context.clone_from(&arguments.about.context);
+    begin(desk, request)
+}
+
+fn request(desk: &Desk, runbook: &str, given: &Given) -> Result<StartRequest, Failure> {
+    let alert = match &given.alert {
+        Some(source) => Some(find::read_alert(desk, source, given.fingerprint.as_deref())?),
+        None => None,
+    };
+    Ok(StartRequest {
+        runbook: runbook.to_owned(),
+        variables: given.variables.iter().cloned().collect(),
+        alert,
+        ..StartRequest::default()
+    })
+}
+
+/// Asks for what is missing, starts an execution and drives it.
+pub fn begin(desk: &Desk, mut request: StartRequest) -> Result<Exit, Failure> {
+    if desk.settings.input {
+        let planned = desk.wait(async { Ok(desk.cockpit.plan(&request, true).await?) })?;
+        let found = desk.cockpit.find(&request.runbook)?;
+        let Some(values) = prompts::values(&found.runbook, &planned.missing, desk.settings.style)? else {
+            page::print("nothing was started\n")?;
+            return Ok(Exit::Waiting);
+        };
+        request.variables.extend(values);
+    }
+    let execution = desk.cockpit.start(&request)?;
+    drive(desk, &execution)
+}
+
+pub fn resume(desk: &Desk, reference: &str) -> Result<Exit, Failure> {
+    let execution = desk.cockpit.resolve(reference)?;
+    let view = desk.cockpit.status(&execution)?;
+    if view.summary.status == "paused" {
+        desk.cockpit.say(&execution, Saying::Resume)?;
+    }
+    drive(desk, &execution)
+}
+
+fn drive(desk: &Desk, execution: &str) -> Result<Exit, Failure> {
+    let style = desk.settings.style;
+    let view = desk.cockpit.status(execution)?;
+    // A failed one can be opened again by whoever sits here; any other end is final.
+    if view.summary.finished_at.is_some() && !(desk.settings.input && view.summary.status == "failed") {
+        desk.show(&view, || status::status(&view, style))?;
+        return Ok(exit_of(&view));
+    }
+    let view = desk.wait(async {
+        if desk.settings.input {
+            page::print(&format!("{}{}\n", status::header(&view.summary, style), style.dim(KEYS)))?;
+            session::guide(&desk.cockpit, execution, style).await
+        } else {
+            go_alone(desk, &desk.cockpit, &view).await
+        }
+    })?;
+    if desk.settings.json {
+        page::json_line(&view)?;
+    } else if !desk.settings.input {
+        page::print(&status::next(&view, style))?;
+    }
+    Ok(exit_of(&view))
+}
+
+/// Drives without asking: until it ends, or until nothing goes on without a person.
+async fn go_alone(desk: &Desk, cockpit: &Arc<Cockpit>, view: &ExecutionView) -> Result<ExecutionView, Failure> {
+    let execution = &view.summary.execution;
+    let (json, style) = (desk.settings.json, desk.settings.style);
+    let mut narrator = Narrator::new(view, session::runbook_of(cockpit, execution), style);
+    let mut signals = Signals::catch()?;
+    if !json {
+        page::print(&status::header(&view.summary, style))?;
+    }
+    let mut drive = cockpit.drive(execution).await?;
+    let mut interrupted = false;
+    let mut stopped = None;
+    let result = loop {
+        let event = tokio::select! {
+            event = drive.next() => event,
+            signalled = signals.next() => {
+                if interrupted || signalled == Signalled::End {
+                    break Ok(());
+                }
+                interrupted = true;
+                drive.cancel();
+                page::warn("cancelling what runs; once more leaves safely\n");
+                continue;
+            }
+        };
+        let Some(event) = event else { break Ok(()) };
+        let told = narrator.tell(&event);
+        let printed = if json { page::json_line(&event) } else { page::print(&told) };
+        // Whoever reads may go away; what was started is brought to a known state all the same.
+        if let Err(failure) = printed {
+            break Err(failure);
+        }
+        match event {
+            DriveEvent::Waiting { .. } => break Ok(()),
+            DriveEvent::Stopped { error, hint } => stopped = Some((error, hint)),
+            DriveEvent::Changed { .. }
+            | DriveEvent::Started { .. }
+            | DriveEvent::Output { .. }
+            | DriveEvent::Notice { .. }
+            | DriveEvent::Escalated { .. }
+            | DriveEvent::Finished { .. } => {}
+        }
+    };
+    drive.leave().await;
+    result?;
+    if let Some((message, hint)) = stopped {
+        return Err(CockpitError { class: ErrorClass::Environment, message, hint }.into());
+    }
+    Ok(cockpit.status(execution)?)
+}
+
+/// The exit code of where an execution stands.
+fn exit_of(view: &ExecutionView) -> Exit {
+    match view.summary.status.as_str() {
+        "completed" => Exit::Done,
+        "failed" | "aborted" | "stuck" | "rolled_back" => Exit::Failed,
+        _ => Exit::Waiting,
+    }
+}

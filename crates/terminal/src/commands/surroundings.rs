@@ -1,0 +1,105 @@
+//! What belay can do here and by which rules: actions, policy, contexts, doctor, schema, completions.
+
+use belay_runbook::action::{ActionCatalog as _, ActionSpec};
+use belay_runbook::finding::FindingLevel;
+use belay_runbook::format;
+use belay_runbook::policy::Policy;
+use clap::CommandFactory as _;
+use serde_json::json;
+
+use super::Desk;
+use crate::arguments::{self, Actions, Arguments, Context, SchemaOf};
+use crate::failure::{Exit, Failure};
+use crate::render::{findings, lists};
+use crate::{page, text};
+
+pub fn actions(desk: &Desk, actions: &Actions) -> Result<Exit, Failure> {
+    let registry = desk.cockpit.registry();
+    match actions {
+        Actions::List => {
+            let specs: Vec<&ActionSpec> = registry.names().into_iter().filter_map(|name| registry.spec(name)).collect();
+            desk.show(&specs, || lists::actions(&specs, desk.settings.style))?;
+        }
+        Actions::Show(action) => {
+            let Some(spec) = registry.spec(&action.name) else {
+                return Err(Failure::usage(
+                    format!("there is no action `{}`", action.name),
+                    "`belay actions list` shows them",
+                ));
+            };
+            desk.show(spec, || lists::action(spec, desk.settings.style))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+pub fn policy(desk: &Desk, policy: &arguments::Policy) -> Result<Exit, Failure> {
+    match policy {
+        arguments::Policy::Show => {
+            let policy = desk.cockpit.policy()?;
+            desk.show(&policy, || {
+                let source = text::line(&policy.source);
+                format!("# source: {source}\n# digest: {}\n{}", policy.digest, text::block(&policy.yaml))
+            })?;
+            Ok(Exit::Done)
+        }
+        arguments::Policy::Check(file) => check_policy(desk, file),
+    }
+}
+
+fn check_policy(desk: &Desk, file: &arguments::PolicyFile) -> Result<Exit, Failure> {
+    let Some(path) = &file.path else {
+        let policy = desk.cockpit.policy()?;
+        desk.show(&json!({ "ok": true, "source": policy.source, "digest": policy.digest }), || {
+            format!("the policy can be used: {}, digest {}\n", text::line(&policy.source), policy.digest)
+        })?;
+        return Ok(Exit::Done);
+    };
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| {
+        Failure::usage(format!("`{name}` cannot be read: {error}"), "`belay policy show` prints the one in force")
+    })?;
+    let found = match Policy::parse(&name, &bytes) {
+        Ok(_) => Vec::new(),
+        Err(found) => found,
+    };
+    desk.show(&found, || findings::text(&found, 1, desk.settings.style))?;
+    let wrong = found.iter().any(|finding| finding.severity == FindingLevel::Error);
+    Ok(if wrong { Exit::Failed } else { Exit::Done })
+}
+
+pub fn context(desk: &Desk, context: &Context) -> Result<Exit, Failure> {
+    match context {
+        Context::List => {
+            let contexts = desk.cockpit.contexts()?;
+            desk.show(&contexts, || lists::contexts(&contexts, desk.settings.style))?;
+        }
+        Context::Use(context) => {
+            desk.cockpit.use_context(&context.name)?;
+            desk.show(&json!({ "context": context.name }), || {
+                format!("belay acts on {} from now on\n", text::line(&context.name))
+            })?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+pub fn doctor(desk: &Desk) -> Result<Exit, Failure> {
+    let report = desk.cockpit.doctor();
+    desk.show(&report, || lists::doctor(&report, desk.settings.style))?;
+    Ok(if report.ok { Exit::Done } else { Exit::Environment })
+}
+
+pub fn schema(of: SchemaOf) -> Result<Exit, Failure> {
+    match of {
+        SchemaOf::Runbook => page::json(&format::schema())?,
+    }
+    Ok(Exit::Done)
+}
+
+pub fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "belay", &mut script);
+    page::write(&script)?;
+    Ok(Exit::Done)
+}

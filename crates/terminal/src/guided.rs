@@ -1,0 +1,11 @@
+//! The guided run: plain scrolling text that says what happens, and asks one thing at a time.
+
+pub mod guide;
+pub mod narrator;
+pub mod output;
+pub mod prompts;
+pub mod question;
+pub mod session;
+
+#[cfg(test)]
+mod tests;

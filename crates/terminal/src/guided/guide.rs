@@ -1,0 +1,290 @@
+//! What a guided run does about what happens: events, typed lines and Ctrl-C in, deeds out. Pure.
+
+use std::sync::Arc;
+
+use belay_cockpit::wire::{DriveEvent, ExecutionView};
+use belay_cockpit::{CockpitError, Saying};
+use belay_runbook::model::Runbook;
+
+use super::narrator::Narrator;
+use super::question::{Question, Reply};
+use crate::style::Style;
+use crate::text;
+
+/// What happens to a guided run.
+#[derive(Debug)]
+pub enum Happening {
+    /// The drive tells something.
+    Event(DriveEvent),
+    /// The drive has ended.
+    Ended,
+    /// A line was typed.
+    Line(String),
+    /// The terminal was closed, or Ctrl-D typed.
+    EndOfInput,
+    /// Ctrl-C.
+    Interrupt,
+    /// What was said was taken.
+    Taken,
+    /// What was said was not taken.
+    Refused(CockpitError),
+}
+
+/// What a guided run wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deed {
+    /// Print this.
+    Print(String),
+    /// Say this to the execution.
+    Say(Saying),
+    /// Cancel the running act.
+    Cancel,
+    /// Forget what was typed and not read: it was meant for another question.
+    ForgetTyped,
+    /// Stop driving and end.
+    Leave,
+}
+
+/// The guided run of one execution.
+#[derive(Debug)]
+pub struct Guide {
+    style: Style,
+    execution: String,
+    narrator: Narrator,
+    /// The question that is asked, and those below it that come back when it is answered.
+    questions: Vec<Question>,
+    /// The questions whose answer is on its way; they come back should it be refused.
+    answered: Vec<Question>,
+    /// Whether the prompt is the last thing on the screen.
+    prompted: bool,
+    /// Whether an answer is on its way.
+    saying: bool,
+    interrupted: bool,
+    finished: bool,
+}
+
+impl Guide {
+    /// A guide for an execution as it stands.
+    pub fn new(view: &ExecutionView, runbook: Option<Arc<Runbook>>, style: Style) -> Self {
+        Self {
+            style,
+            execution: view.summary.execution.clone(),
+            narrator: Narrator::new(view, runbook, style),
+            questions: Vec::new(),
+            answered: Vec::new(),
+            prompted: false,
+            saying: false,
+            interrupted: false,
+            finished: false,
+        }
+    }
+
+    /// Takes what happens, answers with what to do.
+    pub fn handle(&mut self, happening: Happening) -> Vec<Deed> {
+        match happening {
+            Happening::Event(event) => self.event(&event),
+            Happening::Ended => {
+                if self.questions.is_empty() {
+                    vec![Deed::Leave]
+                } else {
+                    Vec::new()
+                }
+            }
+            Happening::Line(line) => self.line(&line),
+            Happening::EndOfInput => self.leave(),
+            Happening::Interrupt => self.interrupt(),
+            Happening::Taken => {
+                self.saying = false;
+                // A remark leaves the question as it was, and no event need follow it.
+                if self.questions.is_empty() || self.prompted { Vec::new() } else { self.prompt() }
+            }
+            Happening::Refused(error) => self.refused(&error),
+        }
+    }
+
+    fn event(&mut self, event: &DriveEvent) -> Vec<Deed> {
+        let told = self.narrator.tell(event);
+        let mut deeds = self.print(told);
+        match event {
+            DriveEvent::Waiting { view } => {
+                self.finished = false;
+                deeds.extend(self.put(Question::of(view)));
+            }
+            DriveEvent::Finished { view } => {
+                self.finished = true;
+                deeds.extend(self.put(Question::of(view)));
+                if self.questions.is_empty() {
+                    deeds.push(Deed::Leave);
+                }
+            }
+            DriveEvent::Changed { .. } => {
+                self.finished = false;
+                deeds.extend(self.put(None));
+            }
+            DriveEvent::Started { .. } => {
+                self.interrupted = false;
+                deeds.extend(self.put(None));
+            }
+            DriveEvent::Stopped { .. } => {
+                self.questions.clear();
+                deeds.push(Deed::Leave);
+            }
+            DriveEvent::Output { .. } | DriveEvent::Notice { .. } | DriveEvent::Escalated { .. } => {
+                if !self.prompted && !self.questions.is_empty() && !self.saying {
+                    deeds.extend(self.prompt());
+                }
+            }
+        }
+        deeds
+    }
+
+    /// Makes a question the one that is asked. The same question again keeps what is being typed.
+    fn put(&mut self, question: Option<Question>) -> Vec<Deed> {
+        if self.questions.first() == question.as_ref() {
+            let ask = question.is_some() && !self.prompted && !self.saying;
+            return if ask { self.prompt() } else { Vec::new() };
+        }
+        let mut deeds = Vec::new();
+        if self.prompted {
+            deeds.push(Deed::ForgetTyped);
+            deeds.extend(self.print(String::new()));
+        }
+        self.prompted = false;
+        self.questions = question.into_iter().collect();
+        if !self.questions.is_empty() {
+            self.saying = false;
+            deeds.extend(self.prompt());
+        }
+        deeds
+    }
+
+    fn prompt(&mut self) -> Vec<Deed> {
+        let Some(question) = self.questions.last() else { return Vec::new() };
+        self.prompted = true;
+        vec![Deed::Print(question.ask(self.style))]
+    }
+
+    fn line(&mut self, line: &str) -> Vec<Deed> {
+        self.prompted = false;
+        if self.saying {
+            return Vec::new();
+        }
+        self.interrupted = false;
+        let Some(question) = self.questions.last() else { return self.line_while_running(line) };
+        match question.answer(line) {
+            Reply::Say(saying) => {
+                self.saying = true;
+                let stays = matches!(saying, Saying::Note { .. });
+                if matches!(question, Question::Reason(_)) {
+                    self.questions.pop();
+                }
+                if !stays {
+                    // What is asked next depends on the answer; the same question may be the next one, too.
+                    self.answered = std::mem::take(&mut self.questions);
+                }
+                vec![Deed::Say(saying)]
+            }
+            Reply::Ask(next) => {
+                self.questions.push(next);
+                self.prompt()
+            }
+            Reply::Instead(next) => {
+                self.questions.pop();
+                self.questions.push(next);
+                self.prompt()
+            }
+            Reply::Leave => self.leave(),
+            Reply::Help => {
+                let help = question.help(&self.execution, self.style);
+                let mut deeds = vec![Deed::Print(help)];
+                deeds.extend(self.prompt());
+                deeds
+            }
+            Reply::Again(why) => {
+                let mut deeds = vec![Deed::Print(format!("{} {why}\n", self.style.care("?")))];
+                deeds.extend(self.prompt());
+                deeds
+            }
+            Reply::Back => {
+                self.questions.pop();
+                self.prompt()
+            }
+        }
+    }
+
+    /// Nothing is asked, but a person may still steer.
+    fn line_while_running(&mut self, line: &str) -> Vec<Deed> {
+        let word = line.trim();
+        let note = word.strip_prefix("n ").or_else(|| word.strip_prefix("note ")).map(str::trim);
+        if let Some(note) = note.filter(|note| !note.is_empty()) {
+            return vec![Deed::Say(Saying::Note { text: note.to_owned() })];
+        }
+        match word {
+            "" => Vec::new(),
+            "p" | "pause" => vec![Deed::Say(Saying::Pause)],
+            "q" | "quit" => self.leave(),
+            _ => {
+                let help = "  While it runs: p pause · n TEXT note · q leave safely · Ctrl-C cancels what runs\n";
+                vec![Deed::Print(help.to_owned())]
+            }
+        }
+    }
+
+    fn interrupt(&mut self) -> Vec<Deed> {
+        if self.interrupted {
+            return self.leave();
+        }
+        self.interrupted = true;
+        if self.narrator.is_running() {
+            let told = "  cancelling what runs; Ctrl-C again leaves safely\n";
+            let mut deeds = self.print(format!("\n{told}"));
+            deeds.push(Deed::Cancel);
+            return deeds;
+        }
+        let mut deeds = vec![Deed::Print("\n  nothing is running; Ctrl-C again leaves safely\n".to_owned())];
+        self.prompted = false;
+        deeds.push(Deed::ForgetTyped);
+        if !self.saying {
+            deeds.extend(self.prompt());
+        }
+        deeds
+    }
+
+    fn leave(&mut self) -> Vec<Deed> {
+        self.questions.clear();
+        let mut deeds = Vec::new();
+        if self.prompted {
+            deeds.push(Deed::Print("\n".to_owned()));
+            self.prompted = false;
+        }
+        if !self.finished {
+            let command = format!("belay resume {}", text::short(&self.execution));
+            deeds.push(Deed::Print(format!(
+                "\nLeft safely; nothing is lost. Go on with {}\n",
+                self.style.code(&command)
+            )));
+        }
+        deeds.push(Deed::Leave);
+        deeds
+    }
+
+    fn refused(&mut self, error: &CockpitError) -> Vec<Deed> {
+        self.saying = false;
+        if self.questions.is_empty() {
+            self.questions = std::mem::take(&mut self.answered);
+        }
+        let failure = crate::failure::Failure::Cockpit(error.clone());
+        let mut deeds = self.print(crate::page::described(&failure, self.style));
+        deeds.extend(self.prompt());
+        deeds
+    }
+
+    /// Prints below a prompt that is open, not behind it.
+    fn print(&mut self, told: String) -> Vec<Deed> {
+        if told.is_empty() {
+            return Vec::new();
+        }
+        let lead = if std::mem::take(&mut self.prompted) { "\n" } else { "" };
+        vec![Deed::Print(format!("{lead}{told}"))]
+    }
+}

@@ -1,0 +1,336 @@
+//! Tells what a drive does, from one view to the next. Pure: events in, text out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use belay_cockpit::wire::{ActView, DriveEvent, ExecutionView, StepView};
+use belay_runbook::model::{CommandSpec, Does, Runbook, Step};
+use serde_json::Value;
+
+use super::output::OutputPane;
+use crate::markdown;
+use crate::render::status::{act_line, approval_line, shown, undo_line};
+use crate::style::Style;
+use crate::text;
+
+/// Rows of one parameter that are printed; a status as JSON has all of them.
+const PARAMETER_ROWS: usize = 40;
+
+/// Tells one execution.
+#[derive(Debug)]
+pub struct Narrator {
+    style: Style,
+    /// The runbook of the execution's genesis: descriptions and commands of manual steps come from it.
+    runbook: Option<Arc<Runbook>>,
+    execution: String,
+    steps: Vec<StepView>,
+    status: String,
+    /// Acts whose start was told and whose end was not.
+    running: Option<String>,
+    /// Steps whose heading was printed, by name and number of visits as far as attempts tell them apart.
+    shown_plans: BTreeSet<String>,
+    pane: OutputPane,
+}
+
+impl Narrator {
+    /// Starts from where an execution stands; what happened before is not told again.
+    pub fn new(view: &ExecutionView, runbook: Option<Arc<Runbook>>, style: Style) -> Self {
+        Self {
+            style,
+            runbook,
+            execution: view.summary.execution.clone(),
+            steps: view.steps.iter().filter(|step| is_ended(&step.status)).cloned().collect(),
+            status: view.summary.status.clone(),
+            running: None,
+            shown_plans: BTreeSet::new(),
+            pane: OutputPane::default(),
+        }
+    }
+
+    /// Whether an act is running.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// What to print about an event.
+    pub fn tell(&mut self, event: &DriveEvent) -> String {
+        match event {
+            DriveEvent::Changed { view } | DriveEvent::Waiting { view } => self.changed(view),
+            DriveEvent::Finished { view } => {
+                let mut out = self.changed(view);
+                self.running = None;
+                out.push_str(&self.ending(view));
+                out
+            }
+            DriveEvent::Started { step, act } => self.started(step, act),
+            DriveEvent::Output { stream, text, .. } => self.pane.take(stream, text, self.style),
+            DriveEvent::Notice { text } => {
+                text::hang(&format!("  {} ", self.style.code("i")), "    ", &text::block(text), self.style.columns)
+            }
+            DriveEvent::Escalated { step, reason } => {
+                let lead = format!("{} tell somebody: step `{}`: ", self.style.bad("!"), text::line(step));
+                text::hang(&lead, "  ", &text::block(reason), self.style.columns)
+            }
+            DriveEvent::Stopped { error, hint } => {
+                let mut out = self.end_output();
+                let lead = format!("{} ", self.style.bad("error:"));
+                out.push_str(&text::hang(&lead, "  ", &text::block(error), self.style.columns));
+                if let Some(hint) = hint {
+                    let lead = format!("{} ", self.style.code("hint:"));
+                    out.push_str(&text::hang(&lead, "  ", &text::block(hint), self.style.columns));
+                }
+                out
+            }
+        }
+    }
+
+    fn changed(&mut self, view: &ExecutionView) -> String {
+        let mut out = String::new();
+        let acting = view.steps.iter().any(|step| step.attempts.iter().any(|attempt| attempt.status == "running"));
+        if !acting && self.running.is_some() {
+            out.push_str(&self.end_output());
+            self.running = None;
+        }
+        for (index, step) in view.steps.iter().enumerate() {
+            let before = self.steps.iter().find(|before| before.name == step.name).cloned();
+            out.push_str(&self.step(index, view.steps.len(), step, before.as_ref()));
+        }
+        let status = view.summary.status.as_str();
+        if status != self.status && matches!(status, "stopping" | "rolling_back" | "paused") {
+            let word = match status {
+                "stopping" => "stopping: what runs comes to an end first",
+                "rolling_back" => "rolling back: changes are taken back, newest first",
+                _ => "paused: nothing new starts",
+            };
+            out.push_str(&format!("\n{} {}\n", self.style.symbol(status), self.style.care(word)));
+        }
+        status.clone_into(&mut self.status);
+        self.steps.clone_from(&view.steps);
+        out
+    }
+
+    fn step(&mut self, index: usize, count: usize, step: &StepView, before: Option<&StepView>) -> String {
+        let was = before.map_or("pending", |before| before.status.as_str());
+        let mut out = String::new();
+        let reached = !matches!(step.status.as_str(), "pending" | "not_taken");
+        let again = is_ended(was) && !is_ended(&step.status) && step.status != "pending" && before.is_some();
+        let quiet = step.status == "skipped" || matches!(step.status.as_str(), "undone" | "undo_failed");
+        if reached && !quiet && (was == "pending" || again) {
+            self.shown_plans.remove(&step.name);
+            out.push_str(&self.heading(index, count, step));
+        }
+        if !step.acts.is_empty() && !is_ended(&step.status) && self.shown_plans.insert(step.name.clone()) {
+            out.push_str(&self.plan(step));
+        } else if let Some(approval) = &step.approval
+            && before.and_then(|before| before.approval.as_ref()).is_some_and(|old| old.status != approval.status)
+        {
+            let line = approval_line(approval, self.style);
+            out.push_str(&text::hang("  ", "    ", &line, self.style.columns));
+        }
+        if is_ended(&step.status) && step.status != was {
+            out.push_str(&self.outcome(step));
+        }
+        out.push_str(&self.undo_change(step, before));
+        out
+    }
+
+    fn heading(&self, index: usize, count: usize, step: &StepView) -> String {
+        let style = self.style;
+        let place = format!("Step {} of {count}", index + 1);
+        let name = text::line(&step.name);
+        let side = format!("{name} · {}", text::line(&step.kind));
+        let room = style.columns.saturating_sub(text::width(&place) + 2);
+        let title = text::line(&step.title);
+        let mut out = format!("\n{}\n", style.rule());
+        out.push_str(&text::hang(&format!("{}  ", style.bold(&place)), "  ", &style.bold(&title), style.columns));
+        out.push_str(&format!("{}\n", style.dim(&text::cut(&side, room))));
+        let Some(written) = self.written(&step.name) else { return out };
+        if let Some(description) = &written.description {
+            out.push('\n');
+            out.push_str(&markdown::render(description, style, 2));
+        }
+        if step.kind == "manual" || step.kind == "verification" {
+            out.push_str(&by_person(written, style));
+        }
+        out
+    }
+
+    fn written(&self, name: &str) -> Option<&Step> {
+        let runbook = self.runbook.as_deref()?;
+        runbook.steps.iter().chain(&runbook.rollback_steps).find(|step| step.name.as_str() == name)
+    }
+
+    /// What exactly will run, why it needs approval, and what takes it back.
+    fn plan(&self, step: &StepView) -> String {
+        let style = self.style;
+        let mut out = String::from("\n");
+        let changes = step.effect.as_deref().is_some_and(|effect| effect != "read");
+        for act in &step.acts {
+            out.push_str(&text::hang(
+                &format!("  {} ", style.bold("runs")),
+                "       ",
+                &act_line(act, style),
+                style.columns,
+            ));
+            if changes || step.approval.is_some() {
+                out.push_str(&parameters(act, style));
+            }
+        }
+        if let (true, Some(impact)) = (changes, &step.impact) {
+            let impact = if impact == "HIGH" { style.bad(impact) } else { text::line(impact) };
+            out.push_str(&format!("  impact {impact}\n"));
+        }
+        if let Some(approval) = &step.approval {
+            out.push_str(&text::hang("  ", "    ", &approval_line(approval, style), style.columns));
+        }
+        if let (true, Some(undo)) = (changes, &step.undo) {
+            out.push_str(&text::hang("  ", "    ", &undo_line(undo, style), style.columns));
+        }
+        out
+    }
+
+    fn started(&mut self, step: &str, act: &ActView) -> String {
+        let mut out = self.end_output();
+        self.running = Some(step.to_owned());
+        let lead = format!("  {} running ", self.style.care("▶"));
+        out.push_str(&text::hang(&lead, "    ", &self.style.code(&text::line(&act.description)), self.style.columns));
+        out
+    }
+
+    fn outcome(&mut self, step: &StepView) -> String {
+        let style = self.style;
+        let mut line = format!("{} {}", style.symbol(&step.status), style.status(&step.status));
+        let last = step.attempts.last();
+        if let Some(finished) = last.and_then(|last| Some((last.started_at, last.finished_at?))) {
+            let seconds = finished.1.duration_since(finished.0).as_secs_f64();
+            if !matches!(step.status.as_str(), "skipped" | "not_taken") {
+                line.push_str(&format!(" in {}", text::duration(seconds)));
+            }
+        }
+        if step.by_hand {
+            line.push_str(", by hand");
+        }
+        if let Some(branch) = &step.branch {
+            line.push_str(&format!(", branch {}", text::line(branch)));
+        }
+        let quiet = matches!(step.status.as_str(), "skipped" | "not_taken");
+        if step.status == "not_taken" {
+            return String::new();
+        }
+        if quiet {
+            line.push_str(&format!("  {}", text::line(&step.title)));
+        }
+        let mut out = text::hang("  ", "    ", &line, style.columns);
+        if let Some(error) = &step.error {
+            out.push_str(&text::hang(
+                &format!("    {} ", style.bad("why:")),
+                "      ",
+                &text::block(error),
+                style.columns,
+            ));
+        }
+        out
+    }
+
+    fn undo_change(&self, step: &StepView, before: Option<&StepView>) -> String {
+        let Some(undo) = &step.undo else { return String::new() };
+        let was = before.and_then(|before| before.undo.as_ref()).map(|undo| undo.status.as_str());
+        let settled = matches!(undo.status.as_str(), "done" | "already_before" | "stuck" | "failed" | "left");
+        if !settled || was == Some(undo.status.as_str()) {
+            return String::new();
+        }
+        let name = self.style.bold(&text::line(&step.title));
+        text::hang("  ↩ ", "    ", &format!("{name} — {}", undo_line(undo, self.style)), self.style.columns)
+    }
+
+    fn end_output(&mut self) -> String {
+        let step = self.running.clone().unwrap_or_default();
+        self.pane.finish(&self.execution, &step, self.style)
+    }
+
+    /// The last lines: how it ended, and after how long.
+    fn ending(&self, view: &ExecutionView) -> String {
+        let style = self.style;
+        let summary = &view.summary;
+        let mut out = format!("\n{}\n", style.rule());
+        out.push_str(&format!(
+            "{} {} after {} · execution {}\n",
+            style.symbol(&summary.status),
+            style.status(&summary.status),
+            text::duration(summary.duration_seconds),
+            text::short(&summary.execution)
+        ));
+        if let Some(error) = &summary.error {
+            out.push_str(&text::hang(&format!("  {} ", style.bad("why:")), "    ", &text::block(error), style.columns));
+        }
+        out
+    }
+}
+
+/// Whether a step's status is one that it ends in.
+fn is_ended(status: &str) -> bool {
+    matches!(
+        status,
+        "succeeded" | "failed" | "skipped" | "not_taken" | "cancelled" | "undone" | "undo_failed" | "contested"
+    )
+}
+
+/// Parameters that the act's sentence may not tell in full.
+fn parameters(act: &ActView, style: Style) -> String {
+    let Value::Object(fields) = &act.parameters else { return String::new() };
+    let mut out = String::new();
+    for (name, value) in fields {
+        let lead = format!("       {} ", style.dim(&format!("{}:", text::line(name))));
+        let content = match value {
+            Value::String(content) if content.contains('\n') => {
+                out.push_str(&format!("{}\n", lead.trim_end()));
+                let rows = text::fold(&text::block(content), style.columns.saturating_sub(11));
+                let hidden = rows.len().saturating_sub(PARAMETER_ROWS);
+                for row in rows.into_iter().take(PARAMETER_ROWS) {
+                    out.push_str(&format!("         {} {row}\n", style.dim("│")));
+                }
+                if hidden > 0 {
+                    let more = text::count(hidden, "more line", "more lines");
+                    out.push_str(&format!("         {} {more}: `belay status EXEC --json` has them\n", style.dim("┆")));
+                }
+                continue;
+            }
+            other => shown(other),
+        };
+        out.push_str(&text::hang(&lead, "         ", &content, style.columns));
+    }
+    out
+}
+
+/// What a person does or looks for in a step.
+fn by_person(step: &Step, style: Style) -> String {
+    let mut out = String::new();
+    if let Does::Commands(commands) = &step.does
+        && step.kind == belay_runbook::model::StepKind::Manual
+    {
+        out.push('\n');
+        for command in commands {
+            let line = match command {
+                CommandSpec::Line(line) | CommandSpec::Script(line) => text::block(line),
+                CommandSpec::Argv(argv) => {
+                    argv.iter().map(|word| text::quoted(&text::line(word))).collect::<Vec<_>>().join(" ")
+                }
+            };
+            for row in line.lines() {
+                out.push_str(&format!("  {} {}\n", style.dim("$"), style.code(row)));
+            }
+        }
+    }
+    let expected = [("expect", &step.expected_output), ("done when", &step.success_criteria)];
+    for (lead, content) in expected {
+        if let Some(content) = content {
+            out.push_str(&text::hang(
+                &format!("  {} ", style.bold(lead)),
+                "    ",
+                &text::block(content),
+                style.columns,
+            ));
+        }
+    }
+    out
+}

@@ -1,0 +1,91 @@
+//! Questions before an execution exists: what is wrong, which runbook, which values.
+
+use std::collections::BTreeMap;
+use std::io::BufRead as _;
+
+use belay_runbook::model::{InputKind, InputSpec, Runbook};
+
+use crate::failure::Failure;
+use crate::page;
+use crate::render::status::shown;
+use crate::style::Style;
+use crate::text;
+
+/// Asks for one line; `None` when the input ended.
+pub fn ask(prompt: &str, style: Style) -> Result<Option<String>, Failure> {
+    page::print(&format!("{} {} ", style.bold(prompt), style.dim("›")))?;
+    let mut line = String::new();
+    let read = std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|source| Failure::Setup { what: "standard input cannot be read", source })?;
+    if read == 0 {
+        page::print("\n")?;
+        return Ok(None);
+    }
+    Ok(Some(line.trim().to_owned()))
+}
+
+/// Asks which of so many; `None` when the person goes away.
+pub fn pick(prompt: &str, count: usize, style: Style) -> Result<Option<usize>, Failure> {
+    loop {
+        let Some(line) = ask(prompt, style)? else { return Ok(None) };
+        if matches!(line.as_str(), "" | "q" | "quit") {
+            return Ok(None);
+        }
+        match line.parse::<usize>().ok().and_then(|number| number.checked_sub(1)).filter(|index| *index < count) {
+            Some(index) => return Ok(Some(index)),
+            None => page::print(&format!("  type a number from 1 to {count}, or Enter to leave\n"))?,
+        }
+    }
+}
+
+/// Asks for values that are missing; `None` when the person goes away.
+pub fn values(
+    runbook: &Runbook,
+    missing: &[String],
+    style: Style,
+) -> Result<Option<BTreeMap<String, String>>, Failure> {
+    let mut given = BTreeMap::new();
+    if missing.is_empty() {
+        return Ok(Some(given));
+    }
+    let what = text::count(missing.len(), "value is", "values are");
+    page::print(&format!("{what} needed before it starts:\n"))?;
+    for name in missing {
+        let spec = runbook.inputs.get(name);
+        page::print(&about(name, spec, style))?;
+        loop {
+            let Some(line) = ask(&format!("  {} =", text::line(name)), style)? else { return Ok(None) };
+            let options: Vec<String> = spec.map(|spec| spec.options.iter().map(shown).collect()).unwrap_or_default();
+            let picked = line.parse::<usize>().ok().and_then(|number| options.get(number.checked_sub(1)?));
+            let value = if options.contains(&line) { Some(&line) } else { picked.or(Some(&line)) };
+            match value.filter(|value| !value.is_empty()) {
+                Some(value) => {
+                    given.insert(name.clone(), value.clone());
+                    break;
+                }
+                None => page::print("  a value is needed; Ctrl-D leaves, and nothing has started\n")?,
+            }
+        }
+    }
+    Ok(Some(given))
+}
+
+fn about(name: &str, spec: Option<&InputSpec>, style: Style) -> String {
+    let Some(spec) = spec else { return String::new() };
+    let kind = match spec.kind {
+        InputKind::String => "text",
+        InputKind::Integer => "a whole number",
+        InputKind::Number => "a number",
+        InputKind::Boolean => "true or false",
+        InputKind::Secret => "the name of a secret",
+    };
+    let lead = format!("  {} ({kind})  ", style.bold(&text::line(name)));
+    let what = text::block(spec.description.as_deref().unwrap_or_default());
+    let mut out = text::hang(&lead, "      ", &what, style.columns);
+    for (index, option) in spec.options.iter().enumerate() {
+        out.push_str(&format!("      {}. {}\n", index + 1, shown(option)));
+    }
+    out
+}

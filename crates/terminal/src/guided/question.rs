@@ -1,0 +1,468 @@
+//! One question at a time: what is asked, which answers there are, and what an answer says.
+
+use std::collections::BTreeMap;
+
+use belay_cockpit::wire::{ExecutionView, StepView, Waiting, WaitingKind, WaitingOption};
+use belay_cockpit::{Confirmation, Saying, UndoChoice};
+use serde_json::Value;
+
+use crate::render::status::shown;
+use crate::style::Style;
+use crate::text;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Question {
+    /// Was a manual step done?
+    Manual { step: String },
+    /// Which branch?
+    Decision { step: String, why: String, branches: Vec<WaitingOption> },
+    /// May exactly this run?
+    Approval { step: String, target: String, digest: String },
+    /// The request expired: ask again?
+    Renewal { step: String },
+    /// What came of an act whose outcome is not known?
+    Outcome { step: String, detail: String },
+    /// What to do with an undo that cannot go on?
+    Undo { step: String, detail: String, state: Vec<String> },
+    /// A step of the rollback failed.
+    Recovery { step: String, detail: String },
+    /// Values that are missing, with what was given so far.
+    Values { missing: Vec<WaitingOption>, given: BTreeMap<String, Value> },
+    /// Items of a checklist that are open.
+    Checklist { detail: String, items: Vec<WaitingOption> },
+    /// It is paused.
+    Paused,
+    /// The execution failed at a step.
+    Failure { step: String },
+    /// Words for something that was picked.
+    Reason(ReasonFor),
+}
+
+/// What a text is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReasonFor {
+    /// A remark.
+    Note,
+    /// Leaving a step out.
+    Skip { step: String },
+    /// A step that was done by hand after it failed.
+    ByHand { step: String },
+    /// Ending the execution.
+    Abort,
+    /// Taking everything back.
+    Rollback,
+    /// Refusing what would run.
+    Reject { step: String },
+}
+
+/// What an answer leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Say this.
+    Say(Saying),
+    /// Ask this next; afterwards the question before it.
+    Ask(Question),
+    /// Ask this instead.
+    Instead(Question),
+    /// Stop driving; the execution stays.
+    Leave,
+    /// Show what can be answered.
+    Help,
+    /// Nothing was understood, and why.
+    Again(String),
+    /// Drop the question, go back to the one before.
+    Back,
+}
+
+impl Question {
+    /// What an execution asks now; nothing while it goes on by itself.
+    pub fn of(view: &ExecutionView) -> Option<Self> {
+        let status = view.summary.status.as_str();
+        if status == "paused" {
+            return Some(Self::Paused);
+        }
+        if status == "failed" {
+            let failed = view.steps.iter().rev().find(|step| matches!(step.status.as_str(), "failed" | "cancelled"))?;
+            let undone = view.steps.iter().any(|step| matches!(step.status.as_str(), "undone" | "undo_failed"));
+            return (!undone).then(|| Self::Failure { step: failed.name.clone() });
+        }
+        let waiting = view.summary.waiting_on.first()?;
+        let step = waiting.step.clone().unwrap_or_default();
+        let known = view.steps.iter().find(|known| known.name == step);
+        Some(match waiting.kind {
+            WaitingKind::Manual => Self::Manual { step },
+            WaitingKind::Decision => {
+                Self::Decision { step, why: waiting.detail.clone(), branches: waiting.options.clone() }
+            }
+            WaitingKind::Approval => approval(step, known),
+            WaitingKind::Outcome => Self::Outcome { step, detail: waiting.detail.clone() },
+            WaitingKind::Undo if waiting.options.is_empty() => Self::Recovery { step, detail: waiting.detail.clone() },
+            WaitingKind::Undo => Self::Undo { step, detail: waiting.detail.clone(), state: undo_state(known) },
+            WaitingKind::Input => Self::Values { missing: waiting.options.clone(), given: BTreeMap::new() },
+            WaitingKind::Checklist => checklist(waiting),
+        })
+    }
+
+    /// The question with its answers, and the prompt without a line end.
+    pub fn ask(&self, style: Style) -> String {
+        let (lead, choices, prompt) = self.parts(style);
+        let mut out = String::from("\n");
+        out.push_str(&lead);
+        for (key, what) in &choices {
+            out.push_str(&text::hang(&format!("  {}  ", style.bold(key)), "      ", what, style.columns));
+        }
+        out.push_str(&format!("{} {} ", style.bold(&prompt), style.dim("(? for help) ›")));
+        out
+    }
+
+    fn parts(&self, style: Style) -> (String, Vec<(String, String)>, String) {
+        let say = |lead: &str, content: &str| text::hang(lead, "  ", content, style.columns);
+        let choice = |key: &str, what: &str| (key.to_owned(), what.to_owned());
+        match self {
+            Self::Manual { .. } => {
+                let choices =
+                    vec![choice("d", "done"), choice("f", "it failed"), choice("s", "skip it, with a reason")];
+                (String::new(), choices, "Done?".to_owned())
+            }
+            Self::Decision { why, branches, .. } => {
+                let mut choices: Vec<(String, String)> = branches
+                    .iter()
+                    .enumerate()
+                    .map(|(index, branch)| {
+                        let name = style.bold(&text::line(&branch.name));
+                        ((index + 1).to_string(), format!("{name} — {}", text::line(&branch.description)))
+                    })
+                    .collect();
+                choices.push(choice("s", "skip this decision, with a reason"));
+                (say("", &text::block(why)), choices, format!("Which branch, 1 to {}?", branches.len()))
+            }
+            Self::Approval { target, .. } => {
+                let lead = format!(
+                    "This needs an approval. To approve exactly what is shown above, type the target's name:\n{}",
+                    style.bold(&text::line(target))
+                );
+                let choices = vec![
+                    choice("r", "reject: it does not run"),
+                    choice("b", "I did it by hand instead"),
+                    choice("s", "skip it, with a reason"),
+                ];
+                (say("", &lead), choices, "Target?".to_owned())
+            }
+            Self::Renewal { .. } => {
+                let choices =
+                    vec![choice("r", "ask again, with what would run now"), choice("s", "skip it, with a reason")];
+                (say("", "The time for the approval is over. Nothing ran."), choices, "Ask again?".to_owned())
+            }
+            Self::Outcome { detail, .. } => {
+                let choices = vec![
+                    choice("1", "done: it happened"),
+                    choice("2", "not done: it did not happen, and may start again"),
+                    choice("3", "failed: it happened and went wrong"),
+                    choice("4", "undo: take the step back"),
+                ];
+                let lead = format!(
+                    "{} {}\nLook at the target before you answer; nothing starts again by itself.",
+                    style.bad("! The outcome is not known."),
+                    text::block(detail)
+                );
+                (say("", &lead), choices, "What happened?".to_owned())
+            }
+            Self::Undo { detail, state, .. } => {
+                let mut lead = say("", &format!("{} {}", style.bad("! An undo is stuck."), text::block(detail)));
+                for line in state {
+                    lead.push_str(&text::hang("  ", "         ", line, style.columns));
+                }
+                let choices = vec![
+                    choice("r", "retry: compare again, and take it back if it fits"),
+                    choice("b", "by hand: I took it back myself"),
+                    choice("l", "leave it as it is"),
+                ];
+                (lead, choices, "What now?".to_owned())
+            }
+            Self::Recovery { detail, .. } => {
+                let choices = vec![choice("r", "retry"), choice("s", "skip it, with a reason")];
+                (say("", &text::block(detail)), choices, "What now?".to_owned())
+            }
+            Self::Values { missing, given } => values_parts(missing, given, style),
+            Self::Checklist { detail, items } => {
+                let mut lead = say("", &style.bold(&text::block(detail)));
+                for item in items {
+                    let row = format!("  [ ] {}  ", text::line(&item.name));
+                    lead.push_str(&text::hang(&row, "         ", &text::block(&item.description), style.columns));
+                }
+                let first = items.first().map(|item| text::line(&item.name)).unwrap_or_default();
+                let choices = vec![
+                    choice("y", &format!("item {first} is so")),
+                    choice("all", "all of them are so"),
+                    choice(&first, "or numbers, such as 1 3"),
+                ];
+                (lead, choices, format!("Item {first}?"))
+            }
+            Self::Paused => {
+                let choices = vec![choice("r", "go on")];
+                (say("", "It is paused. Nothing new starts."), choices, "Go on?".to_owned())
+            }
+            Self::Failure { step } => {
+                let lead = format!(
+                    "{} at step {}. Nothing more happens by itself.",
+                    style.bad("✗ It failed"),
+                    text::line(step)
+                );
+                let choices = vec![
+                    choice("r", "retry this step"),
+                    choice("s", "skip it, with a reason"),
+                    choice("b", "I did it by hand; go on after it"),
+                    choice("u", "roll back: take back what was changed"),
+                    choice("q", "leave it as it is"),
+                ];
+                (say("", &lead), choices, "What now?".to_owned())
+            }
+            Self::Reason(of) => (String::new(), Vec::new(), of.prompt().to_owned()),
+        }
+    }
+
+    /// What a line means. Surrounding spaces do not count.
+    pub fn answer(&self, line: &str) -> Reply {
+        let line = line.trim();
+        if let Self::Reason(of) = self {
+            return of.answer(line);
+        }
+        // The target is what the question asks for, whatever it is called.
+        if let Self::Approval { step, target, .. } = self
+            && line == target
+        {
+            return Reply::Say(Saying::Approve { step: step.clone(), target: Some(target.clone()), comment: None });
+        }
+        match line {
+            "?" | "h" | "help" => return Reply::Help,
+            "n" | "note" => return Reply::Ask(Self::Reason(ReasonFor::Note)),
+            "q" | "quit" | "leave" if !(line == "leave" && matches!(self, Self::Undo { .. })) => return Reply::Leave,
+            "p" | "pause" if !matches!(self, Self::Paused | Self::Failure { .. }) => return Reply::Say(Saying::Pause),
+            "a" | "abort" if !matches!(self, Self::Failure { .. }) => {
+                return Reply::Ask(Self::Reason(ReasonFor::Abort));
+            }
+            _ => {}
+        }
+        self.own_answer(line)
+    }
+
+    fn own_answer(&self, line: &str) -> Reply {
+        let skip = |step: &str| Reply::Ask(Self::Reason(ReasonFor::Skip { step: step.to_owned() }));
+        let word = line.to_ascii_lowercase();
+        match (self, word.as_str()) {
+            (Self::Manual { step }, "d" | "done" | "y" | "yes") => confirm(step, Confirmation::Done, false),
+            (Self::Manual { step }, "f" | "failed") => confirm(step, Confirmation::Failed, false),
+            (
+                Self::Manual { step }
+                | Self::Decision { step, .. }
+                | Self::Approval { step, .. }
+                | Self::Renewal { step }
+                | Self::Recovery { step, .. }
+                | Self::Failure { step },
+                "s" | "skip",
+            ) => skip(step),
+            (Self::Decision { step, branches, .. }, _) => decided(step, branches, line),
+            (Self::Approval { step, .. }, "r" | "reject") => {
+                Reply::Ask(Self::Reason(ReasonFor::Reject { step: step.clone() }))
+            }
+            (Self::Approval { step, .. }, "b" | "by hand") => confirm(step, Confirmation::Done, true),
+            (Self::Approval { target, .. }, "") => {
+                Reply::Again(format!("nothing was approved; type `{}` to approve", text::line(target)))
+            }
+            (Self::Approval { target, .. }, _) => {
+                Reply::Again(format!("that is not the target `{}`; nothing was approved", text::line(target)))
+            }
+            (Self::Renewal { step } | Self::Recovery { step, .. } | Self::Failure { step }, "r" | "retry") => {
+                Reply::Say(Saying::Retry { step: step.clone() })
+            }
+            (Self::Failure { step }, "b" | "by hand") => {
+                Reply::Ask(Self::Reason(ReasonFor::ByHand { step: step.clone() }))
+            }
+            (Self::Failure { .. }, "u" | "rollback" | "roll back") => Reply::Ask(Self::Reason(ReasonFor::Rollback)),
+            (Self::Outcome { step, .. }, "1" | "done") => confirm(step, Confirmation::Done, false),
+            (Self::Outcome { step, .. }, "2" | "not done" | "not-done") => confirm(step, Confirmation::NotDone, false),
+            (Self::Outcome { step, .. }, "3" | "failed") => confirm(step, Confirmation::Failed, false),
+            (Self::Outcome { step, .. }, "4" | "undo") => confirm(step, Confirmation::Undo, false),
+            (Self::Undo { step, .. }, "r" | "retry") => settle(step, UndoChoice::Retry),
+            (Self::Undo { step, .. }, "b" | "by hand" | "by-hand") => settle(step, UndoChoice::ByHand),
+            (Self::Undo { step, .. }, "l" | "leave") => settle(step, UndoChoice::Leave),
+            (Self::Values { missing, given }, _) => valued(missing, given, line),
+            (Self::Checklist { items, .. }, _) => checked(items, &word),
+            (Self::Paused, "r" | "resume" | "y" | "yes") => Reply::Say(Saying::Resume),
+            (
+                Self::Manual { .. }
+                | Self::Renewal { .. }
+                | Self::Outcome { .. }
+                | Self::Undo { .. }
+                | Self::Recovery { .. }
+                | Self::Paused
+                | Self::Failure { .. }
+                | Self::Reason(_),
+                _,
+            ) => Reply::Again("that is none of the answers; `?` shows them".to_owned()),
+        }
+    }
+
+    /// What can be typed here.
+    pub fn help(&self, execution: &str, style: Style) -> String {
+        let mut out = String::from("\n");
+        let mut put = |key: &str, what: &str| {
+            out.push_str(&text::hang(
+                &format!("  {}  ", style.bold(&text::pad(key, 2))),
+                "      ",
+                what,
+                style.columns,
+            ));
+        };
+        put("n", "note: put a remark into the log");
+        if !matches!(self, Self::Paused | Self::Failure { .. }) {
+            put("p", "pause: start nothing new");
+        }
+        if !matches!(self, Self::Failure { .. }) {
+            put("a", "abort: end it without taking anything back");
+        }
+        put("q", &format!("leave safely: it stays as it is, `belay resume {}` goes on", text::short(execution)));
+        put("^C", "once cancels what runs, twice leaves safely");
+        if matches!(self, Self::Values { .. }) {
+            put("=", "before a value takes it as it is: =n is the value n");
+        }
+        out
+    }
+}
+
+impl ReasonFor {
+    fn prompt(&self) -> &'static str {
+        match self {
+            Self::Note => "Note:",
+            Self::Skip { .. } => "Why skip it?",
+            Self::ByHand { .. } => "What did you do by hand?",
+            Self::Abort => "Why abort?",
+            Self::Rollback => "Why roll back?",
+            Self::Reject { .. } => "Why reject it?",
+        }
+    }
+
+    fn answer(&self, line: &str) -> Reply {
+        match line {
+            "" => return Reply::Back,
+            "?" => return Reply::Again("write a sentence for the log; an empty line goes back".to_owned()),
+            "q" => return Reply::Leave,
+            _ => {}
+        }
+        let words = line.to_owned();
+        Reply::Say(match self {
+            Self::Note => Saying::Note { text: words },
+            Self::Skip { step } => Saying::Skip { step: step.clone(), reason: words },
+            Self::ByHand { step } => Saying::Skip { step: step.clone(), reason: format!("done by hand: {words}") },
+            Self::Abort => Saying::Abort { reason: words },
+            Self::Rollback => Saying::Rollback { reason: words },
+            Self::Reject { step } => Saying::Reject { step: step.clone(), comment: Some(words) },
+        })
+    }
+}
+
+fn approval(step: String, known: Option<&StepView>) -> Question {
+    match known.and_then(|known| known.approval.as_ref()).filter(|approval| approval.status == "waiting") {
+        Some(approval) => Question::Approval { step, target: approval.target.clone(), digest: approval.digest.clone() },
+        None => Question::Renewal { step },
+    }
+}
+
+fn undo_state(known: Option<&StepView>) -> Vec<String> {
+    let detail = known.and_then(|known| known.undo.as_ref()).and_then(|undo| undo.detail.as_ref());
+    ["before", "after", "live", "error"]
+        .into_iter()
+        .filter_map(|name| {
+            let value = detail?.get(name).filter(|value| !value.is_null())?;
+            Some(format!("{} {}", text::pad(name, 6), shown(value)))
+        })
+        .collect()
+}
+
+fn checklist(waiting: &Waiting) -> Question {
+    Question::Checklist { detail: waiting.detail.clone(), items: waiting.options.clone() }
+}
+
+fn confirm(step: &str, outcome: Confirmation, by_hand: bool) -> Reply {
+    Reply::Say(Saying::Confirm { step: step.to_owned(), outcome, by_hand, note: None })
+}
+
+fn settle(step: &str, choice: UndoChoice) -> Reply {
+    Reply::Say(Saying::SettleUndo { step: step.to_owned(), choice, note: None })
+}
+
+fn decided(step: &str, branches: &[WaitingOption], line: &str) -> Reply {
+    let by_name = branches.iter().find(|branch| branch.name == line);
+    let by_number = || branches.get(line.parse::<usize>().ok()?.checked_sub(1)?);
+    match by_name.or_else(by_number) {
+        Some(branch) => Reply::Say(Saying::Decide { step: step.to_owned(), branch: branch.name.clone() }),
+        None => Reply::Again(format!("type a number from 1 to {} or a branch's name", branches.len())),
+    }
+}
+
+fn open_value<'m>(missing: &'m [WaitingOption], given: &BTreeMap<String, Value>) -> Option<&'m WaitingOption> {
+    missing.iter().find(|option| !given.contains_key(&option.name))
+}
+
+fn candidates(option: &WaitingOption) -> Vec<&str> {
+    option.description.split(", ").filter(|candidate| !candidate.is_empty()).collect()
+}
+
+fn values_parts(
+    missing: &[WaitingOption],
+    given: &BTreeMap<String, Value>,
+    style: Style,
+) -> (String, Vec<(String, String)>, String) {
+    let Some(option) = open_value(missing, given) else {
+        return (String::new(), Vec::new(), String::new());
+    };
+    let name = text::line(&option.name);
+    let lead = text::hang("", "  ", &format!("A value is missing: {}", style.bold(&name)), style.columns);
+    let choices = candidates(option)
+        .into_iter()
+        .enumerate()
+        .map(|(index, candidate)| ((index + 1).to_string(), text::line(candidate)))
+        .collect();
+    (lead, choices, format!("{name} ="))
+}
+
+fn valued(missing: &[WaitingOption], given: &BTreeMap<String, Value>, line: &str) -> Reply {
+    let Some(option) = open_value(missing, given) else {
+        return Reply::Back;
+    };
+    let known = candidates(option);
+    let picked = || known.get(line.parse::<usize>().ok()?.checked_sub(1)?).copied();
+    let value = match line.strip_prefix('=') {
+        Some(exact) => exact,
+        None if known.contains(&line) => line,
+        None => picked().unwrap_or(line),
+    };
+    if value.is_empty() {
+        return Reply::Again("an empty value is no value".to_owned());
+    }
+    let mut given = given.clone();
+    given.insert(option.name.clone(), Value::String(value.to_owned()));
+    match open_value(missing, &given) {
+        Some(_) => Reply::Instead(Question::Values { missing: missing.to_vec(), given }),
+        None => Reply::Say(Saying::Provide { values: given }),
+    }
+}
+
+fn checked(items: &[WaitingOption], word: &str) -> Reply {
+    let number = |name: &str| name.parse::<u32>().ok();
+    let known: Vec<u32> = items.iter().filter_map(|item| number(&item.name)).collect();
+    if word == "all" {
+        return Reply::Say(Saying::Check { items: None, note: None });
+    }
+    let wanted: Option<Vec<u32>> = match word {
+        "y" | "yes" => known.first().map(|first| vec![*first]),
+        _ => word.split([' ', ',']).filter(|part| !part.is_empty()).map(number).collect(),
+    };
+    match wanted {
+        Some(wanted) if !wanted.is_empty() && wanted.iter().all(|item| known.contains(item)) => {
+            Reply::Say(Saying::Check { items: Some(wanted), note: None })
+        }
+        Some(_) | None => Reply::Again("type `y`, `all`, or numbers of items that are open".to_owned()),
+    }
+}

@@ -1,0 +1,178 @@
+//! The guided run on a real terminal: typed lines, signals and the drive's events, in one loop.
+
+use std::io::BufRead as _;
+use std::sync::Arc;
+
+use belay_cockpit::wire::{DriveEvent, ExecutionView};
+use belay_cockpit::{Cockpit, CockpitError, Drive, Saying};
+use belay_runbook::format;
+use belay_runbook::model::Runbook;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::guide::{Deed, Guide, Happening};
+use crate::failure::Failure;
+use crate::page;
+use crate::style::Style;
+
+/// Lines that were typed and not read yet; typing waits beyond it.
+const LINES: usize = 4;
+
+/// The signals that a drive answers to.
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+/// A signal that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signalled {
+    /// Ctrl-C.
+    Interrupt,
+    /// The process shall end, or its terminal is gone.
+    End,
+}
+
+impl Signals {
+    /// From here on signals no longer end the process.
+    pub fn catch() -> Result<Self, Failure> {
+        let catch = |kind| signal(kind).map_err(|source| Failure::Setup { what: "signals cannot be caught", source });
+        Ok(Self {
+            interrupt: catch(SignalKind::interrupt())?,
+            terminate: catch(SignalKind::terminate())?,
+            hangup: catch(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) -> Signalled {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signalled::Interrupt,
+            _ = self.terminate.recv() => Signalled::End,
+            _ = self.hangup.recv() => Signalled::End,
+        }
+    }
+}
+
+/// What the loop wakes up for.
+enum Wake {
+    Event(Option<DriveEvent>),
+    Line(Option<String>),
+    Signal(Signalled),
+    Said(Result<(), CockpitError>),
+}
+
+/// The runbook as the execution's first event holds it, so that descriptions are those of what runs.
+pub fn runbook_of(cockpit: &Cockpit, execution: &str) -> Option<Arc<Runbook>> {
+    let log = cockpit.log(execution).ok()?;
+    let text = log.first()?.event.pointer("/genesis/runbook")?.as_str()?.to_owned();
+    format::parse("<genesis>", text.as_bytes()).runbook.map(Arc::new)
+}
+
+/// Guides a person through an execution until it ends or the person leaves; gives back where it stands then.
+pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Result<ExecutionView, Failure> {
+    let view = cockpit.status(execution)?;
+    let mut guide = Guide::new(&view, runbook_of(cockpit, execution), style);
+    let mut signals = Signals::catch()?;
+    let mut lines = typed_lines();
+    let mut drive = Some(cockpit.drive(execution).await?);
+    let mut says: JoinSet<Result<(), CockpitError>> = JoinSet::new();
+    loop {
+        let wake = tokio::select! {
+            event = next_event(drive.as_mut()) => Wake::Event(event),
+            line = lines.recv() => Wake::Line(line),
+            signalled = signals.next() => Wake::Signal(signalled),
+            Some(said) = says.join_next() => Wake::Said(said.unwrap_or_else(|error| {
+                Err(CockpitError::bug(format!("a saying ended by itself: {error}")))
+            })),
+        };
+        let happening = match wake {
+            Wake::Event(Some(event)) => Happening::Event(event),
+            Wake::Event(None) => {
+                if let Some(ended) = drive.take() {
+                    ended.leave().await;
+                }
+                Happening::Ended
+            }
+            Wake::Line(Some(line)) => Happening::Line(line),
+            Wake::Line(None) | Wake::Signal(Signalled::End) => Happening::EndOfInput,
+            Wake::Signal(Signalled::Interrupt) => Happening::Interrupt,
+            Wake::Said(Ok(())) => Happening::Taken,
+            Wake::Said(Err(error)) => Happening::Refused(error),
+        };
+        let mut deeds = guide.handle(happening);
+        while !deeds.is_empty() {
+            match deeds.remove(0) {
+                Deed::Print(content) => page::print(&content)?,
+                Deed::Say(saying) => match &drive {
+                    Some(drive) => {
+                        let voice = drive.voice();
+                        says.spawn(async move { voice.say(saying).await });
+                    }
+                    None => deeds.extend(say_after_end(cockpit, execution, saying, &mut drive, &mut guide).await?),
+                },
+                Deed::Cancel => {
+                    if let Some(drive) = &drive {
+                        drive.cancel();
+                    }
+                }
+                Deed::ForgetTyped => forget_typed(),
+                Deed::Leave => {
+                    if let Some(drive) = drive.take() {
+                        drive.leave().await;
+                    }
+                    return Ok(cockpit.status(execution)?);
+                }
+            }
+        }
+    }
+}
+
+/// Says something to an execution that has ended, and drives it again when that opened it.
+async fn say_after_end(
+    cockpit: &Arc<Cockpit>,
+    execution: &str,
+    saying: Saying,
+    drive: &mut Option<Drive>,
+    guide: &mut Guide,
+) -> Result<Vec<Deed>, Failure> {
+    let remark = matches!(saying, Saying::Note { .. });
+    match cockpit.say(execution, saying) {
+        Ok(_) if remark => Ok(guide.handle(Happening::Taken)),
+        Ok(_) => {
+            *drive = Some(cockpit.drive(execution).await?);
+            Ok(guide.handle(Happening::Taken))
+        }
+        Err(error) => Ok(guide.handle(Happening::Refused(error))),
+    }
+}
+
+async fn next_event(drive: Option<&mut Drive>) -> Option<DriveEvent> {
+    match drive {
+        Some(drive) => drive.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Lines from standard input, from a thread: a terminal cannot be read without waiting in every system.
+fn typed_lines() -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel(LINES);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            if sender.blocking_send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+fn forget_typed() {
+    // Where standard input is no terminal there is nothing to forget.
+    if let Err(error) = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush) {
+        tracing::debug!(%error, "typed characters stay");
+    }
+}

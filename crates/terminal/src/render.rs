@@ -1,0 +1,11 @@
+//! Wire values as text for people. Pure: a value and a style in, a text out.
+
+pub mod findings;
+pub mod lists;
+pub mod log;
+pub mod plan;
+pub mod status;
+pub mod table;
+
+#[cfg(test)]
+mod tests;

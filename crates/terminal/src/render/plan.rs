@@ -1,0 +1,62 @@
+//! What a run would do, step by step.
+
+use belay_cockpit::wire::{PlanStep, PlanView};
+
+use super::status::{act_line, shown, undo_line};
+use crate::style::Style;
+use crate::text;
+
+/// The whole plan.
+pub fn plan(plan: &PlanView, style: Style) -> String {
+    let title = format!("{}  {}", text::line(&plan.runbook.id), text::line(&plan.runbook.title));
+    let mut out = text::hang("", "  ", &style.bold(&title), style.columns);
+    out.push_str(&format!(
+        "plan · context {} · environment {} · nothing is changed\n",
+        text::line(&plan.context),
+        text::line(&plan.environment)
+    ));
+    for (name, value) in &plan.inputs {
+        let lead = format!("  {} = ", text::line(name));
+        out.push_str(&text::hang(&lead, "      ", &shown(value), style.columns));
+    }
+    for name in &plan.missing {
+        out.push_str(&format!("  {} {}\n", style.care("missing:"), text::line(name)));
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        out.push_str(&plan_step(index + 1, step, style));
+    }
+    out.push_str(&format!("\n{}\n", style.dim(&format!("digest {}", text::line(&plan.digest)))));
+    out
+}
+
+fn plan_step(number: usize, step: &PlanStep, style: Style) -> String {
+    let mut facts = vec![text::line(&step.kind)];
+    facts.extend(step.effect.iter().map(|effect| style.effect(effect)));
+    facts.extend(step.impact.iter().map(|impact| format!("impact {}", text::line(impact))));
+    let title = format!("{} ({})", style.bold(&text::line(&step.title)), facts.join(" · "));
+    let mut out = format!("\n{}", text::hang(&format!("{number:>3}. "), "     ", &title, style.columns));
+    let mut say = |lead: &str, content: &str| {
+        out.push_str(&text::hang(&format!("     {lead}"), "       ", content, style.columns));
+    };
+    for act in &step.acts {
+        say("runs ", &act_line(act, style));
+    }
+    for later in &step.known_after {
+        say("", &style.dim(&text::line(later)));
+    }
+    for reason in &step.approval {
+        say(&format!("{} ", style.care("needs approval:")), &text::line(reason));
+    }
+    if let Some(undo) = &step.undo {
+        say("", &undo_line(undo, style));
+    }
+    for problem in &step.problems {
+        say(&format!("{} ", style.bad("problem:")), &text::block(problem));
+    }
+    if step.next.len() > 1 || step.kind == "decision" {
+        for next in &step.next {
+            say("→ ", &text::line(next));
+        }
+    }
+    out
+}
