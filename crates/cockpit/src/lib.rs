@@ -29,7 +29,7 @@ pub use catalog::{BUNDLED_SOURCE, Broken, Found};
 pub use cockpit::{Cockpit, Options, PolicyText, Program};
 pub use context::{Context, ContextView, LOCAL};
 pub use doctor::{DoctorCheck, DoctorReport};
-pub use drive::Drive;
+pub use drive::{Drive, Voice};
 pub use error::{CockpitError, ErrorClass};
 pub use executions::{ExecutionFilter, PurgeReport, StepOutput};
 pub use home::Home;

@@ -35,7 +35,7 @@ pub struct Global {
     /// Where executions, keys and settings live [default: the XDG data directory]
     #[arg(long, global = true, env = "BELAY_HOME", value_name = "DIR", help_heading = "Global options")]
     pub home: Option<PathBuf>,
-    /// When to use colours; NO_COLOR is respected
+    /// When to use colours; `NO_COLOR` is respected
     #[arg(
         long,
         global = true,

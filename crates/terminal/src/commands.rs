@@ -159,17 +159,17 @@ impl Desk {
     fn show(&self, document: &impl serde::Serialize, content: impl FnOnce() -> String) -> Result<(), Failure> {
         if self.settings.json { page::json(document) } else { page::print(&content()) }
     }
+}
 
-    /// Runs something that waits.
-    fn wait<T>(&self, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|source| Failure::Setup { what: "the runtime cannot be started", source })?;
-        let result = runtime.block_on(future);
-        // A thread that reads the terminal may wait for a line that never comes.
-        runtime.shutdown_background();
-        result
-    }
+/// Runs something that waits.
+fn wait<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::Setup { what: "the runtime cannot be started", source })?;
+    let result = runtime.block_on(future);
+    // A thread that reads the terminal may wait for a line that never comes.
+    runtime.shutdown_background();
+    result
 }

@@ -1,5 +1,7 @@
 //! The `belay` command.
 
+#[macro_use]
+mod text;
 mod arguments;
 mod commands;
 mod failure;
@@ -9,7 +11,6 @@ mod page;
 mod render;
 mod settings;
 mod style;
-mod text;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -76,7 +76,7 @@ impl Page {
                 self.inline.push_str(&code);
             }
             Event::Html(html) | Event::InlineHtml(html) => self.inline.push_str(&text::line(&html)),
-            Event::FootnoteReference(name) => self.inline.push_str(&format!("[{}]", text::line(&name))),
+            Event::FootnoteReference(name) => put!(self.inline, "[{}]", text::line(&name)),
             Event::SoftBreak => self.inline.push(' '),
             Event::HardBreak => self.inline.push('\n'),
             Event::Rule => {
@@ -202,7 +202,7 @@ impl Page {
                 let address = text::line(&self.links.pop().unwrap_or_default());
                 if !address.is_empty() && !self.inline.ends_with(&address) {
                     let address = self.style.dim(&format!("({address})"));
-                    self.inline.push_str(&format!(" {address}"));
+                    put!(self.inline, " {address}");
                 }
             }
             TagEnd::TableCell => {
@@ -326,16 +326,15 @@ impl Page {
                     first.push_str(&bar);
                     rest.push_str(&bar);
                 }
-                Level::Item(marker) => match marker.take() {
-                    Some(marker) => {
+                Level::Item(marker) => {
+                    if let Some(marker) = marker.take() {
                         rest.push_str(&" ".repeat(text::width(&marker)));
                         first.push_str(&marker);
-                    }
-                    None => {
+                    } else {
                         first.push_str("  ");
                         rest.push_str("  ");
                     }
-                },
+                }
             }
         }
         (first, rest)

@@ -70,7 +70,7 @@ pub fn described(failure: &Failure, style: Style) -> String {
     let message = text::block(&failure.to_string());
     let mut lines = format!("{} {message}\n", style.bad("error:"));
     if let Some(hint) = failure.hint() {
-        lines.push_str(&format!("{} {}\n", style.code("hint:"), text::block(hint)));
+        put!(lines, "{} {}\n", style.code("hint:"), text::block(hint));
     }
     lines
 }

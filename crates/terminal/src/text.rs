@@ -3,7 +3,13 @@
 //! Output of commands, alert labels and titles come from elsewhere. Printed as they are, a control sequence among them
 //! could rewrite what stands on the screen, so everything that is not ours passes through [`line`] or [`block`].
 
-use std::fmt::Write as _;
+/// Adds formatted text to a `String`.
+macro_rules! put {
+    ($out:expr, $($format:tt)*) => {{
+        use std::fmt::Write as _;
+        $out.write_fmt(format_args!($($format)*)).expect("writing to a string never fails")
+    }};
+}
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -40,8 +46,7 @@ fn push_visible(safe: &mut String, character: char) {
         '\u{0}'..='\u{1f}' => safe.push(char::from_u32(0x2400 + u32::from(character)).unwrap_or('\u{fffd}')),
         '\u{7f}' => safe.push('\u{2421}'),
         _ if deceives(character) => {
-            // Writing to a String cannot fail.
-            write!(safe, "<U+{:04X}>", u32::from(character)).unwrap_or_default();
+            put!(safe, "<U+{:04X}>", u32::from(character));
         }
         _ => safe.push(character),
     }

@@ -49,12 +49,15 @@ impl Drive {
         self.events.recv().await
     }
 
-    /// Says something to the execution.
+    /// Says something to the execution. Whoever takes the events in the same task uses [`Drive::voice`] instead: the
+    /// drive may wait for its events to be taken before it answers.
     pub async fn say(&self, saying: Saying) -> Result<(), CockpitError> {
-        let (answer, answered) = oneshot::channel();
-        let gone = || CockpitError::user("the execution is no longer driven here").hint("`belay resume EXEC` goes on");
-        self.control.send(Control::Say { saying, answer }).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        self.voice().say(saying).await
+    }
+
+    /// A way to say something from another task.
+    pub fn voice(&self) -> Voice {
+        Voice { control: self.control.clone() }
     }
 
     /// Cancels the running act.
@@ -74,6 +77,22 @@ impl Drive {
         if let Err(error) = self.task.await {
             tracing::warn!(%error, "the drive did not end well");
         }
+    }
+}
+
+/// Says things to a running drive, apart from whoever takes its events.
+#[derive(Clone)]
+pub struct Voice {
+    control: mpsc::Sender<Control>,
+}
+
+impl Voice {
+    /// Says something to the execution.
+    pub async fn say(&self, saying: Saying) -> Result<(), CockpitError> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || CockpitError::user("the execution is no longer driven here").hint("`belay resume EXEC` goes on");
+        self.control.send(Control::Say { saying, answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
     }
 }
 

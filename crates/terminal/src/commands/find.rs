@@ -177,7 +177,7 @@ pub fn catalog(desk: &Desk, catalog: &Catalog) -> Result<Exit, Failure> {
                     out.push_str(&findings::text(&report.findings, 1, style));
                 }
                 let count = text::count(report.runbooks, "runbook", "runbooks");
-                out.push_str(&format!("added {} with {count}\n", text::line(&report.path)));
+                put!(out, "added {} with {count}\n", text::line(&report.path));
                 out
             })?;
         }

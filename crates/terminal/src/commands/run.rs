@@ -5,7 +5,7 @@ use std::sync::Arc;
 use belay_cockpit::wire::{DriveEvent, ExecutionView};
 use belay_cockpit::{Cockpit, CockpitError, ErrorClass, Saying, StartRequest};
 
-use super::{Desk, find};
+use super::{Desk, find, wait};
 use crate::arguments::{Given, Plan, Run};
 use crate::failure::{Exit, Failure};
 use crate::guided::narrator::Narrator;
@@ -20,7 +20,7 @@ const KEYS: &str = "At a prompt: ? help · n note · p pause · a abort · q lea
 pub fn plan(desk: &Desk, arguments: &Plan) -> Result<Exit, Failure> {
     let mut request = request(desk, &arguments.runbook, &arguments.given)?;
     request.context.clone_from(&arguments.context);
-    let plan = desk.wait(async { Ok(desk.cockpit.plan(&request, arguments.offline).await?) })?;
+    let plan = wait(async { Ok(desk.cockpit.plan(&request, arguments.offline).await?) })?;
     desk.show(&plan, || plan_page::plan(&plan, desk.settings.style))?;
     Ok(Exit::Done)
 }
@@ -49,7 +49,7 @@ fn request(desk: &Desk, runbook: &str, given: &Given) -> Result<StartRequest, Fa
 /// Asks for what is missing, starts an execution and drives it.
 pub fn begin(desk: &Desk, mut request: StartRequest) -> Result<Exit, Failure> {
     if desk.settings.input {
-        let planned = desk.wait(async { Ok(desk.cockpit.plan(&request, true).await?) })?;
+        let planned = wait(async { Ok(desk.cockpit.plan(&request, true).await?) })?;
         let found = desk.cockpit.find(&request.runbook)?;
         let Some(values) = prompts::values(&found.runbook, &planned.missing, desk.settings.style)? else {
             page::print("nothing was started\n")?;
@@ -78,7 +78,7 @@ fn drive(desk: &Desk, execution: &str) -> Result<Exit, Failure> {
         desk.show(&view, || status::status(&view, style))?;
         return Ok(exit_of(&view));
     }
-    let view = desk.wait(async {
+    let view = wait(async {
         if desk.settings.input {
             page::print(&format!("{}{}\n", status::header(&view.summary, style), style.dim(KEYS)))?;
             session::guide(&desk.cockpit, execution, style).await
@@ -103,7 +103,7 @@ async fn go_alone(desk: &Desk, cockpit: &Arc<Cockpit>, view: &ExecutionView) -> 
     if !json {
         page::print(&status::header(&view.summary, style))?;
     }
-    let mut drive = cockpit.drive(execution).await?;
+    let mut drive = cockpit.drive(execution)?;
     let mut interrupted = false;
     let mut stopped = None;
     let result = loop {

@@ -47,6 +47,7 @@ pub enum Deed {
 
 /// The guided run of one execution.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and every mix of them occurs")]
 pub struct Guide {
     style: Style,
     execution: String,
@@ -104,7 +105,7 @@ impl Guide {
 
     fn event(&mut self, event: &DriveEvent) -> Vec<Deed> {
         let told = self.narrator.tell(event);
-        let mut deeds = self.print(told);
+        let mut deeds = self.print(&told);
         match event {
             DriveEvent::Waiting { view } => {
                 self.finished = false;
@@ -147,7 +148,7 @@ impl Guide {
         let mut deeds = Vec::new();
         if self.prompted {
             deeds.push(Deed::ForgetTyped);
-            deeds.extend(self.print(String::new()));
+            deeds.extend(self.print(""));
         }
         self.prompted = false;
         self.questions = question.into_iter().collect();
@@ -237,7 +238,7 @@ impl Guide {
         self.interrupted = true;
         if self.narrator.is_running() {
             let told = "  cancelling what runs; Ctrl-C again leaves safely\n";
-            let mut deeds = self.print(format!("\n{told}"));
+            let mut deeds = self.print(&format!("\n{told}"));
             deeds.push(Deed::Cancel);
             return deeds;
         }
@@ -274,13 +275,13 @@ impl Guide {
             self.questions = std::mem::take(&mut self.answered);
         }
         let failure = crate::failure::Failure::Cockpit(error.clone());
-        let mut deeds = self.print(crate::page::described(&failure, self.style));
+        let mut deeds = self.print(&crate::page::described(&failure, self.style));
         deeds.extend(self.prompt());
         deeds
     }
 
     /// Prints below a prompt that is open, not behind it.
-    fn print(&mut self, told: String) -> Vec<Deed> {
+    fn print(&mut self, told: &str) -> Vec<Deed> {
         if told.is_empty() {
             return Vec::new();
         }

@@ -102,7 +102,7 @@ impl Narrator {
                 "rolling_back" => "rolling back: changes are taken back, newest first",
                 _ => "paused: nothing new starts",
             };
-            out.push_str(&format!("\n{} {}\n", self.style.symbol(status), self.style.care(word)));
+            put!(out, "\n{} {}\n", self.style.symbol(status), self.style.care(word));
         }
         status.clone_into(&mut self.status);
         self.steps.clone_from(&view.steps);
@@ -143,7 +143,7 @@ impl Narrator {
         let title = text::line(&step.title);
         let mut out = format!("\n{}\n", style.rule());
         out.push_str(&text::hang(&format!("{}  ", style.bold(&place)), "  ", &style.bold(&title), style.columns));
-        out.push_str(&format!("{}\n", style.dim(&text::cut(&side, room))));
+        put!(out, "{}\n", style.dim(&text::cut(&side, room)));
         let Some(written) = self.written(&step.name) else { return out };
         if let Some(description) = &written.description {
             out.push('\n');
@@ -163,22 +163,25 @@ impl Narrator {
     /// What exactly will run, why it needs approval, and what takes it back.
     fn plan(&self, step: &StepView) -> String {
         let style = self.style;
-        let mut out = String::from("\n");
+        let mut out = String::new();
+        // An act that runs by itself is told when it starts.
+        let started = self.running.as_ref() == Some(&step.name);
+        if !started {
+            out.push('\n');
+        }
         let changes = step.effect.as_deref().is_some_and(|effect| effect != "read");
         for act in &step.acts {
-            out.push_str(&text::hang(
-                &format!("  {} ", style.bold("runs")),
-                "       ",
-                &act_line(act, style),
-                style.columns,
-            ));
+            if !started {
+                let lead = format!("  {} ", style.bold("will"));
+                out.push_str(&text::hang(&lead, "       ", &act_line(act, style), style.columns));
+            }
             if changes || step.approval.is_some() {
                 out.push_str(&parameters(act, style));
             }
         }
         if let (true, Some(impact)) = (changes, &step.impact) {
             let impact = if impact == "HIGH" { style.bad(impact) } else { text::line(impact) };
-            out.push_str(&format!("  impact {impact}\n"));
+            put!(out, "  impact {impact}\n");
         }
         if let Some(approval) = &step.approval {
             out.push_str(&text::hang("  ", "    ", &approval_line(approval, style), style.columns));
@@ -192,8 +195,8 @@ impl Narrator {
     fn started(&mut self, step: &str, act: &ActView) -> String {
         let mut out = self.end_output();
         self.running = Some(step.to_owned());
-        let lead = format!("  {} running ", self.style.care("▶"));
-        out.push_str(&text::hang(&lead, "    ", &self.style.code(&text::line(&act.description)), self.style.columns));
+        let lead = format!("  {} now ", self.style.care("▶"));
+        out.push_str(&text::hang(&lead, "        ", &act_line(act, self.style), self.style.columns));
         out
     }
 
@@ -204,21 +207,21 @@ impl Narrator {
         if let Some(finished) = last.and_then(|last| Some((last.started_at, last.finished_at?))) {
             let seconds = finished.1.duration_since(finished.0).as_secs_f64();
             if !matches!(step.status.as_str(), "skipped" | "not_taken") {
-                line.push_str(&format!(" in {}", text::duration(seconds)));
+                put!(line, " in {}", text::duration(seconds));
             }
         }
         if step.by_hand {
             line.push_str(", by hand");
         }
         if let Some(branch) = &step.branch {
-            line.push_str(&format!(", branch {}", text::line(branch)));
+            put!(line, ", branch {}", text::line(branch));
         }
         let quiet = matches!(step.status.as_str(), "skipped" | "not_taken");
         if step.status == "not_taken" {
             return String::new();
         }
         if quiet {
-            line.push_str(&format!("  {}", text::line(&step.title)));
+            put!(line, "  {}", text::line(&step.title));
         }
         let mut out = text::hang("  ", "    ", &line, style.columns);
         if let Some(error) = &step.error {
@@ -253,13 +256,14 @@ impl Narrator {
         let style = self.style;
         let summary = &view.summary;
         let mut out = format!("\n{}\n", style.rule());
-        out.push_str(&format!(
+        put!(
+            out,
             "{} {} after {} · execution {}\n",
             style.symbol(&summary.status),
             style.status(&summary.status),
             text::duration(summary.duration_seconds),
             text::short(&summary.execution)
-        ));
+        );
         if let Some(error) = &summary.error {
             out.push_str(&text::hang(&format!("  {} ", style.bad("why:")), "    ", &text::block(error), style.columns));
         }
@@ -283,19 +287,21 @@ fn parameters(act: &ActView, style: Style) -> String {
         let lead = format!("       {} ", style.dim(&format!("{}:", text::line(name))));
         let content = match value {
             Value::String(content) if content.contains('\n') => {
-                out.push_str(&format!("{}\n", lead.trim_end()));
+                put!(out, "{}\n", lead.trim_end());
                 let rows = text::fold(&text::block(content), style.columns.saturating_sub(11));
                 let hidden = rows.len().saturating_sub(PARAMETER_ROWS);
                 for row in rows.into_iter().take(PARAMETER_ROWS) {
-                    out.push_str(&format!("         {} {row}\n", style.dim("│")));
+                    put!(out, "         {} {row}\n", style.dim("│"));
                 }
                 if hidden > 0 {
                     let more = text::count(hidden, "more line", "more lines");
-                    out.push_str(&format!("         {} {more}: `belay status EXEC --json` has them\n", style.dim("┆")));
+                    put!(out, "         {} {more}: `belay status EXEC --json` has them\n", style.dim("┆"));
                 }
                 continue;
             }
-            other => shown(other),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                shown(value)
+            }
         };
         out.push_str(&text::hang(&lead, "         ", &content, style.columns));
     }
@@ -317,7 +323,7 @@ fn by_person(step: &Step, style: Style) -> String {
                 }
             };
             for row in line.lines() {
-                out.push_str(&format!("  {} {}\n", style.dim("$"), style.code(row)));
+                put!(out, "  {} {}\n", style.dim("$"), style.code(row));
             }
         }
     }

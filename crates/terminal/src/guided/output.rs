@@ -44,7 +44,7 @@ impl OutputPane {
         if self.lines > SHOWN {
             let more = text::count(self.lines - SHOWN, "more line", "more lines");
             let command = format!("belay output {} {}", text::short(execution), text::quoted(&text::line(step)));
-            out.push_str(&format!("  {} {more}: {}\n", style.dim("┆"), style.code(&command)));
+            put!(out, "  {} {more}: {}\n", style.dim("┆"), style.code(&command));
         }
         *self = Self::default();
         out
@@ -66,10 +66,10 @@ impl OutputPane {
         let more = rows.len() > ROWS;
         let mut out = String::new();
         for row in rows.into_iter().take(ROWS) {
-            out.push_str(&format!("  {bar} {row}\n"));
+            put!(out, "  {bar} {row}\n");
         }
         if more {
-            out.push_str(&format!("  {bar} …\n"));
+            put!(out, "  {bar} …\n");
         }
         out
     }

@@ -85,7 +85,7 @@ fn about(name: &str, spec: Option<&InputSpec>, style: Style) -> String {
     let what = text::block(spec.description.as_deref().unwrap_or_default());
     let mut out = text::hang(&lead, "      ", &what, style.columns);
     for (index, option) in spec.options.iter().enumerate() {
-        out.push_str(&format!("      {}. {}\n", index + 1, shown(option)));
+        put!(out, "      {}. {}\n", index + 1, shown(option));
     }
     out
 }

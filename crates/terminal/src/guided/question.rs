@@ -112,10 +112,11 @@ impl Question {
         for (key, what) in &choices {
             out.push_str(&text::hang(&format!("  {}  ", style.bold(key)), "      ", what, style.columns));
         }
-        out.push_str(&format!("{} {} ", style.bold(&prompt), style.dim("(? for help) ›")));
+        put!(out, "{} {} ", style.bold(&prompt), style.dim("(? for help) ›"));
         out
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each question, next to each other")]
     fn parts(&self, style: Style) -> (String, Vec<(String, String)>, String) {
         let say = |lead: &str, content: &str| text::hang(lead, "  ", content, style.columns);
         let choice = |key: &str, what: &str| (key.to_owned(), what.to_owned());
@@ -247,6 +248,7 @@ impl Question {
         self.own_answer(line)
     }
 
+    #[expect(clippy::match_same_arms, reason = "the answers of one question stand together")]
     fn own_answer(&self, line: &str) -> Reply {
         let skip = |step: &str| Reply::Ask(Self::Reason(ReasonFor::Skip { step: step.to_owned() }));
         let word = line.to_ascii_lowercase();

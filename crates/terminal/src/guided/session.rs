@@ -77,7 +77,7 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
     let mut guide = Guide::new(&view, runbook_of(cockpit, execution), style);
     let mut signals = Signals::catch()?;
     let mut lines = typed_lines();
-    let mut drive = Some(cockpit.drive(execution).await?);
+    let mut drive = Some(cockpit.drive(execution)?);
     let mut says: JoinSet<Result<(), CockpitError>> = JoinSet::new();
     loop {
         let wake = tokio::select! {
@@ -111,7 +111,7 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
                         let voice = drive.voice();
                         says.spawn(async move { voice.say(saying).await });
                     }
-                    None => deeds.extend(say_after_end(cockpit, execution, saying, &mut drive, &mut guide).await?),
+                    None => deeds.extend(say_after_end(cockpit, execution, saying, &mut drive, &mut guide)?),
                 },
                 Deed::Cancel => {
                     if let Some(drive) = &drive {
@@ -131,7 +131,7 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
 }
 
 /// Says something to an execution that has ended, and drives it again when that opened it.
-async fn say_after_end(
+fn say_after_end(
     cockpit: &Arc<Cockpit>,
     execution: &str,
     saying: Saying,
@@ -142,7 +142,7 @@ async fn say_after_end(
     match cockpit.say(execution, saying) {
         Ok(_) if remark => Ok(guide.handle(Happening::Taken)),
         Ok(_) => {
-            *drive = Some(cockpit.drive(execution).await?);
+            *drive = Some(cockpit.drive(execution)?);
             Ok(guide.handle(Happening::Taken))
         }
         Err(error) => Ok(guide.handle(Happening::Refused(error))),

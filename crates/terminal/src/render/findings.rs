@@ -13,26 +13,28 @@ pub fn text(findings: &[Finding], files: usize, style: Style) -> String {
             FindingLevel::Error => style.bad("error"),
             FindingLevel::Warning => style.care("warning"),
         };
-        out.push_str(&format!(
+        put!(
+            out,
             "{}:{}:{}: {level}[{}]: {}\n",
             text::line(&finding.file),
             finding.position.line,
             finding.position.column,
             finding.rule,
             text::line(&finding.message)
-        ));
+        );
         if let Some(hint) = &finding.hint {
-            out.push_str(&format!("  {} {}\n", style.code("hint:"), text::line(hint)));
+            put!(out, "  {} {}\n", style.code("hint:"), text::line(hint));
         }
     }
     let errors = findings.iter().filter(|finding| finding.severity == FindingLevel::Error).count();
     let warnings = findings.len() - errors;
     let verdict = if errors > 0 { style.bad("✗") } else { style.good("✓") };
-    out.push_str(&format!(
+    put!(
+        out,
         "{verdict} {}, {} in {}\n",
         text::count(errors, "error", "errors"),
         text::count(warnings, "warning", "warnings"),
         text::count(files, "path", "paths")
-    ));
+    );
     out
 }

@@ -91,7 +91,7 @@ pub fn approvals(views: &[ExecutionView], style: Style) -> String {
             }
             out.push_str(&text::hang("    ", "      ", &approval_line(approval, style), style.columns));
             for command in commands(view, waiting) {
-                out.push_str(&format!("    {}\n", style.code(&command)));
+                put!(out, "    {}\n", style.code(&command));
             }
         }
     }
@@ -110,7 +110,7 @@ pub fn sources(sources: &[CatalogSource], style: Style) -> String {
     }
     let mut out = table.render(style);
     if sources.len() < 2 {
-        out.push_str(&format!("{} `belay catalog add DIR` searches a directory too\n", style.code("hint:")));
+        put!(out, "{} `belay catalog add DIR` searches a directory too\n", style.code("hint:"));
     }
     out
 }
@@ -165,7 +165,7 @@ pub fn action(spec: &ActionSpec, style: Style) -> String {
     push_fields(&mut out, "Output", &spec.output, &[], style);
     let mut list = |title: &str, items: &[String]| {
         if !items.is_empty() {
-            out.push_str(&format!("\n{}\n", style.bold(title)));
+            put!(out, "\n{}\n", style.bold(title));
             for item in items {
                 out.push_str(&text::hang("  • ", "    ", &text::line(item), style.columns));
             }
@@ -181,7 +181,7 @@ fn push_fields(out: &mut String, title: &str, schema: &Value, required: &[&str],
     let Some(fields) = schema.get("properties").and_then(Value::as_object).filter(|fields| !fields.is_empty()) else {
         return;
     };
-    out.push_str(&format!("\n{}\n", style.bold(title)));
+    put!(out, "\n{}\n", style.bold(title));
     for (name, field) in fields {
         let kind = field.get("type").and_then(Value::as_str).unwrap_or("any");
         let needed = if required.contains(&name.as_str()) { ", required" } else { "" };
@@ -204,10 +204,11 @@ pub fn doctor(report: &DoctorReport, style: Style) -> String {
         }
     }
     let missing = report.checks.iter().filter(|check| !check.ok).count();
-    out.push_str(&match missing {
-        0 => "\neverything that was checked is fine\n".to_owned(),
-        _ => format!("\n{} missing or broken\n", text::count(missing, "thing is", "things are")),
-    });
+    if missing == 0 {
+        out.push_str("\neverything that was checked is fine\n");
+    } else {
+        put!(out, "\n{} missing or broken\n", text::count(missing, "thing is", "things are"));
+    }
     out
 }
 
@@ -220,7 +221,7 @@ pub fn verdicts(report: &VerifyReport, style: Style) -> String {
     for verdict in &report.executions {
         let mark = if verdict.ok { style.good("✓ valid") } else { style.bad("✗ NOT VALID") };
         let events = text::count(usize::try_from(verdict.events).unwrap_or(usize::MAX), "event", "events");
-        out.push_str(&format!("{mark}  {}  {events}\n", text::short(&text::line(&verdict.execution))));
+        put!(out, "{mark}  {}  {events}\n", text::short(&text::line(&verdict.execution)));
         for fault in &verdict.faults {
             out.push_str(&text::hang("    ", "      ", &text::line(fault), style.columns));
         }

@@ -10,22 +10,23 @@ use crate::text;
 pub fn plan(plan: &PlanView, style: Style) -> String {
     let title = format!("{}  {}", text::line(&plan.runbook.id), text::line(&plan.runbook.title));
     let mut out = text::hang("", "  ", &style.bold(&title), style.columns);
-    out.push_str(&format!(
+    put!(
+        out,
         "plan · context {} · environment {} · nothing is changed\n",
         text::line(&plan.context),
         text::line(&plan.environment)
-    ));
+    );
     for (name, value) in &plan.inputs {
         let lead = format!("  {} = ", text::line(name));
         out.push_str(&text::hang(&lead, "      ", &shown(value), style.columns));
     }
     for name in &plan.missing {
-        out.push_str(&format!("  {} {}\n", style.care("missing:"), text::line(name)));
+        put!(out, "  {} {}\n", style.care("missing:"), text::line(name));
     }
     for (index, step) in plan.steps.iter().enumerate() {
         out.push_str(&plan_step(index + 1, step, style));
     }
-    out.push_str(&format!("\n{}\n", style.dim(&format!("digest {}", text::line(&plan.digest)))));
+    put!(out, "\n{}\n", style.dim(&format!("digest {}", text::line(&plan.digest))));
     out
 }
 
@@ -39,7 +40,7 @@ fn plan_step(number: usize, step: &PlanStep, style: Style) -> String {
         out.push_str(&text::hang(&format!("     {lead}"), "       ", content, style.columns));
     };
     for act in &step.acts {
-        say("runs ", &act_line(act, style));
+        say("will ", &act_line(act, style));
     }
     for later in &step.known_after {
         say("", &style.dim(&text::line(later)));

@@ -16,15 +16,16 @@ pub fn status(view: &ExecutionView, style: Style) -> String {
     out.push_str(&timeline(view, style));
     for conflict in &view.conflicts {
         let attempts: Vec<String> = conflict.attempts.iter().map(ToString::to_string).collect();
-        out.push_str(&format!(
+        put!(
+            out,
             "\n{} step `{}`: attempts {} contradict each other\n",
             style.bad("! conflict"),
             text::line(&conflict.step),
             attempts.join(" and ")
-        ));
+        );
     }
     if !view.summary.notes.is_empty() {
-        out.push_str(&format!("\n{}\n", style.bold("Notes")));
+        put!(out, "\n{}\n", style.bold("Notes"));
         for note in &view.summary.notes {
             let lead = format!("  {} {}: ", clock(note.at), text::line(&note.by));
             out.push_str(&text::hang(&lead, "    ", &text::block(&note.text), style.columns));
@@ -75,11 +76,11 @@ fn step_lines(step: &StepView, names: usize, style: Style) -> String {
     let mut state = style.status(&step.status);
     let spent: f64 = step.attempts.iter().filter_map(seconds).sum();
     if spent > 0.0 {
-        state.push_str(&format!(" {}", text::duration(spent)));
+        put!(state, " {}", text::duration(spent));
     }
     let acts: usize = step.attempts.iter().filter(|attempt| attempt.act == "a0").count();
     if acts > 1 {
-        state.push_str(&format!(" ({acts} attempts)"));
+        put!(state, " ({acts} attempts)");
     }
     if step.by_hand {
         state.push_str(" by hand");
@@ -122,7 +123,7 @@ fn step_lines(step: &StepView, names: usize, style: Style) -> String {
 pub fn act_line(act: &ActView, style: Style) -> String {
     let mut line = format!("{} · {}", style.code(&text::line(&act.description)), style.effect(&act.effect));
     if !act.target.is_empty() {
-        line.push_str(&format!(" · target {}", style.bold(&text::line(&act.target))));
+        put!(line, " · target {}", style.bold(&text::line(&act.target)));
     }
     line
 }
@@ -139,17 +140,17 @@ pub fn approval_line(approval: &ApprovalView, style: Style) -> String {
         .collect();
     let mut line = format!("approval {}: {} of {}", style.status(&approval.status), given.len(), approval.needed);
     if !given.is_empty() {
-        line.push_str(&format!(" by {}", given.join(", ")));
+        put!(line, " by {}", given.join(", "));
     }
     if approval.status == "waiting" {
-        line.push_str(&format!(", until {} UTC", clock(approval.expires_at)));
+        put!(line, ", until {} UTC", clock(approval.expires_at));
     }
     if !approval.reasons.is_empty() {
         let reasons: Vec<String> = approval.reasons.iter().map(|reason| text::line(reason)).collect();
-        line.push_str(&format!(", because {}", reasons.join("; ")));
+        put!(line, ", because {}", reasons.join("; "));
     }
     for difference in &approval.difference {
-        line.push_str(&format!("\nchanged since: {}", text::line(difference)));
+        put!(line, "\nchanged since: {}", text::line(difference));
     }
     line
 }
@@ -175,7 +176,7 @@ pub fn next(view: &ExecutionView, style: Style) -> String {
     let summary = &view.summary;
     let mut out = String::new();
     if !summary.waiting_on.is_empty() {
-        out.push_str(&format!("\n{}\n", style.bold("Waiting for a person")));
+        put!(out, "\n{}\n", style.bold("Waiting for a person"));
         for waiting in &summary.waiting_on {
             let step = waiting.step.as_ref().map(|step| format!("{}: ", text::line(step))).unwrap_or_default();
             let lead = format!(" {} ", style.care("?"));
@@ -186,15 +187,15 @@ pub fn next(view: &ExecutionView, style: Style) -> String {
                 out.push_str(&text::hang(&lead, "       ", &text::line(&option.description), style.columns));
             }
             for command in commands(view, waiting) {
-                out.push_str(&format!("     {}\n", style.code(&command)));
+                put!(out, "     {}\n", style.code(&command));
             }
         }
     }
     let after = afterwards(view);
     if !after.is_empty() {
-        out.push_str(&format!("\n{}\n", style.bold("Next")));
+        put!(out, "\n{}\n", style.bold("Next"));
         for (command, what) in after {
-            out.push_str(&format!("   {}  {}\n", style.code(&command), style.dim(what)));
+            put!(out, "   {}  {}\n", style.code(&command), style.dim(what));
         }
     }
     out

@@ -1,0 +1,169 @@
+//! A home of its own, the binary, and a terminal to run it in.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use nix::pty::{Winsize, openpty};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a test waits for what has to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A folder with a home and runbooks.
+pub struct Bench {
+    dir: TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        Self { dir: TempDir::new().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes a runbook with these steps.
+    pub fn runbook(&self, name: &str, spec: &str) -> PathBuf {
+        let path = self.path().join(format!("{name}.yaml"));
+        let text = format!(
+            "apiVersion: sre.oversight.io/v1\nkind: Runbook\nmetadata:\n  name: {name}\nspec:\n  name: The {name} runbook\n\
+             {spec}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_belay"));
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env("BELAY_HOME", self.path().join("home"))
+            .env("TERM", "xterm")
+            .env("NO_COLOR", "1")
+            .env_remove("BELAY_LOG")
+            .env_remove("COLUMNS");
+        command
+    }
+
+    /// Runs it without a terminal.
+    pub fn belay(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Runs it, checks the exit code, gives back standard output.
+    pub fn expect(&self, arguments: &[&str], code: i32) -> String {
+        let output = self.belay(arguments);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "belay {arguments:?}\n{out}\n{err}");
+        out.into_owned()
+    }
+
+    /// The same with `--json`, as a document.
+    pub fn json(&self, arguments: &[&str], code: i32) -> Value {
+        let mut all = arguments.to_vec();
+        all.push("--json");
+        serde_json::from_str(&self.expect(&all, code)).unwrap()
+    }
+
+    /// Runs it on a terminal of 80 columns.
+    pub fn terminal(&self, arguments: &[&str]) -> Terminal {
+        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = openpty(&size, None).unwrap();
+        let end = || Stdio::from(pty.slave.try_clone().unwrap());
+        // `setsid --ctty` makes the terminal the one whose Ctrl-C reaches the program.
+        let mut wrapped = Command::new("setsid");
+        let inner = self.command(arguments);
+        wrapped.arg("--ctty").arg("--wait").arg(inner.get_program()).args(inner.get_args()).current_dir(self.path());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => wrapped.env(name, value),
+                None => wrapped.env_remove(name),
+            };
+        }
+        let child = wrapped.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        drop(pty.slave);
+        let typist = File::from(pty.master);
+        let mut reader = typist.try_clone().unwrap();
+        let (sender, screen) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(count) = reader.read(&mut chunk) {
+                if count == 0 || sender.send(chunk[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Terminal { child, typist, screen, seen: String::new(), all: String::new() }
+    }
+}
+
+/// A running program on a terminal.
+pub struct Terminal {
+    child: Child,
+    typist: File,
+    screen: mpsc::Receiver<Vec<u8>>,
+    /// What was printed and not waited for yet.
+    seen: String,
+    all: String,
+}
+
+impl Terminal {
+    /// Waits until a text was printed after what was waited for before.
+    pub fn wait_for(&mut self, text: &str) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = self.seen.find(text) {
+                self.seen.drain(..found + text.len());
+                return;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            match self.screen.recv_timeout(left) {
+                Ok(chunk) => {
+                    let chunk = String::from_utf8_lossy(&chunk).into_owned();
+                    self.seen.push_str(&chunk);
+                    self.all.push_str(&chunk);
+                }
+                Err(error) => panic!("`{text}` was not printed ({error}); the screen:\n{}", self.all),
+            }
+        }
+    }
+
+    /// Types a line.
+    pub fn type_line(&mut self, line: &str) {
+        self.typist.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupt(&mut self) {
+        self.typist.write_all(b"\x03").unwrap();
+    }
+
+    /// Waits for the end; gives back the exit code.
+    pub fn end(mut self) -> i32 {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return ExitStatus::code(&status).unwrap_or(-1);
+            }
+            assert!(Instant::now() < end, "it did not end; the screen:\n{}", self.all);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // One that has ended already needs no end.
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            self.child.kill().unwrap_or_default();
+            self.child.wait().map(|_| ()).unwrap_or_default();
+        }
+    }
+}

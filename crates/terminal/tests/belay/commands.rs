@@ -1,0 +1,121 @@
+//! Commands without a terminal.
+
+use serde_json::Value;
+
+use crate::bench::Bench;
+
+const READS: &str = "  steps:\n    - name: look\n      title: Look\n      effect: read\n      commands:\n        - [echo, hello]\n      rollback: { irreversible: it only reads }\n";
+const FAILS: &str = "  steps:\n    - name: break\n      title: Break\n      commands:\n        - [sh, -c, exit 7]\n      rollback: { irreversible: nothing to take back }\n";
+const ASKS: &str = "  steps:\n    - name: ask\n      title: Ask\n      type: manual\n      description: Look at it\n";
+
+#[test]
+fn the_version_is_printed_without_a_home() {
+    let bench = Bench::new();
+    assert!(bench.expect(&["--version"], 0).starts_with("belay "));
+    assert!(!bench.path().join("home").exists(), "a version needs no home");
+}
+
+#[test]
+fn without_a_terminal_and_a_command_it_prints_help() {
+    let out = Bench::new().expect(&[], 0);
+    assert!(out.contains("Usage: belay"), "{out}");
+}
+
+#[test]
+fn a_wrong_flag_is_a_usage_error_with_a_hint() {
+    let output = Bench::new().belay(&["status", "--nonsense"]);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err.starts_with("error: unexpected argument `--nonsense` found\nhint: "), "{err}");
+}
+
+#[test]
+fn an_error_is_a_json_document_where_json_was_asked_for() {
+    let bench = Bench::new();
+    let error = bench.json(&["status", "feed"], 2);
+    assert_eq!(error["error"]["exit_code"], 2);
+    assert!(error["error"]["message"].as_str().is_some_and(|message| message.contains("feed")), "{error}");
+}
+
+#[test]
+fn a_run_that_completes_ends_with_zero_and_streams_json_lines() {
+    let bench = Bench::new();
+    bench.runbook("reads", READS);
+    let out = bench.expect(&["run", "./reads.yaml", "--json"], 0);
+    let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["event"] == "output" && line["text"].as_str() == Some("hello\n")), "{out}");
+    assert_eq!(lines.last().unwrap()["status"], "completed", "the status document comes last");
+    let status = bench.json(&["status", "@last"], 0);
+    assert_eq!(status["steps"][0]["status"], "succeeded");
+    assert_eq!(bench.expect(&["output", "@last", "look"], 0), "hello\n");
+    assert_eq!(bench.json(&["audit", "verify", "@last"], 0)["ok"], true);
+    bench.expect(&["audit", "export", "@last", "--out", "log.belay"], 0);
+    assert_eq!(bench.json(&["audit", "verify", "log.belay"], 0)["ok"], true, "the file verifies alone");
+}
+
+#[test]
+fn a_run_that_fails_ends_with_one() {
+    let bench = Bench::new();
+    bench.runbook("fails", FAILS);
+    let out = bench.expect(&["run", "./fails.yaml"], 1);
+    assert!(out.contains("✗ failed") && out.contains("belay retry"), "{out}");
+}
+
+#[test]
+fn a_run_that_waits_ends_with_three_and_says_what_to_type() {
+    let bench = Bench::new();
+    bench.runbook("asks", ASKS);
+    let out = bench.expect(&["run", "./asks.yaml"], 3);
+    assert!(out.contains("belay confirm "), "{out}");
+    let executions = bench.json(&["executions"], 0);
+    assert_eq!(executions[0]["waiting_on"][0]["kind"], "manual");
+    bench.expect(&["confirm", "@last", "ask"], 0);
+    bench.expect(&["resume", "@last", "--no-input"], 0);
+}
+
+#[test]
+fn an_approval_for_another_target_is_refused_with_four() {
+    let bench = Bench::new();
+    bench.runbook("gate", &READS.replace("      effect: read\n", "      approval: { required: true }\n"));
+    bench.expect(&["run", "./gate.yaml"], 3);
+    assert_eq!(bench.json(&["approvals"], 0)[0]["step"], "look");
+    bench.expect(&["approve", "@last", "look", "--target", "elsewhere"], 4);
+    bench.expect(&["approve", "@last", "look", "--target", "local"], 0);
+    bench.expect(&["resume", "@last"], 0);
+    assert_eq!(bench.expect(&["approvals"], 0), "nothing waits for an approval\n");
+}
+
+#[test]
+fn a_home_that_is_a_file_is_the_environments_fault() {
+    let bench = Bench::new();
+    std::fs::write(bench.path().join("home"), "x").unwrap();
+    bench.expect(&["executions"], 5);
+}
+
+#[test]
+fn validation_fails_with_one_and_speaks_text_json_and_sarif() {
+    let bench = Bench::new();
+    bench.runbook("odd", "  stepz: []\n");
+    assert!(bench.expect(&["validate", "odd.yaml"], 1).contains("error["));
+    assert!(bench.json(&["validate", "odd.yaml"], 1).as_array().is_some_and(|list| !list.is_empty()));
+    let sarif: Value = serde_json::from_str(&bench.expect(&["validate", "odd.yaml", "--format", "sarif"], 1)).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+}
+
+#[test]
+fn empty_states_say_what_to_do() {
+    let bench = Bench::new();
+    let out = bench.expect(&["executions"], 0);
+    assert_eq!(out, "no executions yet\nhint: start one with `belay run pod-restart`\n");
+    assert_eq!(bench.json(&["executions"], 0), Value::Array(Vec::new()));
+}
+
+#[test]
+fn the_bundled_catalog_is_found_and_shown_without_a_database() {
+    let bench = Bench::new();
+    let document = bench.json(&["show", "pod-restart"], 0);
+    assert_eq!(document["metadata"]["name"], "pod-restart");
+    assert!(!bench.path().join("home").exists(), "showing needs no database");
+    let hits = bench.json(&["search", "pod"], 0);
+    assert!(hits.as_array().is_some_and(|hits| !hits.is_empty()));
+}

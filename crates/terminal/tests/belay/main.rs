@@ -1,0 +1,7 @@
+//! The real binary: exit codes, JSON, and guided runs on a real terminal.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+
+mod bench;
+mod commands;
+mod guided;
