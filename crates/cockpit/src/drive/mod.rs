@@ -123,6 +123,8 @@ struct Loop {
     running: Vec<(InvocationId, CancellationToken)>,
     host_reply: Option<oneshot::Sender<HostAnswer>>,
     wake: Option<Timestamp>,
+    /// Whether the last state that was told is one that waits for a person.
+    waiting_told: bool,
     seen: BTreeSet<EventHash>,
     watched: Watched,
     last_row: i64,
@@ -156,6 +158,7 @@ pub(crate) fn start(cockpit: &Arc<Cockpit>, hex: &str, lock: File) -> Result<Dri
         running: Vec::new(),
         host_reply: None,
         wake: None,
+        waiting_told: false,
         seen,
         watched,
         last_row,
@@ -188,6 +191,10 @@ impl Loop {
                 let view = Box::new(self.view());
                 self.tell(DriveEvent::Finished { view }).await;
                 return Ok(());
+            }
+            // A probe may end without an event: what waited for its answer waits for a person from then on.
+            if self.waits() && !self.waiting_told {
+                self.tell_state().await;
             }
             let wake = self.wake;
             tokio::select! {
@@ -301,21 +308,21 @@ impl Loop {
         Ok(())
     }
 
-    async fn tell_state(&self) {
+    /// Whether nothing goes on without a person.
+    fn waits(&self) -> bool {
         let execution = self.driver.execution();
-        if execution.is_finished() {
+        (execution.waits_for_person() || execution.paused) && !self.driver.is_busy()
+    }
+
+    /// Tells where the execution stands now; its end is told apart.
+    async fn tell_state(&mut self) {
+        if self.driver.execution().is_finished() {
             return;
         }
-        {
-            let view = Box::new(self.view());
-            let waits = execution.waits_for_person() || execution.paused;
-            let event = if waits && !self.driver.is_busy() {
-                DriveEvent::Waiting { view }
-            } else {
-                DriveEvent::Changed { view }
-            };
-            self.tell(event).await;
-        }
+        let view = Box::new(self.view());
+        self.waiting_told = self.waits();
+        let event = if self.waiting_told { DriveEvent::Waiting { view } } else { DriveEvent::Changed { view } };
+        self.tell(event).await;
     }
 
     /// Makes events durable, with the projection in the same transaction.
