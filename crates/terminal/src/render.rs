@@ -8,4 +8,4 @@ pub mod status;
 pub mod table;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

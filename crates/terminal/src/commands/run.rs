@@ -11,8 +11,8 @@ use crate::failure::{Exit, Failure};
 use crate::guided::narrator::Narrator;
 use crate::guided::prompts;
 use crate::guided::session::{self, Signalled, Signals};
-use crate::page;
 use crate::render::{plan as plan_page, status};
+use crate::{page, text};
 
 /// What a guided run says below its header.
 const KEYS: &str = "At a prompt: ? help · n note · p pause · a abort · q leave safely. Ctrl-C cancels what runs.";
@@ -80,7 +80,8 @@ fn drive(desk: &Desk, execution: &str) -> Result<Exit, Failure> {
     }
     let view = wait(async {
         if desk.settings.input {
-            page::print(&format!("{}{}\n", status::header(&view.summary, style), style.dim(KEYS)))?;
+            let keys = text::hang("", "", &style.dim(KEYS), style.columns);
+            page::print(&format!("{}{keys}", status::header(&view.summary, style)))?;
             session::guide(&desk.cockpit, execution, style).await
         } else {
             go_alone(desk, &desk.cockpit, &view).await

@@ -119,7 +119,7 @@ impl Narrator {
             self.shown_plans.remove(&step.name);
             out.push_str(&self.heading(index, count, step));
         }
-        if !step.acts.is_empty() && !is_ended(&step.status) && self.shown_plans.insert(step.name.clone()) {
+        if reached && !step.acts.is_empty() && !is_ended(&step.status) && self.shown_plans.insert(step.name.clone()) {
             out.push_str(&self.plan(step));
         } else if let Some(approval) = &step.approval
             && before.and_then(|before| before.approval.as_ref()).is_some_and(|old| old.status != approval.status)
@@ -175,7 +175,7 @@ impl Narrator {
                 let lead = format!("  {} ", style.bold("will"));
                 out.push_str(&text::hang(&lead, "       ", &act_line(act, style), style.columns));
             }
-            if changes || step.approval.is_some() {
+            if (changes || step.approval.is_some()) && !is_told(act) {
                 out.push_str(&parameters(act, style));
             }
         }
@@ -217,7 +217,7 @@ impl Narrator {
             put!(line, ", branch {}", text::line(branch));
         }
         let quiet = matches!(step.status.as_str(), "skipped" | "not_taken");
-        if step.status == "not_taken" {
+        if matches!(step.status.as_str(), "not_taken" | "undone") {
             return String::new();
         }
         if quiet {
@@ -277,6 +277,13 @@ fn is_ended(status: &str) -> bool {
         status,
         "succeeded" | "failed" | "skipped" | "not_taken" | "cancelled" | "undone" | "undo_failed" | "contested"
     )
+}
+
+/// Whether an act's sentence holds all of its parameters, as that of a command does.
+fn is_told(act: &ActView) -> bool {
+    let Value::Object(fields) = &act.parameters else { return false };
+    let Some(argv) = fields.get("argv").and_then(Value::as_array) else { return false };
+    fields.len() == 1 && argv.iter().filter_map(Value::as_str).all(|word| act.description.contains(word))
 }
 
 /// Parameters that the act's sentence may not tell in full.

@@ -164,7 +164,7 @@ impl Question {
                 ];
                 let lead = format!(
                     "{} {}\nLook at the target before you answer; nothing starts again by itself.",
-                    style.bad("! The outcome is not known."),
+                    style.bad("!"),
                     text::block(detail)
                 );
                 (say("", &lead), choices, "What happened?".to_owned())

@@ -1,1 +1,176 @@
-//! Tests.
+//! The guide and the narrator without a terminal: events and lines in, deeds out.
+
+#![allow(clippy::panic, reason = "a failed test panics")]
+
+use belay_cockpit::wire::{ActView, DriveEvent, ExecutionView, Waiting, WaitingKind, WaitingOption};
+use belay_cockpit::{CockpitError, Confirmation, Saying, UndoChoice};
+use serde_json::json;
+
+use super::guide::{Deed, Guide, Happening};
+use super::output::OutputPane;
+use super::question::{Question, Reply};
+use crate::render::tests::{HOSTILE, assert_harmless, view};
+use crate::style::Style;
+
+const STYLE: fn() -> Style = || Style::plain(80);
+
+fn waiting(kind: WaitingKind, options: &[(&str, &str)]) -> ExecutionView {
+    let mut view = view("");
+    view.summary.waiting_on = vec![Waiting {
+        kind,
+        step: Some("restart".to_owned()),
+        detail: "look".to_owned(),
+        options: options
+            .iter()
+            .map(|(name, what)| WaitingOption { name: (*name).to_owned(), description: (*what).to_owned() })
+            .collect(),
+    }];
+    view
+}
+
+fn question(kind: WaitingKind, options: &[(&str, &str)]) -> Question {
+    Question::of(&waiting(kind, options)).unwrap_or_else(|| panic!("it waits"))
+}
+
+fn said(reply: Reply) -> Saying {
+    let Reply::Say(saying) = reply else { panic!("nothing was said: {reply:?}") };
+    saying
+}
+
+fn printed(deeds: &[Deed]) -> String {
+    deeds
+        .iter()
+        .filter_map(|deed| match deed {
+            Deed::Print(text) => Some(text.as_str()),
+            Deed::Say(_) | Deed::Cancel | Deed::ForgetTyped | Deed::Leave => None,
+        })
+        .collect()
+}
+
+fn event(view: ExecutionView) -> Happening {
+    Happening::Event(DriveEvent::Waiting { view: Box::new(view) })
+}
+
+#[test]
+fn an_approval_shows_what_runs_and_takes_nothing_but_the_target() {
+    let mut start = view("");
+    start.steps.iter_mut().skip(1).for_each(|step| step.status = "pending".to_owned());
+    let mut guide = Guide::new(&start, None, STYLE());
+    insta::assert_snapshot!(printed(&guide.handle(event(view("")))));
+    for wrong in ["", "y", "yes", "WEB-1", "web"] {
+        let deeds = guide.handle(Happening::Line(wrong.to_owned()));
+        assert!(printed(&deeds).contains("nothing was approved") || wrong.is_empty(), "{wrong}: {deeds:?}");
+        assert!(!deeds.iter().any(|deed| matches!(deed, Deed::Say(_))), "`{wrong}` approves nothing");
+    }
+    let deeds = guide.handle(Happening::Line(" web-1 ".to_owned()));
+    let approve = Saying::Approve { step: "restart".to_owned(), target: Some("web-1".to_owned()), comment: None };
+    assert_eq!(deeds, [Deed::Say(approve)]);
+}
+
+#[test]
+fn hostile_text_never_reaches_the_screen() {
+    let mut start = view("");
+    start.steps.iter_mut().for_each(|step| step.status = "pending".to_owned());
+    let mut guide = Guide::new(&start, None, STYLE());
+    let mut page = printed(&guide.handle(event(view(HOSTILE))));
+    let output = DriveEvent::Output { step: HOSTILE.to_owned(), stream: "stdout".to_owned(), text: HOSTILE.repeat(40) };
+    page.push_str(&printed(&guide.handle(Happening::Event(output))));
+    page.push_str(&printed(&guide.handle(Happening::Event(DriveEvent::Notice { text: HOSTILE.to_owned() }))));
+    let stopped = DriveEvent::Stopped { error: HOSTILE.to_owned(), hint: Some(HOSTILE.to_owned()) };
+    page.push_str(&printed(&guide.handle(Happening::Event(stopped))));
+    assert_harmless(&page, 80);
+}
+
+#[test]
+fn a_refused_answer_brings_its_question_back() {
+    let mut guide = Guide::new(&view(""), None, STYLE());
+    guide.handle(event(waiting(WaitingKind::Manual, &[])));
+    assert!(matches!(guide.handle(Happening::Line("d".to_owned())).as_slice(), [Deed::Say(_)]));
+    let deeds = guide.handle(Happening::Refused(CockpitError::refused("not now")));
+    let page = printed(&deeds);
+    assert!(page.contains("error: not now") && page.contains("Done?"), "{page}");
+}
+
+#[test]
+fn a_question_that_changes_under_the_fingers_forgets_what_was_typed() {
+    let mut guide = Guide::new(&view(""), None, STYLE());
+    guide.handle(event(waiting(WaitingKind::Manual, &[])));
+    let deeds = guide.handle(event(waiting(WaitingKind::Decision, &[("a", "one")])));
+    assert!(deeds.contains(&Deed::ForgetTyped), "{deeds:?}");
+    assert!(printed(&deeds).contains("Which branch"), "the new question is asked");
+}
+
+#[test]
+fn the_same_state_again_does_not_ask_twice() {
+    let mut guide = Guide::new(&view(""), None, STYLE());
+    guide.handle(event(waiting(WaitingKind::Manual, &[])));
+    assert_eq!(guide.handle(event(waiting(WaitingKind::Manual, &[]))), []);
+}
+
+#[test]
+fn the_first_interrupt_cancels_and_the_second_leaves() {
+    let mut guide = Guide::new(&view(""), None, STYLE());
+    let act = ActView {
+        action: "command.run".to_owned(),
+        description: "run it".to_owned(),
+        parameters: json!({}),
+        effect: "mutate".to_owned(),
+        target: String::new(),
+    };
+    guide.handle(Happening::Event(DriveEvent::Started { step: "restart".to_owned(), act }));
+    assert!(guide.handle(Happening::Interrupt).contains(&Deed::Cancel));
+    let deeds = guide.handle(Happening::Interrupt);
+    assert!(deeds.contains(&Deed::Leave) && printed(&deeds).contains("belay resume 69fc2ca0eb"), "{deeds:?}");
+}
+
+#[test]
+fn the_end_of_the_input_leaves_safely() {
+    let mut guide = Guide::new(&view(""), None, STYLE());
+    guide.handle(event(waiting(WaitingKind::Manual, &[])));
+    assert!(guide.handle(Happening::EndOfInput).contains(&Deed::Leave));
+}
+
+#[test]
+fn every_way_to_answer_says_what_it_means() {
+    let outcome = question(WaitingKind::Outcome, &[("done", ""), ("undo", "")]);
+    let confirm = |outcome| Saying::Confirm { step: "restart".to_owned(), outcome, by_hand: false, note: None };
+    assert_eq!(said(outcome.answer("2")), confirm(Confirmation::NotDone));
+    assert_eq!(said(outcome.answer("undo")), confirm(Confirmation::Undo));
+    let undo = question(WaitingKind::Undo, &[("retry", "")]);
+    let left = Saying::SettleUndo { step: "restart".to_owned(), choice: UndoChoice::Leave, note: None };
+    assert_eq!(said(undo.answer("leave")), left, "`leave` is an answer here, not a way out");
+    assert_eq!(undo.answer("q"), Reply::Leave);
+    let list = question(WaitingKind::Checklist, &[("2", "two"), ("3", "three")]);
+    assert_eq!(said(list.answer("y")), Saying::Check { items: Some(vec![2]), note: None });
+    assert_eq!(said(list.answer("all")), Saying::Check { items: None, note: None });
+    assert!(matches!(list.answer("1"), Reply::Again(_)), "an answered item is not open");
+    let branches = question(WaitingKind::Decision, &[("q-branch", ""), ("2", "")]);
+    assert_eq!(
+        said(branches.answer("1")),
+        Saying::Decide { step: "restart".to_owned(), branch: "q-branch".to_owned() }
+    );
+    assert_eq!(
+        said(branches.answer("2")),
+        Saying::Decide { step: "restart".to_owned(), branch: "2".to_owned() },
+        "a branch's own name comes before its number"
+    );
+}
+
+#[test]
+fn values_are_picked_from_candidates_or_typed() {
+    let values = question(WaitingKind::Input, &[("pod", "web-1, web-2")]);
+    let provided = |value: &str| Saying::Provide { values: [("pod".to_owned(), json!(value))].into() };
+    assert_eq!(said(values.answer("2")), provided("web-2"));
+    assert_eq!(said(values.answer("other")), provided("other"));
+    assert_eq!(said(values.answer("=n")), provided("n"), "an equals sign takes a value as it is");
+    assert!(matches!(values.answer(""), Reply::Again(_)), "an empty string is no value");
+}
+
+#[test]
+fn output_is_bounded_and_says_where_the_rest_is() {
+    let mut pane = OutputPane::default();
+    let mut shown = pane.take("stdout", &"line\n".repeat(500), STYLE());
+    shown.push_str(&pane.finish("69fc2ca0eb11223344", "look", STYLE()));
+    assert_eq!(shown.lines().count(), 61, "sixty lines, and where the others are");
+    assert!(shown.ends_with("440 more lines: belay output 69fc2ca0eb look\n"), "{shown}");
+}

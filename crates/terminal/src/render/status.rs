@@ -45,8 +45,7 @@ pub fn header(summary: &ExecutionSummary, style: Style) -> String {
         format!("execution {}", text::short(&summary.execution)),
         format!("context {}", text::line(&summary.context)),
     ];
-    out.push_str(&facts.join(" · "));
-    out.push('\n');
+    out.push_str(&text::hang("", "  ", &facts.join(" · "), style.columns));
     let mut origin = vec![format!("started {} UTC by {}", moment(summary.started_at), text::line(&summary.started_by))];
     if summary.triggered_by != "manual" {
         origin.push(format!("triggered by {}", text::line(&summary.triggered_by)));
