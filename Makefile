@@ -72,7 +72,7 @@ nextest:
 drift:
 	@scripts/timed.sh 'generated files' scripts/drift.sh
 
-bench: setup ## Measures what a step, a run and waiting cost, as ratios to a floor of the same run
+bench: setup ## Measures what a responder waits for: search, plan, a run's cost per step
 	@scripts/bench.sh
 
 demo: setup ## Plays an incident on this machine, from the alert to the second, good run

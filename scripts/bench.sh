@@ -1,19 +1,30 @@
 #!/usr/bin/env bash
-# Measures what Belay costs beside floors taken in the same run. Chaos Toolkit runs beside it where it can be installed.
+# Builds the release binary and measures what a responder waits for, each over several runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-target="${CARGO_TARGET_DIR:-$HOME/.cache/belay/target}"
-tools="${BELAY_TOOLS:-$HOME/.cache/belay/tools}"
-export CARGO_TARGET_DIR="$target"
-
 cargo build --release --locked --package belay-terminal
-export BELAY_BIN="$target/release/belay"
+belay="${CARGO_TARGET_DIR:-$HOME/.cache/belay/target}/release/belay"
+runs=${BELAY_BENCH_RUNS:-20}
+home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
 
-chaos="$tools/chaostoolkit/bin/chaos"
-if [ ! -x "$chaos" ] && command -v python3 >/dev/null; then
-  python3 -m venv "$tools/chaostoolkit" && "$tools/chaostoolkit/bin/pip" install --quiet 'chaostoolkit==1.19.0' ||
-    printf 'Chaos Toolkit could not be installed; the comparison is left out\n' >&2
-fi
-if [ -x "$chaos" ]; then export BELAY_CHAOS="$chaos"; fi
+# measure NAME COMMAND...: the least, middle and greatest wall time in milliseconds.
+measure() {
+  local name=$1 times=() started ended
+  shift
+  for _ in $(seq "$runs"); do
+    started=$(date +%s%N)
+    "$@" >/dev/null
+    ended=$(date +%s%N)
+    times+=($(((ended - started) / 1000)))
+  done
+  printf '%s\n' "${times[@]}" | sort -n | awk -v name="$name" \
+    '{ t[NR] = $1 / 1000 } END { printf "%-28s min %7.1f ms   median %7.1f ms   max %7.1f ms\n", name, t[1], t[int((NR + 1) / 2)], t[NR] }'
+}
 
-cargo bench --locked --package belay-tests --bench core
+export BELAY_HOME="$home"
+measure 'start (--version)' "$belay" --version
+measure 'search' "$belay" search 'checkout is slow' --json
+measure 'show' "$belay" show high-latency --format json
+measure 'validate the catalog' "$belay" validate runbooks --format json
+measure 'plan offline' "$belay" plan high-latency --offline --json --var deployment=checkout --var namespace=shop

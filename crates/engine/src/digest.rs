@@ -67,13 +67,16 @@ pub fn basis_difference(name: &str, before: &Preparation, now: &Preparation) -> 
     if old.known != new.known {
         difference.push(format!("{name}: live state could {}be read", if new.known { "now " } else { "no longer " }));
     }
-    if let (Some(old), Some(new)) = (old.replicas, new.replicas)
-        && old != new
-    {
-        difference.push(format!(
+    match (old.replicas, new.replicas) {
+        (Some(old), Some(new)) if old != new => difference.push(format!(
             "{name}: replicas were to go from {} to {}, now from {} to {}",
             old.from, old.to, new.from, new.to
-        ));
+        )),
+        (Some(_), None) => difference.push(format!("{name}: it would no longer change a number of replicas")),
+        (None, Some(new)) => {
+            difference.push(format!("{name}: replicas would now go from {} to {}", new.from, new.to));
+        }
+        (Some(_), Some(_)) | (None, None) => {}
     }
     if old.objects != new.objects {
         difference.push(format!("{name}: it would touch other objects: {}", join(&new.objects)));

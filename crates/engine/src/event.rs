@@ -54,7 +54,7 @@ impl Event {
 /// Everything that an execution depends on, fixed at its start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Genesis {
-    /// A label for people, UUIDv7; the identity is the envelope's hash.
+    /// A label for people, a `UUIDv7`; the identity is the envelope's hash.
     pub label: String,
     /// The runbook's file as it was read, so that replay needs nothing else.
     pub runbook: Arc<str>,

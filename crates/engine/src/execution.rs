@@ -33,6 +33,8 @@ pub struct Execution {
     pub values: BTreeMap<String, Value>,
     /// Values that acts published under their own names.
     pub published: BTreeMap<String, Value>,
+    /// When each of these was published: a condition trusts fresh values only.
+    pub published_at: BTreeMap<String, Timestamp>,
     /// Visits of every step that was reached.
     pub visits: BTreeMap<StepName, Vec<Visit>>,
     /// The visit that the flow is at.
@@ -55,6 +57,8 @@ pub struct Execution {
     pub finished_at: Option<Timestamp>,
     /// Whether anything beside the genesis has happened.
     pub started: bool,
+    /// Intents so far.
+    pub intents: u64,
 }
 
 /// The part of an execution's life.
@@ -199,6 +203,10 @@ pub struct ActRecord {
     pub id: InvocationId,
     /// The plan's number.
     pub plan: u32,
+    /// Position among all intents of the execution; instants may be equal, this never is.
+    pub order: u64,
+    /// What a host call was planned as when it started; a step's own acts stand in their plan.
+    pub call: Option<Box<PlannedAct>>,
     /// The effect it was planned with.
     pub effect: Effect,
     /// Whether it may be performed again by itself.
@@ -481,10 +489,11 @@ impl Visit {
     }
 
     /// What an invocation was planned to do; none for an undo.
-    pub fn planned_act(&self, record: &ActRecord) -> Option<&PlannedAct> {
+    pub fn planned_act<'a>(&'a self, record: &'a ActRecord) -> Option<&'a PlannedAct> {
         match record.id.act {
             ActIndex::Act(index) => self.plan_of(record)?.acts.get(usize::try_from(index).ok()?),
-            ActIndex::Call(index) => self.calls.get(&index).map(|call| &call.act),
+            // What is planned for that call by now may be another act: a person's retry takes another path.
+            ActIndex::Call(_) => record.call.as_deref(),
             ActIndex::Undo(_) => None,
         }
     }

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use belay_runbook::act::Ending;
+use belay_runbook::act::{Ending, Outcome};
 use belay_runbook::action::Effect;
 use belay_runbook::model::Runbook;
 use jiff::Timestamp;
 
 use crate::event::{
-    Author, Checklist, Closing, Event, Genesis, NextStep, Settlement, Stop, Transition, UndoChoice, UndoItem,
+    Author, Checklist, Closing, Event, Genesis, Need, NextStep, Settlement, Stop, Transition, UndoChoice, UndoItem,
 };
 use crate::execution::{
     ActRecord, Call, Execution, Given, Note, Observation, Phase, Request, Rollback, Stage, UndoEntry, UndoEntryState,
@@ -37,15 +37,19 @@ impl Execution {
     /// `runbook` is what [`Genesis::runbook`] parses to; callers share one for all executions of the same digest.
     pub fn begin(id: EventHash, genesis: Arc<Genesis>, runbook: Arc<Runbook>) -> Self {
         let phase = if runbook.prerequisites.is_empty() { Phase::Forward } else { Phase::Checklist };
+        let undo_only = runbook.undo_only_steps();
+        let first = runbook.steps.iter().find(|step| !undo_only.contains(&&step.name));
+        let upcoming = first.map_or(NextStep::End, |step| NextStep::Step(step.name.clone()));
         Self {
             id,
             phase,
             paused: false,
             values: genesis.inputs.clone(),
             published: BTreeMap::new(),
+            published_at: BTreeMap::new(),
             visits: BTreeMap::new(),
             current: None,
-            upcoming: runbook.steps.first().map(|step| NextStep::Step(step.name.clone())).or(Some(NextStep::End)),
+            upcoming: Some(upcoming),
             checked: BTreeMap::new(),
             notes: Vec::new(),
             rollback: None,
@@ -54,6 +58,7 @@ impl Execution {
             last_at: genesis.at,
             finished_at: None,
             started: false,
+            intents: 0,
             genesis,
             runbook,
         }
@@ -108,7 +113,6 @@ impl Execution {
                 ensure(plan.number == expected, "plans are numbered in order")?;
                 visit.request = plan.approval.as_ref().map(|asked| new_request(asked, None));
                 visit.stage = if visit.request.is_some() { Stage::Approval } else { Stage::Ready };
-                visit.failures = 0;
                 visit.plans.push((**plan).clone());
                 Ok(())
             }
@@ -122,14 +126,14 @@ impl Execution {
                 Ok(())
             }
             Transition::ApprovalCounted { at: id, digest, by, self_approved, comment } => {
-                let acting = matches!(self.open_visit(id)?.stage, Stage::Acting(_));
                 let visit = self.open_visit(id)?;
                 let request = visit.request.as_mut().ok_or("there is no request")?;
                 ensure(&request.asked.digest == digest, "the digest is another one")?;
                 ensure(request.closed.is_none(), "the request is closed")?;
                 let given = Given { by: by.clone(), at, self_approved: *self_approved, comment: comment.clone() };
                 request.given.insert(by.responder.clone(), given);
-                if request.granted() && !acting {
+                // A script that still runs, or an act that is not settled, is not overtaken by an approval.
+                if request.granted() && visit.stage == Stage::Approval {
                     visit.stage = Stage::Ready;
                 }
                 Ok(())
@@ -140,7 +144,8 @@ impl Execution {
                 ensure(&request.asked.digest == digest, "the digest is another one")?;
                 ensure(request.closed.is_none(), "the request is closed")?;
                 request.closed = Some(how.clone());
-                if matches!(how, Closing::Expired | Closing::Voided { .. }) {
+                let started = matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_));
+                if !started && matches!(how, Closing::Expired | Closing::Voided { .. }) {
                     visit.stage = Stage::Entered;
                 }
                 Ok(())
@@ -158,7 +163,7 @@ impl Execution {
                 record.ended_at = Some(at);
                 let ended_well = outcome.ending == Ending::Succeeded;
                 if ended_well {
-                    self.published.extend(outcome.published.iter().map(|(name, value)| (name.clone(), value.clone())));
+                    self.publish(at, outcome);
                 }
                 self.leave_act(id, outcome.ending)
             }
@@ -276,8 +281,10 @@ impl Execution {
                 Ok(())
             }
             Transition::Finished { ending, error } => {
-                let open = self.current_visit().is_some_and(|visit| matches!(visit.stage, Stage::Acting(_)));
-                ensure(!open, "an act is running")?;
+                let open = self
+                    .current_visit()
+                    .is_some_and(|visit| matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_)));
+                ensure(!open && !self.is_undo_running(), "an act is running or not settled")?;
                 ensure(!self.is_finished(), "it is finished")?;
                 self.phase = Phase::Finished(*ending);
                 self.finished_at = Some(at);
@@ -287,6 +294,13 @@ impl Execution {
                 }
                 Ok(())
             }
+        }
+    }
+
+    fn publish(&mut self, at: Timestamp, outcome: &Outcome) {
+        for (name, value) in &outcome.published {
+            self.published.insert(name.clone(), value.clone());
+            self.published_at.insert(name.clone(), at);
         }
     }
 
@@ -350,8 +364,11 @@ impl Execution {
             visit.attempt = id.attempt;
             visit.stage = Stage::Acting(id.clone());
         }
-        visit.acts.push(ActRecord::started(id.clone(), plan_number, effect, idempotent, at));
-        Ok(())
+        let mut record = ActRecord::started(id.clone(), plan_number, effect, idempotent, at);
+        if let ActIndex::Call(index) = id.act {
+            record.call = visit.calls.get(&index).map(|call| Box::new(call.act.clone()));
+        }
+        self.push_act(record)
     }
 
     fn start_undo(&mut self, at: Timestamp, id: &InvocationId) -> Result<(), String> {
@@ -364,8 +381,23 @@ impl Execution {
         let visit = self.visit_mut(&id.at)?;
         ensure(!visit.acts.iter().any(|act| &act.id == id), "this undo has started before")?;
         let plan = visit.plan().map_or(0, |plan| plan.number);
-        visit.acts.push(ActRecord::started(id.clone(), plan, Effect::Mutate, false, at));
+        self.push_act(ActRecord::started(id.clone(), plan, Effect::Mutate, false, at))
+    }
+
+    fn push_act(&mut self, record: ActRecord) -> Result<(), String> {
+        let order = self.intents;
+        let visit = self.visit_mut(&record.id.at)?;
+        visit.acts.push(ActRecord { order, ..record });
+        self.intents += 1;
         Ok(())
+    }
+
+    /// Whether the log says that something is being taken back right now.
+    pub(crate) fn is_undo_running(&self) -> bool {
+        self.rollback
+            .iter()
+            .flat_map(|rollback| &rollback.items)
+            .any(|entry| matches!(entry.state, UndoEntryState::Acting(_)))
     }
 
     fn leave_act(&mut self, id: &InvocationId, ending: Ending) -> Result<(), String> {
@@ -415,12 +447,13 @@ impl Execution {
             };
         }
         if let Settlement::Done(outcome) = settlement {
-            self.published.extend(outcome.published.iter().map(|(name, value)| (name.clone(), value.clone())));
+            self.publish(at, outcome);
         }
         Ok(())
     }
 
     fn retry(&mut self, id: &VisitId) -> Result<(), String> {
+        ensure(self.rollback.is_none() || self.phase == Phase::RollbackSteps, "something was taken back")?;
         let reopened = match &self.phase {
             Phase::Forward | Phase::RollbackSteps => false,
             Phase::Finished(crate::event::Finish::Failed) => true,
@@ -433,12 +466,17 @@ impl Execution {
         let visit = self.visit_mut(id)?;
         ensure(!matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_)), "an act is running or not settled")?;
         ensure(visit.undo.is_none(), "it was taken back")?;
+        // Asking for an approval anew is not trying again: what was done under the old one is not repeated.
+        let renews = visit.stage == Stage::Person(Need::Renewal);
         visit.stage = Stage::Entered;
         visit.ended_at = None;
         visit.error = None;
         visit.request = None;
-        visit.calls.clear();
-        visit.calls_from = visit.acts.len();
+        visit.failures = 0;
+        if !renews {
+            visit.calls.clear();
+            visit.calls_from = visit.acts.len();
+        }
         self.current = Some(id.clone());
         self.upcoming = None;
         if reopened {
@@ -463,14 +501,10 @@ impl Execution {
         };
         let running =
             self.visits.values().flatten().any(|visit| matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_)));
-        ensure(!running, "an act is running or not settled")?;
-        self.rollback = Some(Rollback {
-            items: items
-                .iter()
-                .map(|item| UndoEntry { item: item.clone(), state: UndoEntryState::Due, acts: None, acts_done: 0 })
-                .collect(),
-            whole,
-        });
+        ensure(!running && !self.is_undo_running(), "an act is running or not settled")?;
+        let before = self.rollback.take().map(|rollback| rollback.items).unwrap_or_default();
+        let entries = items.iter().map(|item| UndoEntry::continued(item, &before)).collect();
+        self.rollback = Some(Rollback { items: entries, whole });
         self.phase = Phase::Undoing;
         self.current = None;
         self.upcoming = None;
@@ -511,8 +545,13 @@ impl Execution {
             .iter()
             .flat_map(|rollback| &rollback.items)
             .any(|entry| entry.item.at == id && !entry.is_over());
+        let left = self
+            .rollback
+            .iter()
+            .flat_map(|rollback| &rollback.items)
+            .any(|entry| entry.item.at == id && entry.state == UndoEntryState::Left);
         let visit = self.visit_mut(&id)?;
-        if !rest && visit.undo.is_none() {
+        if !rest && !left {
             visit.undo = Some(UndoResult::Undone);
         }
         Ok(())
@@ -605,6 +644,8 @@ impl ActRecord {
         Self {
             id,
             plan,
+            order: 0,
+            call: None,
             effect,
             idempotent,
             preparation: None,
@@ -619,6 +660,25 @@ impl ActRecord {
 }
 
 impl UndoEntry {
+    /// An entry for an item, as far as an earlier rollback that was stopped has come with it: nothing is taken back
+    /// twice. What a person left is tried once more.
+    fn continued(item: &UndoItem, before: &[UndoEntry]) -> Self {
+        match before.iter().find(|entry| &entry.item == item) {
+            Some(entry) => {
+                let state = match &entry.state {
+                    UndoEntryState::Left => UndoEntryState::Due,
+                    state @ (UndoEntryState::Due
+                    | UndoEntryState::Acting(_)
+                    | UndoEntryState::Stuck(_)
+                    | UndoEntryState::Done
+                    | UndoEntryState::Skipped(_)) => state.clone(),
+                };
+                Self { state, ..entry.clone() }
+            }
+            None => Self { item: item.clone(), state: UndoEntryState::Due, acts: None, acts_done: 0 },
+        }
+    }
+
     /// Whether nothing more happens to it.
     pub fn is_over(&self) -> bool {
         match self.state {

@@ -8,10 +8,10 @@ use belay_runbook::model::{Step, StepKind};
 use jiff::Timestamp;
 
 use super::planning::{later, reads_live_state};
-use super::{Busy, Driver, Effect, Invocation, Refusal};
+use super::{Busy, CallBusy, Driver, Effect, Invocation, Refusal};
 use crate::check;
 use crate::digest::act_digest;
-use crate::event::{Settlement, Stop, Transition};
+use crate::event::{Closing, Settlement, Stop, Transition};
 use crate::execution::{ActRecord, Phase};
 use crate::fold::Illegal;
 use crate::ids::{ActIndex, InvocationId, VisitId};
@@ -64,6 +64,13 @@ impl Driver {
         match outcome.ending {
             Ending::Succeeded => Ok(false),
             // A lost read runs again, and a suspended script is replayed: neither is a failure.
+            Ending::Lost if self.lost.take().as_ref() == Some(&record.id) => {
+                self.retry_or_fail(now, at, "what watched it was lost", true)
+            }
+            Ending::Suspended if let Some(error) = self.rejected_call(at) => {
+                self.fail_step(now, at, &error, StepStatus::Cancelled)?;
+                Ok(true)
+            }
             Ending::Lost | Ending::Suspended => self.start_act(now, at, None),
             Ending::Cancelled => {
                 self.fail_step(now, at, "it was cancelled", StepStatus::Cancelled)?;
@@ -76,6 +83,18 @@ impl Driver {
         }
     }
 
+    /// Who rejected the host call that a script waited for, while the script was still ending.
+    fn rejected_call(&self, at: &VisitId) -> Option<String> {
+        let request = self.execution.visit(at)?.request.as_ref().filter(|request| request.call.is_some())?;
+        match request.closed.as_ref()? {
+            Closing::Rejected { by, comment } => {
+                let why = comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
+                Some(format!("{} rejected it{why}", by.responder))
+            }
+            Closing::Expired | Closing::Voided { .. } | Closing::Withdrawn => None,
+        }
+    }
+
     fn undo_step(&mut self, now: Timestamp, at: &VisitId) -> Result<bool, Illegal> {
         let reason = format!("a person asked to take step `{at}` back");
         self.record(now, Transition::Stopping { then: Stop::UndoStep(at.clone()), reason })?;
@@ -85,7 +104,8 @@ impl Driver {
     /// Every act has succeeded: the post-conditions decide.
     fn complete(&mut self, now: Timestamp, at: &VisitId, record: &ActRecord) -> Result<bool, Illegal> {
         let Some(step) = self.execution.step(&at.step).cloned() else { return Ok(false) };
-        let by_hand = matches!(record.settled, Some(Settlement::Done(_))) && record.outcome.is_none();
+        // Whoever says that it was done has looked; there may be no output to compare.
+        let by_hand = matches!(record.settled, Some(Settlement::Done(_))) && record.settled_by.is_some();
         if step.kind != StepKind::Verification && !by_hand {
             let output = record.counted_outcome().map(|outcome| outcome.output.clone()).unwrap_or_default();
             if let Err(error) = check::conditions(&step.post_condition, &output) {
@@ -140,7 +160,10 @@ impl Driver {
         let expired = visit
             .request
             .as_ref()
-            .filter(|request| request.call.is_none() && visit.attempt == 0 && now >= request.asked.expires_at)
+            .filter(|request| {
+                let used = visit.plan().is_some_and(|plan| visit.acts.iter().any(|act| act.plan == plan.number));
+                request.call.is_none() && !used && now >= request.asked.expires_at
+            })
             .map(|request| request.asked.digest.clone());
         if let Some(digest) = expired {
             self.expire_request(now, at, digest)?;
@@ -199,16 +222,38 @@ impl Driver {
             ActIndex::Call(_) => return Ok(self.call_ended(now, id, outcome)?),
             ActIndex::Act(_) => {}
         }
-        if self.busy == Some(Busy::Acting(id.clone())) {
+        let record = record.clone();
+        let watched = self.busy == Some(Busy::Acting(id.clone()));
+        if self.poll.as_ref().is_some_and(|poll| poll.at == id.at) {
+            if !watched {
+                // A round counts once, however often its outcome arrives.
+                return Err(Refusal::Stale);
+            }
+            self.busy = None;
+            return Ok(self.observed(now, id, outcome)?);
+        }
+        match self.call.take() {
+            Some(CallBusy::Acting { script, index, id: call }) if &script == id => {
+                // What the call did is not known yet; nothing goes on past it.
+                self.effects.push(Effect::Cancel(call.clone()));
+                self.call = Some(CallBusy::Acting { script, index, id: call });
+                self.held = Some((id.clone(), outcome));
+                return Ok(());
+            }
+            // A call that was still being prepared has not started, and never will.
+            Some(CallBusy::Preparing { script, .. }) if &script == id => {}
+            other @ (Some(CallBusy::Acting { .. } | CallBusy::Preparing { .. }) | None) => self.call = other,
+        }
+        if watched {
             self.busy = None;
         }
-        let record = record.clone();
-        if self.poll.as_ref().is_some_and(|poll| poll.at == id.at) {
-            self.observed(now, id, outcome)?;
-            return Ok(());
+        let verifies = self.execution.step(&id.at.step).is_some_and(|step| step.kind == StepKind::Verification);
+        // One reading that a helper left is no pass: it has to hold twice in a row, and now.
+        let outcome = if verifies && !watched { Outcome::bare(Ending::Lost) } else { outcome };
+        if watched && outcome.ending == Ending::Lost {
+            self.lost = Some(id.clone());
         }
-        self.settle_outcome(now, &record, outcome)?;
-        Ok(())
+        Ok(self.settle_outcome(now, &record, outcome)?)
     }
 
     /// Records an outcome as what it is: an end, or an interruption that a person or a probe has to settle.
@@ -228,7 +273,13 @@ impl Driver {
             Ending::Lost => Some("what watched it was lost"),
             Ending::Succeeded | Ending::Failed | Ending::NotStarted | Ending::Suspended => None,
         };
-        let harmless = record.effect == ActEffect::Read && record.idempotent;
+        // A script touches nothing but through its calls, which are replayed; whatever the step says of its effect.
+        let script = self
+            .execution
+            .visit(&id.at)
+            .and_then(|visit| visit.planned_act(record))
+            .is_some_and(|planned| planned.act.action == SCRIPT_ACTION);
+        let harmless = script || (record.effect == ActEffect::Read && record.idempotent);
         match unknown {
             Some(why) if !harmless => {
                 let why = why.to_owned();

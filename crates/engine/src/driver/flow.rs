@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::planning::PlanError;
 use super::{Busy, Driver, Effect};
 use crate::event::{Checklist, Closing, Finish, Need, NextStep, Stop, Transition};
-use crate::execution::{Phase, Stage};
+use crate::execution::{Phase, Stage, UndoEntryState};
 use crate::fold::Illegal;
 use crate::ids::VisitId;
 use crate::scope::ScopeRoot;
@@ -160,7 +160,7 @@ impl Driver {
             let Some(when) = &branch.when else { continue };
             conditions += 1;
             if let Some(stale) = self.stale_reference(now, when) {
-                return Err(Some(format!("what step `{stale}` read is older than five minutes")));
+                return Err(Some(format!("what `{stale}` says is older than five minutes")));
             }
             match template::evaluate(when, scope) {
                 Ok(true) => holding.push(name.clone()),
@@ -179,10 +179,15 @@ impl Driver {
     fn stale_reference(&self, now: Timestamp, condition: &str) -> Option<String> {
         let references = template::condition_references(condition).ok()?;
         references.iter().find_map(|reference| {
-            let step = reference.path.strip_prefix(".Steps.")?.split('.').next()?.to_owned();
-            let visit = self.execution.last_visit(&step.as_str().into())?;
-            let age = now.duration_since(visit.ended_at?);
-            (age > FRESH).then_some(step)
+            let mut parts = reference.path.trim_start_matches('.').split('.');
+            let first = parts.next()?;
+            let (name, at) = if first == "Steps" {
+                let step = parts.next()?;
+                (step, self.execution.last_visit(&step.into())?.ended_at?)
+            } else {
+                (first, *self.execution.published_at.get(first)?)
+            };
+            (now.duration_since(at) > FRESH).then(|| name.to_owned())
         })
     }
 
@@ -256,13 +261,15 @@ impl Driver {
         status: StepStatus,
     ) -> Result<(), Illegal> {
         let Some(step) = self.execution.step(&at.step).cloned() else { return Ok(()) };
-        if self.execution.phase == Phase::RollbackSteps {
-            let need = Need::Recovery { error: error.to_owned() };
-            return self.record(now, Transition::PersonAwaited { at: at.clone(), need });
-        }
         let forgiving = step.kind == StepKind::Notification && step.on_failure.is_none();
         if status == StepStatus::Failed && (step.continue_on_error || forgiving) {
             return self.end_step(now, at, status, Some(error.to_owned()));
+        }
+        if self.execution.phase == Phase::RollbackSteps {
+            self.withdraw_request(now, at)?;
+            self.poll = None;
+            let need = Need::Recovery { error: error.to_owned() };
+            return self.record(now, Transition::PersonAwaited { at: at.clone(), need });
         }
         let next = match &step.on_failure {
             Some(OnFailure::Step(name)) => Some(NextStep::Step(name.clone())),
@@ -344,6 +351,18 @@ impl Driver {
                 }
                 Stage::Ended(_) => {}
             }
+        }
+        let undoing =
+            self.execution.rollback.iter().flat_map(|rollback| &rollback.items).find_map(|entry| match &entry.state {
+                UndoEntryState::Acting(id) => Some(id.clone()),
+                UndoEntryState::Due
+                | UndoEntryState::Stuck(_)
+                | UndoEntryState::Done
+                | UndoEntryState::Skipped(_)
+                | UndoEntryState::Left => None,
+            });
+        if let Some(id) = undoing {
+            return self.driving_only(|driver| driver.lose_undo(now, id));
         }
         match stop {
             Stop::Abort => {

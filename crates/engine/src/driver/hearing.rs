@@ -100,11 +100,7 @@ impl Execution {
                 Ok(())
             }
             Statement::Reject { at, digest, .. } => self.request(at, digest).map(|_| ()),
-            Statement::Retry { at } => {
-                let visit = self.waiting_visit(at)?;
-                self.settled(visit)
-            }
-            Statement::Skip { at, .. } => {
+            Statement::Retry { at } | Statement::Skip { at, .. } => {
                 let visit = self.waiting_visit(at)?;
                 self.settled(visit)
             }
@@ -170,6 +166,9 @@ impl Execution {
             (Stage::Interrupted(_) | Stage::Person(Need::Confirmation), Confirmation::Done | Confirmation::Failed)
             | (Stage::Interrupted(_), Confirmation::NotDone | Confirmation::Undo) => Ok(()),
             (Stage::Acting(_), _) => Err(Refusal::NotNow(format!("step `{at}` is running; cancel it first"))),
+            (Stage::Person(Need::Decision { .. }), _) => {
+                Err(Refusal::NotNow(format!("step `{at}` waits for a decision; pick a branch")))
+            }
             (_, Confirmation::Done) if by_hand => Ok(()),
             (Stage::Person(Need::Confirmation), Confirmation::NotDone | Confirmation::Undo) => {
                 Err(Refusal::NotNow(format!("step `{at}` was not started; skip it, or confirm it as failed")))
@@ -229,6 +228,9 @@ impl Execution {
 
     /// The stuck item of the rollback that takes a step back.
     pub fn stuck_item(&self, at: &VisitId) -> Result<u32, Refusal> {
+        if self.phase != Phase::Undoing {
+            return Err(Refusal::NotNow("nothing is being taken back".to_owned()));
+        }
         self.rollback
             .iter()
             .flat_map(|rollback| rollback.items.iter().enumerate())
@@ -240,6 +242,10 @@ impl Execution {
 
 impl Driver {
     pub(super) fn hear(&mut self, now: Timestamp, stated: &Stated) -> Result<(), Refusal> {
+        if self.execution.cited.contains(&stated.hash) {
+            // It took effect before; events count once, however often they arrive.
+            return Err(Refusal::Stale);
+        }
         self.execution.accepts(&stated.statement, now)?;
         let cites = vec![stated.hash.clone()];
         let by = stated.by.clone();
@@ -272,6 +278,11 @@ impl Driver {
                 let how = Closing::Rejected { by: by.clone(), comment: comment.clone() };
                 let transition = Transition::ApprovalClosed { at: at.clone(), digest: digest.clone(), how };
                 self.record_citing(now, transition, cites)?;
+                let waits = self.execution.visit(at).is_some_and(|visit| visit.stage == Stage::Approval);
+                if !waits {
+                    // The script that asked is still ending, or something is not settled: that comes first.
+                    return Ok(());
+                }
                 let why = comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
                 let error = format!("{} rejected it{why}", by.responder);
                 Ok(self.fail_step(now, at, &error, StepStatus::Cancelled)?)
@@ -288,6 +299,9 @@ impl Driver {
             Statement::Rollback { reason } => self.stop_because(now, Stop::Rollback, reason, cites),
             Statement::SettleUndo { at, choice, note } => {
                 let item = self.execution.stuck_item(at)?;
+                if self.busy == Some(Busy::Comparing(item)) {
+                    self.busy = None;
+                }
                 let transition = Transition::UndoSettled { item, choice: *choice, by: by.clone() };
                 self.record_citing(now, transition, cites)?;
                 if *choice == UndoChoice::Retry {
@@ -401,8 +415,7 @@ impl Driver {
     fn stop_because(&mut self, now: Timestamp, then: Stop, reason: &str, cites: Vec<EventHash>) -> Result<(), Refusal> {
         self.record_citing(now, Transition::Stopping { then, reason: reason.to_owned() }, cites)?;
         self.forget_wait();
-        self.cancel();
-        Ok(())
+        Ok(self.cancel(now)?)
     }
 
     /// Lets go of a read or a pause whose answer no longer matters; a running act is never let go of.

@@ -211,6 +211,11 @@ pub struct Driver {
     cancelling: bool,
     /// The script made another call than the recorded one.
     diverged: Option<String>,
+    /// A script that ended while its host call still runs: its outcome waits for that of the call.
+    held: Option<(InvocationId, Outcome)>,
+    /// A read whose process was lost while this driver watched it, which is a failure; one that was lost with an
+    /// earlier driver just runs again.
+    lost: Option<InvocationId>,
     drafts: Vec<Draft>,
     effects: Vec<Effect>,
 }
@@ -241,13 +246,21 @@ enum CallBusy {
     Acting { script: InvocationId, index: u32, id: InvocationId },
 }
 
+/// What a round of a poll has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Holds,
+    Fails,
+    NoData,
+}
+
 /// A poll in progress.
 #[derive(Debug, Clone)]
 struct Poll {
     at: VisitId,
     deadline: Timestamp,
     in_a_row: u32,
-    last: Option<Option<bool>>,
+    last: Option<Seen>,
 }
 
 impl Driver {
@@ -273,6 +286,8 @@ impl Driver {
             compared: BTreeSet::new(),
             cancelling: false,
             diverged: None,
+            held: None,
+            lost: None,
             drafts: Vec::new(),
             effects: Vec::new(),
         }
@@ -320,7 +335,7 @@ impl Driver {
             Input::HostCall { id, index, function, act } => self.host_call(now, &id, index, function, act)?,
             Input::Probed { id, answer } => self.probed(now, &id, answer)?,
             Input::Compared { item, state } => self.compared(now, item, state)?,
-            Input::Cancel => self.cancel(),
+            Input::Cancel => self.cancel(now)?,
         }
         self.advance(now)?;
         Ok(self.turn())
@@ -335,7 +350,10 @@ impl Driver {
         effects
     }
 
-    fn cancel(&mut self) {
+    fn cancel(&mut self, now: Timestamp) -> Result<(), Illegal> {
+        if matches!(self.busy, Some(Busy::Pausing { .. })) {
+            self.cancel_poll(now)?;
+        }
         if let Some(Busy::Acting(id)) = &self.busy
             && !self.cancelling
         {
@@ -345,6 +363,7 @@ impl Driver {
         if let Some(CallBusy::Acting { id, .. }) = &self.call {
             self.effects.push(Effect::Cancel(id.clone()));
         }
+        Ok(())
     }
 
     fn record(&mut self, now: Timestamp, transition: Transition) -> Result<(), Illegal> {

@@ -26,6 +26,9 @@ use crate::status::StepStatus;
 /// How long a request for approval stands where nobody says otherwise (execution.md, 5).
 const APPROVAL_TIME: Duration = Duration::from_mins(5);
 
+/// Why a step fails whose acts were not all answered for.
+const UNANSWERED: &str = "the state before could not be read";
+
 /// Why a step's acts could not be rendered.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PlanError {
@@ -175,9 +178,23 @@ impl Driver {
         results: Vec<Result<Preparation, String>>,
     ) -> Result<(), Illegal> {
         let Some(step) = self.execution.step(&at.step).cloned() else { return Ok(()) };
+        if results.len() != acts.len() {
+            return self.fail_step(now, at, UNANSWERED, StepStatus::Failed);
+        }
+        // Only what has not succeeded is planned again; a person's retry starts from the front.
+        let visit = self.execution.visit(at);
+        let from = visit.filter(|visit| visit.acts.len() > visit.calls_from).and_then(Visit::next_act).unwrap_or(0);
+        let former = visit.and_then(Visit::plan).map(|plan| plan.acts.clone()).unwrap_or_default();
         let mut planned = Vec::with_capacity(acts.len());
         let mut verdicts = Vec::with_capacity(acts.len());
-        for (act, result) in acts.into_iter().zip(results) {
+        for (index, (act, result)) in acts.into_iter().zip(results).enumerate() {
+            if index < from as usize
+                && let Some(done) = former.get(index)
+            {
+                // It is done: what it would do now is neither judged nor a reason to fail.
+                planned.push(done.clone());
+                continue;
+            }
             let preparation = match result {
                 Ok(preparation) => preparation,
                 Err(error) => return self.fail_step(now, at, &error, StepStatus::Failed),
@@ -190,7 +207,9 @@ impl Driver {
                 Err(error) => return self.fail_step(now, at, &error, StepStatus::Failed),
             }
         }
-        if let Err(error) = check::prerequisites(&step.prerequisite, &planned) {
+        if from == 0
+            && let Err(error) = check::prerequisites(&step.prerequisite, &planned)
+        {
             return self.fail_step(now, at, &error, StepStatus::Failed);
         }
         if let Some(reason) = verdicts.iter().find_map(|verdict| verdict.forbidden.as_ref()) {
@@ -200,15 +219,13 @@ impl Driver {
         let undo = self.plan_undo(&step, &planned);
         let visit = self.execution.visit(at);
         let number = visit.and_then(|visit| visit.plans.last()).map_or(1, |plan| plan.number + 1);
-        // Only what has not succeeded is planned again; a person's retry starts from the front.
-        let from = visit.filter(|visit| visit.acts.len() > visit.calls_from).and_then(Visit::next_act).unwrap_or(0);
         let attempts = 1 + step.retries;
         let asking = Asking { at, plan: number, call: None, acts: &planned, undo: &undo, attempts };
         let approval = self.approval_for(now, &step, &asking, &verdicts);
         let waits = approval.is_some();
         let plan = Box::new(Plan { number, from, acts: planned, undo, approval: approval.map(Box::new) });
         self.record(now, Transition::Planned { at: at.clone(), plan })?;
-        if !waits {
+        if !waits && !self.execution.paused {
             self.start_next(now, at)?;
         }
         Ok(())
@@ -399,7 +416,14 @@ impl Driver {
             return Ok(());
         };
         let Some(plan) = visit.plan().cloned() else { return Ok(()) };
+        if self.execution.paused {
+            // It is read once more when it goes on.
+            return Ok(());
+        }
         let first = visit.next_act().unwrap_or(0) as usize;
+        if results.len() != plan.acts.len().saturating_sub(first) {
+            return self.fail_step(now, at, UNANSWERED, StepStatus::Failed);
+        }
         let request = visit.request.as_ref().map(|request| request.asked.clone());
         let mut fresh = Vec::new();
         let mut difference = Vec::new();
@@ -416,18 +440,16 @@ impl Driver {
                         return self.fail_step(now, at, &error, StepStatus::Failed);
                     }
                     let known = request.as_ref().map(|asked| asked.reasons.as_slice()).unwrap_or_default();
-                    for reason in verdict.reasons.iter().filter(|_| verdict.required) {
-                        let text = format!("policy rule `{}`: {}", reason.rule, reason.text);
-                        if !known.contains(&text) {
-                            difference.push(text);
-                        }
-                    }
+                    difference.extend(new_reasons(known, &verdict));
                     fresh.push(act);
                 }
                 Err(error) => return self.fail_step(now, at, &error, StepStatus::Failed),
             }
         }
-        if let Err(error) = check::prerequisites(&step.prerequisite, &fresh) {
+        // What had to hold before the first act need not hold after it.
+        if first == 0
+            && let Err(error) = check::prerequisites(&step.prerequisite, &fresh)
+        {
             return self.fail_step(now, at, &error, StepStatus::Failed);
         }
         if !difference.is_empty() {
@@ -450,6 +472,17 @@ impl Driver {
         self.start_act(now, at, preparation)?;
         Ok(())
     }
+}
+
+/// Why policy asks for approval now and did not when the request was made.
+pub(super) fn stricter(asked: &ApprovalRequest, verdict: &Verdict) -> Vec<String> {
+    new_reasons(&asked.reasons, verdict)
+}
+
+fn new_reasons(known: &[String], verdict: &Verdict) -> Vec<String> {
+    let reasons = verdict.reasons.iter().filter(|_| verdict.required);
+    let texts = reasons.map(|reason| format!("policy rule `{}`: {}", reason.rule, reason.text));
+    texts.filter(|text| !known.contains(text)).collect()
 }
 
 /// A call's parameters with every template in them rendered as JSON.

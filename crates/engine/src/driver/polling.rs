@@ -7,9 +7,10 @@ use belay_runbook::model::{Step, StepKind};
 use jiff::Timestamp;
 
 use super::planning::later;
-use super::{Busy, Driver, Effect, Invocation, Poll};
+use super::{Busy, Driver, Effect, Invocation, Poll, Seen};
 use crate::check::{self, Unmet};
 use crate::event::Transition;
+use crate::execution::Stage;
 use crate::fold::Illegal;
 use crate::ids::{ActIndex, InvocationId, VisitId};
 
@@ -42,10 +43,15 @@ impl Driver {
         let cancelled = outcome.ending == Ending::Cancelled;
         // A good round at the very end is read once more rather than thrown away.
         let over = (now >= poll.deadline && poll.in_a_row == 0) || cancelled;
-        if poll.last != Some(holds) || passed || over {
+        let seen = match holds {
+            Some(true) => Seen::Holds,
+            Some(false) => Seen::Fails,
+            None => Seen::NoData,
+        };
+        if poll.last != Some(seen) || passed || over {
             self.record(now, Transition::Observed { id: id.clone(), holds, outcome: Box::new(outcome.clone()) })?;
         }
-        poll.last = Some(holds);
+        poll.last = Some(seen);
         if passed {
             self.poll = Some(poll);
             return self.record(now, Transition::ActEnded { id: id.clone(), outcome: Box::new(outcome) });
@@ -63,6 +69,18 @@ impl Driver {
         self.poll = Some(poll);
         self.pause_until(later(now, pause));
         Ok(())
+    }
+
+    /// A person cancels while the next round is waited for.
+    pub(super) fn cancel_poll(&mut self, now: Timestamp) -> Result<(), Illegal> {
+        let Some(Stage::Acting(id)) = self.execution.current_visit().map(|visit| visit.stage.clone()) else {
+            return Ok(());
+        };
+        self.busy = None;
+        self.poll = None;
+        let outcome =
+            Box::new(Outcome { error: Some("it was cancelled".to_owned()), ..Outcome::bare(Ending::Cancelled) });
+        self.record(now, Transition::ActEnded { id, outcome })
     }
 
     /// Whether a round holds, and what is in the way.

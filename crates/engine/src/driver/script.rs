@@ -8,10 +8,10 @@ use std::time::Duration;
 use belay_runbook::act::{Act, Ending, Outcome, Preparation};
 use jiff::Timestamp;
 
-use super::planning::{Asking, describe};
+use super::planning::{Asking, describe, stricter};
 use super::{Busy, CallBusy, Driver, Effect, HostAnswer, Invocation, Refusal};
 use crate::digest::{act_digest, basis_difference};
-use crate::event::{PlannedAct, Settlement, Transition, UndoPlan};
+use crate::event::{Closing, PlannedAct, Settlement, Transition, UndoPlan};
 use crate::execution::{ActRecord, Phase};
 use crate::fold::Illegal;
 use crate::ids::{ActIndex, InvocationId};
@@ -53,28 +53,23 @@ impl Driver {
         let recorded = visit.and_then(|visit| visit.calls.get(&index)).cloned();
         let record = visit.and_then(|visit| visit.call_record(index)).cloned();
         let calling = Calling { script, index, function, act };
-        match recorded {
-            Some(call) if call.function != calling.function || call.act.act != calling.act => {
-                // The script took another path than the one whose calls are in the log.
-                self.diverged = Some(format!(
-                    "replay differs: call {index} was `{}` and is now `{}`",
-                    describe(&call.act.act),
-                    describe(&calling.act)
-                ));
-                self.answer(script, index, HostAnswer::Suspend);
-                Ok(())
-            }
-            Some(_) | None => match record.and_then(|record| recorded_answer(&record)) {
-                Some(answer) => {
-                    self.answer(script, index, answer);
-                    Ok(())
-                }
-                None => {
-                    self.prepare_call(calling);
-                    Ok(())
-                }
-            },
+        if let Some(call) = recorded
+            && (call.function != calling.function || call.act.act != calling.act)
+        {
+            // The script took another path than the one whose calls are in the log.
+            self.diverged = Some(format!(
+                "replay differs: call {index} was `{}` and is now `{}`",
+                describe(&call.act.act),
+                describe(&calling.act)
+            ));
+            self.answer(script, index, HostAnswer::Suspend);
+            return Ok(());
         }
+        match record.and_then(|record| recorded_answer(&record)) {
+            Some(answer) => self.answer(script, index, answer),
+            None => self.prepare_call(calling),
+        }
+        Ok(())
     }
 
     fn answer(&mut self, script: &InvocationId, index: u32, answer: HostAnswer) {
@@ -107,6 +102,11 @@ impl Driver {
             return Ok(false);
         }
         self.call = None;
+        if self.execution.paused || !matches!(self.execution.phase, Phase::Forward | Phase::RollbackSteps) {
+            // Stopped or paused while it was prepared: nothing new starts, and the call is made again by a replay.
+            self.answer(&script, index, HostAnswer::Suspend);
+            return Ok(true);
+        }
         let preparation = match results.first() {
             Some(Ok(preparation)) => preparation.clone(),
             Some(Err(message)) => {
@@ -137,14 +137,26 @@ impl Driver {
         let visit = self.execution.visit(&script.at);
         let request = visit.and_then(|visit| visit.request.as_ref()).filter(|request| request.call == Some(index));
         let known = visit.and_then(|visit| visit.calls.get(&index)).map(|call| call.act.clone());
-        let granted = request.is_some_and(crate::execution::Request::granted)
-            && request.is_some_and(|request| now < request.asked.expires_at)
-            && known.as_ref().is_some_and(|known| {
-                basis_difference(&describe(&known.act), &known.preparation, &planned.preparation).is_empty()
-            });
-        if granted {
-            return self.start_call(now, script, index, planned);
+        let granted = request.filter(|request| request.granted()).map(|request| request.asked.clone());
+        if let Some(asked) = granted {
+            let how = if now >= asked.expires_at {
+                Some(Closing::Expired)
+            } else {
+                let mut difference = known.as_ref().map_or_else(Vec::new, |known| {
+                    basis_difference(&describe(&known.act), &known.preparation, &planned.preparation)
+                });
+                difference.extend(stricter(&asked, &verdict));
+                (!difference.is_empty()).then_some(Closing::Voided { difference })
+            };
+            match how {
+                None => return self.start_call(now, script, index, planned),
+                Some(how) => {
+                    let at = script.at.clone();
+                    self.record(now, Transition::ApprovalClosed { at, digest: asked.digest, how })?;
+                }
+            }
         }
+        let visit = self.execution.visit(&script.at);
         let plan = visit.and_then(|visit| visit.plan()).map_or(0, |plan| plan.number);
         let undo = if planned.preparation.undo.is_some() { UndoPlan::Captured } else { UndoPlan::Undeclared };
         let acts = std::slice::from_ref(&planned);
@@ -228,6 +240,16 @@ impl Driver {
             } else {
                 HostAnswer::Error { message, at: self.execution.last_at }
             };
+            if let Some((ended, outcome)) = self.held.take() {
+                // The script has ended before; its outcome counts now that nothing of it runs any more.
+                if self.busy == Some(Busy::Acting(ended.clone())) {
+                    self.busy = None;
+                }
+                if let Some(record) = self.execution.act(&ended).cloned() {
+                    self.settle_outcome(now, &record, outcome)?;
+                }
+                return Ok(());
+            }
             self.answer(&script, index, answer);
         }
         Ok(())

@@ -28,7 +28,7 @@ impl Driver {
             .values()
             .flatten()
             .filter(|visit| only.is_none_or(|only| &visit.id == only))
-            .filter(|visit| visit.undo.is_none())
+            .filter(|visit| self.execution.runbook.step(&visit.id.step).is_some())
             .flat_map(|visit| visit.acts.iter().map(move |record| (visit, record)))
             .filter(|(_, record)| {
                 !matches!(record.id.act, ActIndex::Undo(_))
@@ -36,7 +36,7 @@ impl Driver {
                     && record.may_have_happened()
             })
             .collect();
-        touched.sort_by(|(_, a), (_, b)| b.started_at.cmp(&a.started_at).then_with(|| b.id.cmp(&a.id)));
+        touched.sort_by_key(|(_, record)| std::cmp::Reverse(record.order));
         let mut whole_steps = BTreeSet::new();
         let mut items = Vec::new();
         for (visit, record) in touched {
@@ -67,15 +67,18 @@ impl Driver {
             UndoEntryState::Due => self.undo_due(now, item, &entry),
             UndoEntryState::Acting(id) => {
                 let id = id.clone();
-                self.driving_only(|driver| {
-                    let why = "belay ended while the undo ran".to_owned();
-                    driver.record(now, Transition::ActInterrupted { id, why, outcome: None })?;
-                    Ok(true)
-                })
+                self.driving_only(|driver| driver.lose_undo(now, id))
             }
             UndoEntryState::Stuck(_) => Ok(self.compare_interrupted(item, &entry)),
             UndoEntryState::Done | UndoEntryState::Skipped(_) | UndoEntryState::Left => Ok(false),
         }
+    }
+
+    /// An undo without an outcome, found in the log: nobody watches it any more.
+    pub(super) fn lose_undo(&mut self, now: Timestamp, id: InvocationId) -> Result<bool, Illegal> {
+        let why = "belay ended while the undo ran".to_owned();
+        self.record(now, Transition::ActInterrupted { id, why, outcome: None })?;
+        Ok(true)
     }
 
     fn entry(&self, item: u32) -> Option<&UndoEntry> {
@@ -113,7 +116,13 @@ impl Driver {
                 self.record(now, Transition::UndoDone { item })?;
                 return Ok(true);
             }
-            return self.driving_only(|driver| Ok(driver.compare(item, &entry.item.at, reference)));
+            let at = entry.item.at.clone();
+            if self.captured(&at, reference).is_none() {
+                let detail = json!({ "error": "the record of what it changed is missing" });
+                self.record(now, Transition::UndoStuck { item, detail })?;
+                return Ok(true);
+            }
+            return self.driving_only(|driver| Ok(driver.compare(item, &at, reference)));
         }
         let undo = visit.undo_plan().cloned().unwrap_or(UndoPlan::Undeclared);
         let acts = match (&entry.acts, undo) {
@@ -249,6 +258,7 @@ impl Driver {
         let id = InvocationId { epoch: 0, at: at.clone(), attempt: 1, act: ActIndex::Undo(number) };
         self.record(now, Transition::ActStarted { id: id.clone(), act_digest: act_digest(&act), preparation: None })?;
         let timeout = self.execution.step(&at.step).and_then(|step| step.timeout).unwrap_or(UNDO_TIME);
+        self.cancelling = false;
         self.busy = Some(Busy::Acting(id.clone()));
         self.effects.push(Effect::Invoke(Box::new(Invocation {
             first: id.clone(),
