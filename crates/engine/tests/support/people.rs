@@ -154,7 +154,9 @@ impl People {
         let at = entry.item.at.clone();
         // An honest person looks: an undo whose outcome is not known was done, or is tried again.
         let last = execution.visit(&at)?.acts.last()?;
-        let choice = match (last.interrupted.is_some(), world.happened(&last.id)) {
+        // What somebody else changed since is no question of whether the undo has happened.
+        let foreign = matches!(&entry.state, UndoEntryState::Stuck(detail) if detail.get("live").is_some());
+        let choice = match (last.interrupted.is_some() && !foreign, world.happened(&last.id)) {
             (true, Some(invoked)) if invoked.applied => UndoChoice::ByHand,
             (true, _) => UndoChoice::Retry,
             (false, _) => self.undo,
