@@ -214,6 +214,7 @@ fn changed(transition: &Transition) -> String {
             let by = by.as_ref().map_or("the action's probe", |by| by.responder.as_str());
             format!("{id} settled as {} by {by}", tag(settlement))
         }
+        Transition::OutcomeArrived { id, outcome } => format!("{id} ended late: {}", word(&outcome.ending)),
         Transition::Observed { id, holds, .. } => {
             let holds = match holds {
                 Some(true) => "holds",
@@ -232,6 +233,7 @@ fn changed(transition: &Transition) -> String {
             format!("step `{at}` {}{branch}{by_hand}{error}", status.as_str())
         }
         Transition::Retried { at, .. } => format!("step `{at}` begins again"),
+        Transition::Dismissed { why } => format!("a statement came too late: {why}"),
         Transition::Paused => "paused".to_owned(),
         Transition::Resumed => "goes on".to_owned(),
         Transition::Stopping { then, reason } => format!("stopping, then {}: {reason}", tag(then)),

@@ -166,11 +166,12 @@ impl Cockpit {
             let mut driver = Driver::new(loaded.execution, rules, by.clone());
             let stated = loaded.pending.into_iter().chain([Stated { hash, by, statement }]);
             for stated in stated {
+                let hash = stated.hash.clone();
                 let effects = match driver.handle(now, Input::Statement(stated)) {
                     Ok(effects) => effects,
                     Err(refusal) => {
                         tracing::debug!(%refusal, "a statement came too late");
-                        continue;
+                        driver.dismiss(now, hash, &refusal)?
                     }
                 };
                 self.append_effects(id, &driver, effects, now)?;

@@ -10,7 +10,6 @@ use belay_engine::ids::EventHash;
 use belay_runbook::act::{Act, Preparation};
 use belay_runbook::model::Step;
 use jiff::Timestamp;
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::Cockpit;
@@ -69,7 +68,7 @@ impl Cockpit {
             policy: Arc::clone(&prepared.policy),
             policy_digest: prepared.policy_digest.clone(),
             automations: prepared.automations.clone(),
-            history: Value::Array(Vec::new()),
+            history: Vec::new(),
             started_by: home::nobody_yet(),
             triggered_by: "plan".to_owned(),
             incident: None,

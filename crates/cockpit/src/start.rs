@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use belay_engine::event::{Draft, Event, Genesis};
+use belay_engine::event::{Draft, Event, Genesis, PastExecution};
 use belay_runbook::action::ActionCatalog as _;
 use belay_runbook::model::{Does, Runbook, Step, Undo};
 use jiff::Timestamp;
@@ -18,6 +18,9 @@ use crate::error::CockpitError;
 use crate::inputs;
 use crate::journal::{encode, hash_of};
 use crate::view;
+
+/// How many earlier executions `.History` holds.
+const HISTORY: usize = 10;
 
 /// What a person asks to start or to plan.
 #[derive(Debug, Clone, Default)]
@@ -161,16 +164,20 @@ impl Cockpit {
         .hint(format!("`belay plan {}` and `belay show {}` work; do these steps by hand", runbook.name, runbook.name)))
     }
 
-    fn history_of(&self, reference: &str) -> Result<Value, CockpitError> {
+    fn history_of(&self, reference: &str) -> Result<Vec<PastExecution>, CockpitError> {
         let filter = belay_store::ExecutionFilter {
             runbook: Some(reference.to_owned()),
-            limit: Some(20),
+            limit: Some(HISTORY),
             ..belay_store::ExecutionFilter::default()
         };
         let rows = self.store()?.executions(&filter)?;
         Ok(rows
             .into_iter()
-            .map(|row| json!({ "execution": row.id.to_string(), "status": row.status, "startedMs": row.started_ms }))
+            .map(|row| PastExecution {
+                execution: row.id.to_string(),
+                status: row.status,
+                started_at: Timestamp::from_millisecond(row.started_ms).unwrap_or(Timestamp::UNIX_EPOCH),
+            })
             .collect())
     }
 }

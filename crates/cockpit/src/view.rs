@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use crate::error::CockpitError;
 use crate::wire::{
-    ActView, ApprovalView, AttemptView, DriverRef, ExecutionSummary, ExecutionView, GivenView, NoteView, RunbookRef,
-    StepView, UndoView, Waiting, WaitingKind, WaitingOption,
+    ActView, ApprovalView, AttemptView, Conflict, DriverRef, ExecutionSummary, ExecutionView, GivenView, NoteView,
+    RunbookRef, StepView, UndoView, Waiting, WaitingKind, WaitingOption,
 };
 
 /// The whole of an execution.
@@ -25,8 +25,21 @@ pub(crate) fn execution(execution: &Execution, registry: &Registry, now: Timesta
     ExecutionView {
         summary: summary(execution, now),
         steps: forward.chain(rollback).map(|step| step_view(execution, step, registry)).collect(),
-        conflicts: Vec::new(),
+        conflicts: conflicts(execution),
     }
+}
+
+/// Steps with an outcome that contradicts what a person said.
+fn conflicts(execution: &Execution) -> Vec<Conflict> {
+    execution
+        .visits
+        .iter()
+        .filter(|(_, visits)| visits.iter().flat_map(|visit| &visit.acts).any(ActRecord::is_contested))
+        .map(|(step, visits)| Conflict {
+            step: step.to_string(),
+            attempts: visits.iter().flat_map(|visit| &visit.acts).map(|record| record.id.attempt).collect(),
+        })
+        .collect()
 }
 
 /// An execution without its steps.

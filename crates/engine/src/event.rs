@@ -79,7 +79,7 @@ pub struct Genesis {
     /// Files of the automations that the runbook uses, by name.
     pub automations: BTreeMap<String, Arc<str>>,
     /// Earlier executions of this runbook, newest first: `.History`.
-    pub history: Value,
+    pub history: Vec<PastExecution>,
     /// Who started it.
     pub started_by: Author,
     /// What started it: `manual`, `alert NAME`.
@@ -90,6 +90,18 @@ pub struct Genesis {
     pub ticket: Option<String>,
     /// When.
     pub at: Timestamp,
+}
+
+/// An earlier execution of the same runbook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PastExecution {
+    /// Hash of its genesis.
+    pub execution: String,
+    /// Where it stood.
+    pub status: String,
+    /// When it started.
+    pub started_at: Timestamp,
 }
 
 /// A person at a device.
@@ -368,6 +380,14 @@ pub enum Transition {
         /// Who, where a person settled it.
         by: Option<Author>,
     },
+    /// An outcome arrived after its act was given up as interrupted. It settles what nobody has settled; where it
+    /// contradicts what a person said, the step is contested.
+    OutcomeArrived {
+        /// Its identity.
+        id: InvocationId,
+        /// The outcome.
+        outcome: Box<Outcome>,
+    },
     /// The first, a changed or the last observation of a poll.
     Observed {
         /// The poll's identity.
@@ -407,6 +427,11 @@ pub enum Transition {
         at: VisitId,
         /// Who.
         by: Author,
+    },
+    /// The statement that this cites came too late to take effect, and never will.
+    Dismissed {
+        /// Why.
+        why: String,
     },
     /// Nothing new starts.
     Paused,
@@ -496,10 +521,12 @@ impl Transition {
             Self::ActEnded { .. } => "transition.act_ended",
             Self::ActInterrupted { .. } => "transition.act_interrupted",
             Self::ActSettled { .. } => "transition.act_settled",
+            Self::OutcomeArrived { .. } => "transition.outcome_arrived",
             Self::Observed { .. } => "transition.observed",
             Self::RetryScheduled { .. } => "transition.retry_scheduled",
             Self::StepEnded { .. } => "transition.step_ended",
             Self::Retried { .. } => "transition.retried",
+            Self::Dismissed { .. } => "transition.dismissed",
             Self::Paused => "transition.paused",
             Self::Resumed => "transition.resumed",
             Self::Stopping { .. } => "transition.stopping",

@@ -221,6 +221,8 @@ pub struct ActRecord {
     pub outcome: Option<Outcome>,
     /// Why the outcome is not known.
     pub interrupted: Option<String>,
+    /// The outcome that arrived after it was interrupted.
+    pub late: Option<Outcome>,
     /// How that was settled.
     pub settled: Option<Settlement>,
     /// Who settled it, where a person did.
@@ -230,10 +232,27 @@ pub struct ActRecord {
 impl ActRecord {
     /// Whether the act may have happened: everything with an intent that is not proven never started.
     pub fn may_have_happened(&self) -> bool {
+        // What was seen to happen counts, whatever a person said before.
+        if let Some(late) = &self.late {
+            return late.ending != Ending::NotStarted;
+        }
         if matches!(self.settled, Some(Settlement::NotDone)) {
             return false;
         }
         self.outcome.as_ref().is_none_or(|outcome| outcome.ending != Ending::NotStarted)
+    }
+
+    /// Whether an outcome that arrived late contradicts how a person settled it.
+    pub fn is_contested(&self) -> bool {
+        let (Some(late), Some(_)) = (&self.late, &self.settled_by) else { return false };
+        let succeeded = late.ending == Ending::Succeeded;
+        let started = late.ending != Ending::NotStarted;
+        match &self.settled {
+            Some(Settlement::Done(_)) => !succeeded,
+            Some(Settlement::NotDone) => started,
+            Some(Settlement::Failed) => succeeded,
+            Some(Settlement::Undo) | None => false,
+        }
     }
 
     /// Whether the same act may start again by itself: it is proven never started, or reading it again is harmless.
@@ -519,6 +538,9 @@ impl Visit {
 
     /// Where it stands, in the contract's words.
     pub fn status(&self) -> StepStatus {
+        if self.undo.is_none() && self.acts.iter().any(ActRecord::is_contested) {
+            return StepStatus::Contested;
+        }
         match (&self.stage, self.undo) {
             (_, Some(UndoResult::Undone)) => StepStatus::Undone,
             (_, Some(UndoResult::Failed)) => StepStatus::UndoFailed,

@@ -180,6 +180,14 @@ impl Execution {
                 }
             }
             Transition::ActSettled { id, settlement, by } => self.settle(at, id, settlement, by.as_ref()),
+            Transition::OutcomeArrived { id, outcome } => {
+                let visit = self.visit_mut(&id.at)?;
+                let record = visit.acts.iter_mut().find(|act| &act.id == id).ok_or("it has no intent")?;
+                ensure(record.interrupted.is_some(), "it was not interrupted")?;
+                ensure(record.late.is_none(), "its outcome has arrived")?;
+                record.late = Some((**outcome).clone());
+                Ok(())
+            }
             Transition::Observed { id, holds, outcome } => {
                 self.running(id)?;
                 let observation = Observation { at, holds: *holds, outcome: (**outcome).clone() };
@@ -213,6 +221,7 @@ impl Execution {
                 Ok(())
             }
             Transition::Retried { at: id, .. } => self.retry(id),
+            Transition::Dismissed { .. } => Ok(()),
             Transition::Paused => {
                 ensure(!self.is_finished() && !self.paused, "it is finished or paused")?;
                 self.paused = true;
@@ -653,6 +662,7 @@ impl ActRecord {
             ended_at: None,
             outcome: None,
             interrupted: None,
+            late: None,
             settled: None,
             settled_by: None,
         }

@@ -31,7 +31,7 @@ impl ScopeRoot {
         if let Some(service) = service {
             root.insert("Service".to_owned(), service);
         }
-        root.insert("History".to_owned(), genesis.history.clone());
+        root.insert("History".to_owned(), genesis.history.iter().map(|past| json!(past)).collect());
         root.insert("Vars".to_owned(), json!({}));
         root.insert("Steps".to_owned(), steps(execution));
         let mut root = Value::Object(root);

@@ -40,8 +40,20 @@ pub(crate) fn waiting() -> Vec<Figure> {
     let each = run("waiting");
     let recovery = run("recovery");
     vec![
-        Figure { name: "memory of each of 1 000 waiting executions", value: each, unit: "KB", limit: Some(20.0), detail: String::new() },
-        Figure { name: "recovery of 1 000 executions", value: recovery, unit: "s", limit: Some(1.0), detail: String::new() },
+        Figure {
+            name: "memory of each of 1 000 waiting executions",
+            value: each,
+            unit: "KB",
+            limit: Some(20.0),
+            detail: String::new(),
+        },
+        Figure {
+            name: "recovery of 1 000 executions",
+            value: recovery,
+            unit: "s",
+            limit: Some(1.0),
+            detail: String::new(),
+        },
     ]
 }
 

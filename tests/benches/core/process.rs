@@ -17,8 +17,20 @@ pub(crate) fn version() -> Vec<Figure> {
     let mut numbers = text.split_whitespace().filter_map(|number| number.parse::<f64>().ok());
     let (cpu, peak) = (numbers.next().unwrap(), numbers.next().unwrap());
     vec![
-        Figure { name: "belay --version, CPU time, median of 20", value: cpu, unit: "ms", limit: Some(5.0), detail: String::new() },
-        Figure { name: "belay --version, peak memory", value: peak, unit: "MB", limit: Some(15.0), detail: String::new() },
+        Figure {
+            name: "belay --version, CPU time, median of 20",
+            value: cpu,
+            unit: "ms",
+            limit: Some(5.0),
+            detail: String::new(),
+        },
+        Figure {
+            name: "belay --version, peak memory",
+            value: peak,
+            unit: "MB",
+            limit: Some(15.0),
+            detail: String::new(),
+        },
     ]
 }
 
@@ -44,7 +56,13 @@ pub(crate) fn twenty_steps() -> Vec<Figure> {
         true => "Chaos Toolkit is not installed beside it; `make bench` tries to".to_owned(),
         false => format!("Chaos Toolkit, interleaved, same machine: median {:.3} s", median(&mut theirs)),
     };
-    vec![Figure { name: "twenty steps as a whole process, median of 15", value: median(&mut ours), unit: "s", limit: Some(0.34), detail }]
+    vec![Figure {
+        name: "twenty steps as a whole process, median of 15",
+        value: median(&mut ours),
+        unit: "s",
+        limit: Some(0.34),
+        detail,
+    }]
 }
 
 fn time(command: &mut Command) -> f64 {

@@ -72,5 +72,11 @@ pub(crate) fn durable_step() -> Vec<Figure> {
         median(&mut steps) * 1e6,
         median(&mut floors) * 1e6
     );
-    vec![Figure { name: "durable /bin/true step ÷ floor, median", value: median(&mut ratios), unit: "×", limit: Some(1.75), detail }]
+    vec![Figure {
+        name: "durable /bin/true step ÷ floor, median",
+        value: median(&mut ratios),
+        unit: "×",
+        limit: Some(1.75),
+        detail,
+    }]
 }

@@ -22,21 +22,21 @@ use crate::view;
 use crate::wire::DriveEvent;
 
 impl Loop {
-    /// Reads the state before acts.
+    /// Reads the state before acts, in a task of its own.
     pub(super) fn prepare(&mut self, ticket: u64, acts: Vec<Act>) {
         let surroundings = self.surroundings("prepare".to_owned(), CancellationToken::new());
         let registry = Arc::clone(self.cockpit.registry());
         let inbox = self.inbox.clone();
         self.tasks.spawn(async move {
-            let mut results = Vec::with_capacity(acts.len());
-            for act in &acts {
-                results.push(match registry.get(&act.action) {
-                    Some(action) => action.prepare(act, &surroundings).await.map_err(|error| chain(&error)),
-                    None => Err(format!("there is no action `{}`", act.action)),
-                });
-            }
-            answer(&inbox, Answer::Input(Input::Prepared { ticket, results })).await;
+            let results = prepare_all(&registry, &acts, &surroundings).await;
+            answer(&inbox, Answer::Input(Box::new(Input::Prepared { ticket, results }))).await;
         });
+    }
+
+    /// Prepares acts that read nothing from the world, right here.
+    pub(super) async fn prepare_now(&self, acts: &[Act]) -> Vec<Result<Preparation, String>> {
+        let surroundings = self.surroundings("prepare".to_owned(), CancellationToken::new());
+        prepare_all(self.cockpit.registry(), acts, &surroundings).await
     }
 
     /// Performs an act, or takes one back.
@@ -73,7 +73,7 @@ impl Loop {
             // The output is kept before the outcome is told, so that nobody sees an end without what led to it.
             drop(surroundings);
             keeper.finish().await;
-            answer(&inbox, Answer::Input(Input::Ended { id: invocation.id, outcome })).await;
+            answer(&inbox, Answer::Input(Box::new(Input::Ended { id: invocation.id, outcome }))).await;
         });
     }
 
@@ -87,7 +87,7 @@ impl Loop {
                 Some(action) => action.probe(&act, &preparation, &surroundings).await.unwrap_or(ProbeAnswer::Unknown),
                 None => ProbeAnswer::Unknown,
             };
-            answer(&inbox, Answer::Input(Input::Probed { id, answer: probed })).await;
+            answer(&inbox, Answer::Input(Box::new(Input::Probed { id, answer: probed }))).await;
         });
     }
 
@@ -103,7 +103,7 @@ impl Loop {
                 }
                 None => Err(format!("there is no action `{}`", act.action)),
             };
-            answer(&inbox, Answer::Input(Input::Compared { item, state })).await;
+            answer(&inbox, Answer::Input(Box::new(Input::Compared { item, state }))).await;
         });
     }
 
@@ -132,6 +132,21 @@ impl Loop {
             host: None,
         }
     }
+}
+
+async fn prepare_all(
+    registry: &belay_actions::registry::Registry,
+    acts: &[Act],
+    surroundings: &Surroundings,
+) -> Vec<Result<Preparation, String>> {
+    let mut results = Vec::with_capacity(acts.len());
+    for act in acts {
+        results.push(match registry.get(&act.action) {
+            Some(action) => action.prepare(act, surroundings).await.map_err(|error| chain(&error)),
+            None => Err(format!("there is no action `{}`", act.action)),
+        });
+    }
+    results
 }
 
 async fn perform(
@@ -174,7 +189,7 @@ impl ScriptHost for Host {
         let act = action_for(function, &arguments).map(|(action, parameters)| Act { action, parameters });
         let input = Input::HostCall { id: self.id.clone(), index, function: function.to_owned(), act };
         let (reply, replied) = oneshot::channel();
-        answer(&self.inbox, Answer::HostCall { input, reply }).await;
+        answer(&self.inbox, Answer::HostCall { input: Box::new(input), reply }).await;
         match replied.await {
             Ok(HostAnswer::Value { value, at }) => ScriptAnswer::Value { value, at: at.as_millisecond() },
             Ok(HostAnswer::Error { message, at }) => ScriptAnswer::Error { message, at: at.as_millisecond() },

@@ -9,11 +9,11 @@ mod output;
 mod recovery;
 pub(crate) mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::sync::Arc;
 
-use belay_engine::driver::{Driver, Effect, HostAnswer, Input, Refusal, Rules, Stated};
+use belay_engine::driver::{Driver, Effect, HostAnswer, Input, Refusal, Rules, Stated, reads_live_state};
 use belay_engine::event::{Draft, Event, Transition};
 use belay_engine::ids::{EventHash, InvocationId};
 use belay_trust::{ExecutionId, SignedEnvelope};
@@ -91,21 +91,21 @@ impl Voice {
     pub async fn say(&self, saying: Saying) -> Result<(), CockpitError> {
         let (answer, answered) = oneshot::channel();
         let gone = || CockpitError::user("the execution is no longer driven here").hint("`belay resume EXEC` goes on");
-        self.control.send(Control::Say { saying, answer }).await.map_err(|_| gone())?;
+        self.control.send(Control::Say { saying: Box::new(saying), answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
 
 enum Control {
-    Say { saying: Saying, answer: oneshot::Sender<Result<(), CockpitError>> },
+    Say { saying: Box<Saying>, answer: oneshot::Sender<Result<(), CockpitError>> },
     Cancel,
     Leave,
 }
 
 /// What comes back from the world.
 enum Answer {
-    Input(Input),
-    HostCall { input: Input, reply: oneshot::Sender<HostAnswer> },
+    Input(Box<Input>),
+    HostCall { input: Box<Input>, reply: oneshot::Sender<HostAnswer> },
     Notice(String),
     Output { step: String, stream: &'static str, text: String },
 }
@@ -201,7 +201,7 @@ impl Loop {
                 biased;
                 message = control.recv() => match message {
                     Some(Control::Say { saying, answer }) => {
-                        let said = self.say(saying).await;
+                        let said = self.say(*saying).await;
                         let refused = match said {
                             Ok(()) => Ok(()),
                             Err(Said::Refused(error)) => Err(error),
@@ -244,14 +244,14 @@ impl Loop {
     async fn take(&mut self, answer: Answer) -> Result<(), CockpitError> {
         match answer {
             Answer::Input(input) => {
-                if let Input::Ended { id, .. } = &input {
+                if let Input::Ended { id, .. } = &*input {
                     self.running.retain(|(running, _)| running != id);
                 }
-                self.handle(input).await
+                self.handle(*input).await
             }
             Answer::HostCall { input, reply } => {
                 self.host_reply = Some(reply);
-                self.handle(input).await
+                self.handle(*input).await
             }
             Answer::Notice(text) => {
                 self.tell(DriveEvent::Notice { text }).await;
@@ -275,37 +275,73 @@ impl Loop {
         self.perform(effects).await
     }
 
+    /// Performs effects in their order. Events are gathered and made durable in one commit before the first effect that
+    /// touches the world, so that a step whose preparation reads nothing costs a single one.
     async fn perform(&mut self, effects: Vec<Effect>) -> Result<(), CockpitError> {
-        let changed = effects.iter().any(|effect| matches!(effect, Effect::Append(_)));
-        for effect in effects {
+        let mut queue = VecDeque::from(effects);
+        let mut drafts = Vec::new();
+        while let Some(effect) = queue.pop_front() {
             match effect {
-                Effect::Append(drafts) => self.append(drafts).await?,
-                Effect::Prepare { ticket, acts } => self.prepare(ticket, acts),
-                Effect::Invoke(invocation) => self.invoke(*invocation).await,
-                Effect::Probe { id, act, preparation } => self.probe(id, act, *preparation),
-                Effect::CompareUndo { item, act, record, after } => self.compare(item, act, record, after),
-                Effect::Cancel(id) => {
-                    for (_, cancel) in self.running.iter().filter(|(running, _)| *running == id) {
-                        cancel.cancel();
+                Effect::Append(more) => drafts.extend(more),
+                Effect::Prepare { ticket, acts } if acts.iter().all(|act| !reads_live_state(&act.action)) => {
+                    let results = self.prepare_now(&acts).await;
+                    match self.driver.handle(Timestamp::now(), Input::Prepared { ticket, results }) {
+                        Ok(more) => queue.extend(more),
+                        Err(Refusal::Stale) => {}
+                        Err(refusal) => return Err(refusal.into()),
                     }
                 }
-                Effect::AnswerHost { answer, .. } => {
-                    if let Some(reply) = self.host_reply.take()
-                        && reply.send(answer).is_err()
-                    {
-                        tracing::debug!("the script ended before its call was answered");
-                    }
-                }
-                Effect::Wake(at) => self.wake = Some(self.wake.map_or(at, |wake| wake.min(at))),
-                Effect::Escalate { at, reason } => {
-                    self.tell(DriveEvent::Escalated { step: at.to_string(), reason }).await;
+                effect @ (Effect::Prepare { .. }
+                | Effect::Invoke(_)
+                | Effect::Probe { .. }
+                | Effect::CompareUndo { .. }
+                | Effect::Cancel(_)
+                | Effect::AnswerHost { .. }
+                | Effect::Wake(_)
+                | Effect::Escalate { .. }) => {
+                    self.flush(&mut drafts).await?;
+                    self.perform_one(effect).await;
                 }
             }
         }
-        if changed {
-            self.tell_state().await;
+        self.flush(&mut drafts).await
+    }
+
+    /// Makes what was gathered durable, then tells it.
+    async fn flush(&mut self, drafts: &mut Vec<Draft>) -> Result<(), CockpitError> {
+        if drafts.is_empty() {
+            return Ok(());
         }
+        self.append(std::mem::take(drafts)).await?;
+        self.tell_state().await;
         Ok(())
+    }
+
+    async fn perform_one(&mut self, effect: Effect) {
+        match effect {
+            // Gathered by the caller.
+            Effect::Append(_) => {}
+            Effect::Prepare { ticket, acts } => self.prepare(ticket, acts),
+            Effect::Invoke(invocation) => self.invoke(*invocation).await,
+            Effect::Probe { id, act, preparation } => self.probe(id, act, *preparation),
+            Effect::CompareUndo { item, act, record, after } => self.compare(item, act, record, after),
+            Effect::Cancel(id) => {
+                for (_, cancel) in self.running.iter().filter(|(running, _)| *running == id) {
+                    cancel.cancel();
+                }
+            }
+            Effect::AnswerHost { answer, .. } => {
+                if let Some(reply) = self.host_reply.take()
+                    && reply.send(answer).is_err()
+                {
+                    tracing::debug!("the script ended before its call was answered");
+                }
+            }
+            Effect::Wake(at) => self.wake = Some(self.wake.map_or(at, |wake| wake.min(at))),
+            Effect::Escalate { at, reason } => {
+                self.tell(DriveEvent::Escalated { step: at.to_string(), reason }).await;
+            }
+        }
     }
 
     /// Whether nothing goes on without a person.
@@ -342,7 +378,12 @@ impl Loop {
     /// Lets go of a helper's records once the outcome is durable.
     fn acknowledge(&self, draft: &Draft) {
         let Event::Transition { transition, .. } = &draft.event else { return };
-        let (Transition::ActEnded { id, .. } | Transition::ActInterrupted { id, .. }) = transition else { return };
+        let (Transition::ActEnded { id, .. }
+        | Transition::ActInterrupted { id, .. }
+        | Transition::OutcomeArrived { id, .. }) = transition
+        else {
+            return;
+        };
         if let Err(error) = self.cockpit.helpers().acknowledge(&self.invocation(id)) {
             tracing::warn!(error = chain(&error), "a record of a command that has ended stays behind");
         }
@@ -376,12 +417,14 @@ impl Loop {
 
     /// Gives a durable statement to the engine; one that no longer fits stays in the log without effect.
     async fn hear(&mut self, stated: Stated) -> Result<(), CockpitError> {
+        let hash = stated.hash.clone();
         match self.driver.handle(Timestamp::now(), Input::Statement(stated)) {
             Ok(effects) => self.perform(effects).await,
             Err(Refusal::Illegal(illegal)) => Err(Refusal::Illegal(illegal).into()),
             Err(refusal) => {
                 tracing::debug!(%refusal, "a statement came too late");
-                Ok(())
+                let effects = self.driver.dismiss(Timestamp::now(), hash, &refusal)?;
+                self.perform(effects).await
             }
         }
     }

@@ -22,13 +22,24 @@ impl Loop {
     ///
     /// An invocation without an outcome after this is an interrupted one.
     pub(super) async fn adopt_survivors(&mut self) -> Result<(), CockpitError> {
-        let Some(id) = self.unwatched() else { return Ok(()) };
-        let invocation = self.invocation(&id);
-        if let Some(run) = self.cockpit.helpers().run_directory() {
-            self.wait_for_group(&run, &id, &invocation).await?;
+        if let Some(id) = self.unwatched() {
+            let invocation = self.invocation(&id);
+            if let Some(run) = self.cockpit.helpers().run_directory() {
+                self.wait_for_group(&run, &id, &invocation).await?;
+            }
+            self.adopt(id).await?;
         }
+        // A helper may have finished after its act was given up as interrupted.
+        for id in self.interrupted() {
+            self.adopt(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes over the outcome that a helper left for an invocation, where it left one.
+    async fn adopt(&mut self, id: InvocationId) -> Result<(), CockpitError> {
         let Some(spool) = self.cockpit.helpers().spool_directory() else { return Ok(()) };
-        match spool::adopt(&spool, &invocation) {
+        match spool::adopt(&spool, &self.invocation(&id)) {
             Ok(Some(outcome)) => {
                 let text = format!("step `{}` went on while belay was away; its outcome is taken over", id.at);
                 self.tell(DriveEvent::Notice { text }).await;
@@ -40,6 +51,16 @@ impl Loop {
                 Ok(())
             }
         }
+    }
+
+    /// Invocations that were given up and whose outcome never arrived.
+    fn interrupted(&self) -> Vec<InvocationId> {
+        let visits = self.driver.execution().visits.values().flatten();
+        visits
+            .flat_map(|visit| &visit.acts)
+            .filter(|record| record.interrupted.is_some() && record.late.is_none())
+            .map(|record| record.id.clone())
+            .collect()
     }
 
     /// The invocation that the log says is running, which nobody of this process watches.

@@ -214,8 +214,7 @@ impl Driver {
     pub(super) fn ended(&mut self, now: Timestamp, id: &InvocationId, outcome: Outcome) -> Result<(), Refusal> {
         let Some(record) = self.execution.act(id) else { return Err(Refusal::Stale) };
         if record.outcome.is_some() || record.interrupted.is_some() {
-            // An outcome that arrives after its act was given up changes nothing by itself.
-            return Err(Refusal::Stale);
+            return self.late_outcome(now, id, outcome);
         }
         match id.act {
             ActIndex::Undo(_) => return Ok(self.undo_ended(now, id, outcome)?),
@@ -254,6 +253,29 @@ impl Driver {
             self.lost = Some(id.clone());
         }
         Ok(self.settle_outcome(now, &record, outcome)?)
+    }
+
+    /// An outcome that arrives after its act was given up: a fact. It settles what nobody has settled yet.
+    fn late_outcome(&mut self, now: Timestamp, id: &InvocationId, outcome: Outcome) -> Result<(), Refusal> {
+        let Some(record) = self.execution.act(id) else { return Err(Refusal::Stale) };
+        let settlement = match outcome.ending {
+            Ending::Succeeded => Settlement::Done(Box::new(outcome.clone())),
+            Ending::Failed => Settlement::Failed,
+            Ending::NotStarted => Settlement::NotDone,
+            Ending::TimedOut | Ending::Cancelled | Ending::Lost | Ending::Suspended => return Err(Refusal::Stale),
+        };
+        if record.interrupted.is_none() || record.late.is_some() {
+            return Err(Refusal::Stale);
+        }
+        let open = record.settled.is_none() && !matches!(id.act, ActIndex::Undo(_));
+        self.record(now, Transition::OutcomeArrived { id: id.clone(), outcome: Box::new(outcome) })?;
+        if open {
+            if self.busy == Some(Busy::Probing(id.clone())) {
+                self.busy = None;
+            }
+            self.record(now, Transition::ActSettled { id: id.clone(), settlement, by: None })?;
+        }
+        Ok(())
     }
 
     /// Records an outcome as what it is: an end, or an interruption that a person or a probe has to settle.

@@ -341,6 +341,14 @@ impl Driver {
         Ok(self.turn())
     }
 
+    /// Puts on record that a durable statement came too late, so that no restart gives it effect after all.
+    pub fn dismiss(&mut self, now: Timestamp, statement: EventHash, why: &Refusal) -> Result<Vec<Effect>, Refusal> {
+        if !self.execution.cited.contains(&statement) {
+            self.record_citing(now, Transition::Dismissed { why: why.to_string() }, vec![statement])?;
+        }
+        Ok(self.turn())
+    }
+
     fn turn(&mut self) -> Vec<Effect> {
         let mut effects = Vec::with_capacity(self.effects.len() + 1);
         if !self.drafts.is_empty() {

@@ -16,6 +16,7 @@ mod approval;
 mod digest;
 mod failing;
 mod interrupting;
+mod late;
 mod polling;
 mod properties;
 mod rollback;

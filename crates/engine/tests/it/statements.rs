@@ -51,7 +51,6 @@ fn outcomes_and_answers_that_belong_to_nothing_are_stale() {
     let Stage::Interrupted(id) = run.execution().current_visit().unwrap().stage.clone() else { panic!("interrupted") };
     let state = debug(&run);
     for input in [
-        Input::Ended { id: id.clone(), outcome: Outcome::bare(Ending::Succeeded) },
         Input::Ended {
             id: belay_engine::ids::InvocationId { attempt: 9, ..id.clone() },
             outcome: Outcome::bare(Ending::Succeeded),

@@ -349,7 +349,7 @@ fn genesis(setting: &Setting) -> Genesis {
         policy: "".into(),
         policy_digest: setting.policy.digest(),
         automations: std::collections::BTreeMap::new(),
-        history: json!([]),
+        history: Vec::new(),
         started_by: me(),
         triggered_by: "manual".to_owned(),
         incident: None,
