@@ -27,6 +27,8 @@ pub struct Narrator {
     status: String,
     /// Acts whose start was told and whose end was not.
     running: Option<String>,
+    /// The line that told of the running act.
+    told: String,
     /// Steps whose heading was printed, by name and number of visits as far as attempts tell them apart.
     shown_plans: BTreeSet<String>,
     pane: OutputPane,
@@ -42,6 +44,7 @@ impl Narrator {
             steps: view.steps.iter().filter(|step| is_ended(&step.status)).cloned().collect(),
             status: view.summary.status.clone(),
             running: None,
+            told: String::new(),
             shown_plans: BTreeSet::new(),
             pane: OutputPane::default(),
         }
@@ -194,9 +197,15 @@ impl Narrator {
 
     fn started(&mut self, step: &str, act: &ActView) -> String {
         let mut out = self.end_output();
+        let line = act_line(act, self.style);
+        // A verification asks again and again until it holds; it is told once.
+        if self.running.as_deref() == Some(step) && self.told == line {
+            return out;
+        }
         self.running = Some(step.to_owned());
+        self.told.clone_from(&line);
         let lead = format!("  {} now ", self.style.care("▶"));
-        out.push_str(&text::hang(&lead, "        ", &act_line(act, self.style), self.style.columns));
+        out.push_str(&text::hang(&lead, "        ", &line, self.style.columns));
         out
     }
 

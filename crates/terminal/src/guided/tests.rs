@@ -124,6 +124,25 @@ fn the_first_interrupt_cancels_and_the_second_leaves() {
 }
 
 #[test]
+fn a_poll_is_told_once() {
+    let mut guide = Guide::new(&view(""), None, STYLE());
+    let act = |description: &str| ActView {
+        action: "http.healthcheck".to_owned(),
+        description: description.to_owned(),
+        parameters: json!({}),
+        effect: "read".to_owned(),
+        target: String::new(),
+    };
+    let mut round = |description| {
+        let started = DriveEvent::Started { step: "check".to_owned(), act: act(description) };
+        printed(&guide.handle(Happening::Event(started)))
+    };
+    assert!(round("check one").contains("check one"));
+    assert_eq!(round("check one"), "", "another round of the same is not told");
+    assert!(round("check two").contains("check two"), "another act is");
+}
+
+#[test]
 fn the_end_of_the_input_leaves_safely() {
     let mut guide = Guide::new(&view(""), None, STYLE());
     guide.handle(event(waiting(WaitingKind::Manual, &[])));
