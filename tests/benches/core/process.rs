@@ -52,9 +52,10 @@ pub(crate) fn twenty_steps() -> Vec<Figure> {
             theirs.push(time(&mut command));
         }
     }
-    let detail = match theirs.is_empty() {
-        true => "Chaos Toolkit is not installed beside it; `make bench` tries to".to_owned(),
-        false => format!("Chaos Toolkit, interleaved, same machine: median {:.3} s", median(&mut theirs)),
+    let detail = if theirs.is_empty() {
+        "Chaos Toolkit is not installed beside it; `make bench` tries to".to_owned()
+    } else {
+        format!("Chaos Toolkit, interleaved, same machine: median {:.3} s", median(&mut theirs))
     };
     vec![Figure {
         name: "twenty steps as a whole process, median of 15",
