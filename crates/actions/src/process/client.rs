@@ -171,11 +171,12 @@ impl Helpers {
     /// Removes what is left on disk about an invocation, once its outcome stands in the journal.
     pub fn acknowledge(&self, invocation: &str) -> Result<(), AcknowledgeError> {
         crate::crash::point("acknowledge-before");
-        if let Some(directory) = self.run_directory() {
-            survivors::forget(&directory, invocation)?;
-        }
+        // The record goes last: as long as it is there, the next start finds what was not removed.
         if let Some(directory) = self.spool_directory() {
             spool::acknowledge(&directory, invocation)?;
+        }
+        if let Some(directory) = self.run_directory() {
+            survivors::forget(&directory, invocation)?;
         }
         crate::crash::point("acknowledge-after");
         Ok(())

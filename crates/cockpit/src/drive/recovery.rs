@@ -33,6 +33,7 @@ impl Loop {
         for id in self.interrupted() {
             self.adopt(id).await?;
         }
+        self.let_go_of_ended();
         Ok(())
     }
 
@@ -61,6 +62,35 @@ impl Loop {
             .filter(|record| record.interrupted.is_some() && record.late.is_none())
             .map(|record| record.id.clone())
             .collect()
+    }
+
+    /// Lets go of records whose outcome was durable when belay ended, and which it had no time to remove.
+    fn let_go_of_ended(&self) {
+        let Some(run) = self.cockpit.helpers().run_directory() else { return };
+        let known = match survivors::find(&run) {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "records of running commands cannot be read");
+                return;
+            }
+        };
+        let ours = format!("{}/", self.hex);
+        for (survivor, liveness) in known {
+            let Some(id) = survivor.invocation.strip_prefix(&ours) else { continue };
+            let mut acts = self.driver.execution().visits.values().flatten().flat_map(|visit| &visit.acts);
+            let Some(record) = acts.find(|record| record.id.to_string() == id) else { continue };
+            if liveness != Liveness::Gone {
+                continue;
+            }
+            if record.outcome.is_some() || record.late.is_some() {
+                if let Err(error) = self.cockpit.helpers().acknowledge(&survivor.invocation) {
+                    tracing::warn!(error = chain(&error), "a record of a command that has ended stays behind");
+                }
+            } else if record.interrupted.is_some() {
+                // Its outcome may still come to the spool.
+                forget(&run, &survivor.invocation);
+            }
+        }
     }
 
     /// The invocation that the log says is running, which nobody of this process watches.
