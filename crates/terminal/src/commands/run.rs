@@ -75,7 +75,12 @@ fn drive(desk: &Desk, execution: &str) -> Result<Exit, Failure> {
     let view = desk.cockpit.status(execution)?;
     // A failed one can be opened again by whoever sits here; any other end is final.
     if view.summary.finished_at.is_some() && !(desk.settings.input && view.summary.status == "failed") {
-        desk.show(&view, || status::status(&view, style))?;
+        // One document a line, as from a drive.
+        if desk.settings.json {
+            page::json_line(&view)?;
+        } else {
+            page::print(&status::status(&view, style))?;
+        }
         return Ok(exit_of(&view));
     }
     let view = wait(async {
