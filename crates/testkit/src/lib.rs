@@ -1,3 +1,4 @@
-//! Test support: the demo shop. Development only; nothing that ships depends on it.
+//! Test support: the demo shop and a world of objects. Development only; nothing that ships depends on it.
 
 pub mod shop;
+pub mod world;
