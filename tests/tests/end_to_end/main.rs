@@ -1,0 +1,21 @@
+//! The real `belay` binary against a real world: what holds when it is killed, starved, lied to and asked wrongly.
+//!
+//! The names of tests carry the ids of the invariants that they check.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a failed test panics, and what it skipped is told"
+)]
+
+mod broken_disk;
+mod command_line;
+mod hostile_values;
+mod kill_points;
+mod random_kills;
+mod support;
+mod survival;
+mod two_processes;

@@ -1,0 +1,8 @@
+//! What every test needs: a desk with a home and a world, a person who answers truthfully, and the invariants.
+
+pub mod desk;
+pub mod journal;
+pub mod journey;
+pub mod person;
+pub mod runbooks;
+pub mod server;
