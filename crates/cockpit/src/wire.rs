@@ -390,7 +390,7 @@ pub enum DriveEvent {
         /// The step.
         step: String,
         /// The act.
-        act: ActView,
+        act: Box<ActView>,
     },
     /// Output of the running act, redacted.
     Output {

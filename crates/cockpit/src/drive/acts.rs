@@ -51,7 +51,7 @@ impl Loop {
             &target,
             &registry,
         );
-        self.tell(DriveEvent::Started { step: step.clone(), act }).await;
+        self.tell(DriveEvent::Started { step: step.clone(), act: Box::new(act) }).await;
         let cancel = CancellationToken::new();
         self.running.push((invocation.id.clone(), cancel.clone()));
         let text = self.invocation(&invocation.id);

@@ -173,17 +173,19 @@ pub(crate) fn start(cockpit: &Arc<Cockpit>, hex: &str, lock: File) -> Result<Dri
 }
 
 impl Loop {
+    /// The loop of the drive. What it calls is boxed, so that a drive that waits, of which there may be a thousand, holds
+    /// no room for what it is not doing.
     async fn run(
         &mut self,
         pending: Vec<Stated>,
         mut control: mpsc::Receiver<Control>,
         mut answers: mpsc::Receiver<Answer>,
     ) -> Result<(), CockpitError> {
-        self.adopt_survivors().await?;
+        Box::pin(self.adopt_survivors()).await?;
         for stated in pending {
-            self.hear(stated).await?;
+            Box::pin(self.hear(stated)).await?;
         }
-        self.handle(Input::Drive).await?;
+        Box::pin(self.handle(Input::Drive)).await?;
         // A front end that comes to something that waits already has to see it, too.
         self.tell_state().await;
         loop {
@@ -201,7 +203,7 @@ impl Loop {
                 biased;
                 message = control.recv() => match message {
                     Some(Control::Say { saying, answer }) => {
-                        let said = self.say(*saying).await;
+                        let said = Box::pin(self.say(*saying)).await;
                         let refused = match said {
                             Ok(()) => Ok(()),
                             Err(Said::Refused(error)) => Err(error),
@@ -216,22 +218,22 @@ impl Loop {
                             tracing::debug!("nobody waited for the answer");
                         }
                     }
-                    Some(Control::Cancel) => self.handle(Input::Cancel).await?,
+                    Some(Control::Cancel) => Box::pin(self.handle(Input::Cancel)).await?,
                     Some(Control::Leave) | None => {
-                        self.leave(&mut answers).await?;
+                        Box::pin(self.leave(&mut answers)).await?;
                         return Ok(());
                     }
                 },
                 answer = answers.recv() => {
                     if let Some(answer) = answer {
-                        self.take(answer).await?;
+                        Box::pin(self.take(answer)).await?;
                     }
                 }
                 () = sleep_until(wake) => {
                     self.wake = None;
-                    self.handle(Input::Drive).await?;
+                    Box::pin(self.handle(Input::Drive)).await?;
                 }
-                () = self.watched.poke.notified() => self.look_around().await?,
+                () = self.watched.poke.notified() => Box::pin(self.look_around()).await?,
                 Some(ended) = self.tasks.join_next() => {
                     if let Err(error) = ended && error.is_panic() {
                         return Err(CockpitError::bug(format!("an act's task ended by itself: {error}")));

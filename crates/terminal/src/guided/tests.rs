@@ -117,7 +117,7 @@ fn the_first_interrupt_cancels_and_the_second_leaves() {
         effect: "mutate".to_owned(),
         target: String::new(),
     };
-    guide.handle(Happening::Event(DriveEvent::Started { step: "restart".to_owned(), act }));
+    guide.handle(Happening::Event(DriveEvent::Started { step: "restart".to_owned(), act: Box::new(act) }));
     assert!(guide.handle(Happening::Interrupt).contains(&Deed::Cancel));
     let deeds = guide.handle(Happening::Interrupt);
     assert!(deeds.contains(&Deed::Leave) && printed(&deeds).contains("belay resume 69fc2ca0eb"), "{deeds:?}");
@@ -134,7 +134,7 @@ fn a_poll_is_told_once() {
         target: String::new(),
     };
     let mut round = |description| {
-        let started = DriveEvent::Started { step: "check".to_owned(), act: act(description) };
+        let started = DriveEvent::Started { step: "check".to_owned(), act: Box::new(act(description)) };
         printed(&guide.handle(Happening::Event(started)))
     };
     assert!(round("check one").contains("check one"));
