@@ -83,8 +83,8 @@ docs: setup ## Builds the API documentation; a broken link fails
 	@RUSTDOCFLAGS='-D warnings' cargo doc --workspace --locked --no-deps
 	@printf 'documentation: %s/doc/belay_runbook/index.html\n' '$(CARGO_TARGET_DIR)'
 
-soak: setup tools ## Kills Belay a thousand times at random and checks that nothing is lost or done twice
-	@BELAY_SOAK_KILLS=$${BELAY_SOAK_KILLS:-1000} cargo nextest run $(SELECTION) --profile soak -E 'test(/random_kills/)'
+soak: setup tools ## Kills Belay a thousand times at random, and at every passing of every crash point
+	@BELAY_SOAK_KILLS=$${BELAY_SOAK_KILLS:-1000} cargo nextest run $(SELECTION) --profile soak -E 'test(/random_kills|kill_points/)'
 
 clean: ## Removes what builds and tests left behind
 	@cargo clean
