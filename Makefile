@@ -41,7 +41,7 @@ build: setup
 run: build ## Builds Belay and opens it (prints its help where there is no terminal)
 	@'$(BELAY)'
 
-run-terminal: build ## Builds Belay and opens the full-screen cockpit in this terminal
+run-terminal: build ## Builds Belay and opens it in this terminal
 	@'$(BELAY)'
 
 test: setup tools fmt-check typos deny clippy doctest nextest drift ## Runs every check and every test, as CI does

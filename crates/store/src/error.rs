@@ -181,7 +181,7 @@ impl StoreError {
                 Some("run `belay doctor`, and restore the database from a backup or from another device")
             }
             Self::File { .. } => Some("check that the directory exists and can be written"),
-            Self::UnknownExecution(_) => Some("list the executions with `belay history`"),
+            Self::UnknownExecution(_) => Some("list the executions with `belay executions`"),
             Self::Sql { .. } | Self::Envelope(_) | Self::NoGenesis | Self::OutOfRange { .. } | Self::Closed => None,
         }
     }
