@@ -87,9 +87,10 @@ pub(crate) fn check_file(connection: &Connection) -> Result<(), StoreError> {
     let pragma = |name: &str| -> Result<i64, StoreError> {
         connection.pragma_query_value(None, name, |row| row.get(0)).doing(read)
     };
+    // Tables first: another process that creates the file marks it as ours before it makes any.
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).doing(read)?;
     let application = pragma("application_id")?;
     let version = pragma("user_version")?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).doing(read)?;
     if application != APPLICATION_ID && (tables > 0 || application != 0) {
         return Err(StoreError::NotADatabase);
     }

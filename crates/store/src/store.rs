@@ -5,7 +5,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use belay_trust::{DeviceId, DeviceKey, ExecutionId, SessionId, SignedEnvelope};
 use rusqlite::Connection;
@@ -57,6 +57,9 @@ impl Default for Options {
 
 /// The events of an append on its way to the disk.
 pub type Appending = Pin<Box<dyn Future<Output = Result<Vec<SignedEnvelope>, StoreError>> + Send>>;
+
+/// How long opening waits before it tries a lock again.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A store that is open for writing. Clones share one writer thread, which ends with the last of them.
 ///
@@ -117,8 +120,7 @@ impl Store {
         prepare_file(path)?;
         let vfs = options.vfs.as_deref();
         let mut durable = connect(path, vfs, Use::Durable, options.busy)?;
-        check_file(&durable)?;
-        migrate(&mut durable)?;
+        make_ready(&mut durable, options.busy)?;
         let device = key.device();
         let transaction =
             durable.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).doing("begin a transaction")?;
@@ -182,6 +184,20 @@ impl Store {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.inner.writer.call(Durability::Relaxed, move |connection, _| work(connection))
+    }
+}
+
+/// Checks the file and brings it to the latest schema.
+///
+/// SQLite does not wait for a lock when it turns on the write-ahead log or when a read becomes a write, so processes
+/// that create one file together may find it locked in spite of the busy time-out; both steps can be repeated.
+fn make_ready(connection: &mut Connection, patience: Duration) -> Result<(), StoreError> {
+    let began = Instant::now();
+    loop {
+        match check_file(connection).and_then(|()| migrate(connection)) {
+            Err(StoreError::Locked { .. }) if began.elapsed() < patience => std::thread::sleep(LOCK_PAUSE),
+            done => return done,
+        }
     }
 }
 

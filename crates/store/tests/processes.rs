@@ -106,7 +106,7 @@ fn several_processes_may_create_the_file_at_once() {
         begin(&open(&path, number), 1);
         return;
     }
-    for _ in 0..5 {
+    for _ in 0..30 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("belay.db");
         let test = "several_processes_may_create_the_file_at_once";
