@@ -29,12 +29,20 @@ pub struct Draft {
 }
 
 /// An event and where it stands in the file.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct StoredEvent {
-    /// The position in the order of arrival in this file; for [`Store::events_after`](crate::Store::events_after).
+struct StoredEvent {
+    row: i64,
+    event: SignedEnvelope,
+}
+
+/// Where an event arrived: a hint, of which nothing is checked before [`Store::event`](crate::Store::event) reads it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Arrival {
+    /// The position in the order of arrival in this file.
     pub row: i64,
+    /// The execution it belongs to.
+    pub execution: ExecutionId,
     /// The event.
-    pub event: SignedEnvelope,
+    pub hash: Hash32,
 }
 
 /// What the writer needs to append: the identity of this device and session, and its clock.
@@ -293,15 +301,52 @@ pub(crate) fn events(connection: &Connection, execution: ExecutionId) -> Result<
     Ok(causal_order(stored.into_iter().map(|stored| stored.event)))
 }
 
-/// Returns the events that arrived after a row, in the order of arrival.
-pub(crate) fn events_after(connection: &Connection, row: i64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
-    let doing = "read new events";
-    let mut statement = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM journal WHERE id > ?1 ORDER BY id LIMIT ?2"))
-        .doing(doing)?;
+/// Returns where events arrived after a row, in the order of arrival; of one execution, or of all.
+pub(crate) fn arrivals(
+    connection: &Connection,
+    execution: Option<ExecutionId>,
+    row: i64,
+    limit: usize,
+) -> Result<Vec<Arrival>, StoreError> {
+    let doing = "look for new events";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![row, limit], raw).doing(doing)?;
-    rows.map(|row| checked(&row.doing(doing)?).map_err(StoreError::Damaged)).collect()
+    let arrival = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?));
+    let found: Vec<(i64, Vec<u8>, Vec<u8>)> = match execution {
+        Some(execution) => connection
+            .prepare_cached(
+                "SELECT id, execution, hash FROM journal WHERE execution = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+            )
+            .doing(doing)?
+            .query_map(params![execution.as_bytes(), row, limit], arrival)
+            .doing(doing)?
+            .collect::<Result<_, _>>(),
+        None => connection
+            .prepare_cached("SELECT id, execution, hash FROM journal WHERE id > ?1 ORDER BY id LIMIT ?2")
+            .doing(doing)?
+            .query_map(params![row, limit], arrival)
+            .doing(doing)?
+            .collect::<Result<_, _>>(),
+    }
+    .doing(doing)?;
+    found
+        .into_iter()
+        .map(|(row, execution, hash)| {
+            let (Some(execution), Some(hash)) = (ExecutionId::from_slice(&execution), Hash32::from_slice(&hash)) else {
+                return Err(StoreError::Damaged(Damage::new(TABLE, format!("row {row} has a key of another length"))));
+            };
+            Ok(Arrival { row, execution, hash })
+        })
+        .collect()
+}
+
+/// Returns the event of a row, checked; `None` when it was purged.
+pub(crate) fn event(connection: &Connection, row: i64) -> Result<Option<SignedEnvelope>, StoreError> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM journal WHERE id = ?1"))
+        .and_then(|mut select| select.query_row([row], raw).optional())
+        .doing("read an event")?
+        .map(|raw| checked(&raw).map(|stored| stored.event).map_err(StoreError::Damaged))
+        .transpose()
 }
 
 /// Returns the row of the newest event, 0 when there is none.

@@ -30,7 +30,7 @@ pub use catalog::Document;
 pub use crash::{COMMIT_AFTER, COMMIT_BEFORE, CrashPoints};
 pub use error::{Damage, StoreError};
 pub use executions::{ExecutionFilter, ExecutionRow};
-pub use journal::{Draft, StoredEvent};
+pub use journal::{Arrival, Draft};
 pub use output::{Kept, Output, OutputChunk, Stream};
 pub use search::{Hit, MARK_END, MARK_START, SearchFilter};
 pub use sources::CatalogSource;

@@ -18,7 +18,7 @@ use crate::crash::CrashPoints;
 use crate::device;
 use crate::error::{Damage, Doing, StoreError};
 use crate::executions::{self, ExecutionFilter, ExecutionRow};
-use crate::journal::{self, Author, Draft, StoredEvent};
+use crate::journal::{self, Arrival, Author, Draft};
 use crate::migrations::migrate;
 use crate::output::{self, Kept, Output, OutputChunk};
 use crate::retention;
@@ -277,12 +277,20 @@ impl Store {
         self.read(|connection| journal::events(connection, execution))
     }
 
-    /// Returns up to `limit` events that arrived in this file after `row`, in the order of arrival.
+    /// Returns where up to `limit` events of an execution, or of all, arrived in this file after `row`, in their order.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a key has another length than it was written with.
+    pub fn arrivals(&self, execution: Option<ExecutionId>, row: i64, limit: usize) -> Result<Vec<Arrival>, StoreError> {
+        self.read(|connection| journal::arrivals(connection, execution, row, limit))
+    }
+
+    /// Returns the event of a row, checked against its hash and signature; `None` when it is there no more.
     ///
     /// # Errors
     /// As [`Self::events`].
-    pub fn events_after(&self, row: i64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
-        self.read(|connection| journal::events_after(connection, row, limit))
+    pub fn event(&self, row: i64) -> Result<Option<SignedEnvelope>, StoreError> {
+        self.read(|connection| journal::event(connection, row))
     }
 
     /// Returns the row of the newest event, 0 when there is none.

@@ -139,10 +139,15 @@ fn readers_see_new_events_in_the_order_of_arrival_and_notice_other_writers() {
     assert_eq!(ours.data_version().unwrap(), before, "nothing happened");
     let added = theirs.append(Some(execution), vec![draft("theirs")]).unwrap();
     assert_ne!(ours.data_version().unwrap(), before);
-    let new = ours.events_after(seen, 100).unwrap();
-    assert_eq!(new.len(), 1);
-    assert_eq!(new[0].event, added[0]);
-    assert!(ours.events_after(new[0].row, 100).unwrap().is_empty());
+    begin(&theirs, 1);
+    let new = ours.arrivals(Some(execution), seen, 100).unwrap();
+    assert_eq!(new.iter().map(|arrival| arrival.hash).collect::<Vec<_>>(), [added[0].hash()]);
+    assert_eq!(ours.event(new[0].row).unwrap().as_ref(), Some(&added[0]));
+    assert!(ours.arrivals(Some(execution), new[0].row, 100).unwrap().is_empty());
+    let all = ours.arrivals(None, seen, 100).unwrap();
+    assert_eq!(all.len(), 2, "another execution arrived, too");
+    assert_eq!(all[0], new[0]);
+    assert_eq!(ours.event(all[1].row + 1).unwrap(), None);
 }
 
 #[test]

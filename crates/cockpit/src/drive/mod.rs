@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use belay_engine::driver::{Driver, Effect, HostAnswer, Input, Refusal, Rules, Stated, reads_live_state};
 use belay_engine::event::{Draft, Event, Transition};
-use belay_engine::ids::{EventHash, InvocationId};
-use belay_trust::{ExecutionId, SignedEnvelope};
+use belay_engine::ids::InvocationId;
+use belay_trust::{ExecutionId, Hash32, SignedEnvelope};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -125,7 +125,8 @@ struct Loop {
     wake: Option<Timestamp>,
     /// Whether the last state that was told is one that waits for a person.
     waiting_told: bool,
-    seen: BTreeSet<EventHash>,
+    /// What this drive knows of the events after `last_row`.
+    seen: BTreeSet<Hash32>,
     watched: Watched,
     last_row: i64,
 }
@@ -145,7 +146,14 @@ pub(crate) fn start(cockpit: &Arc<Cockpit>, hex: &str, lock: File) -> Result<Dri
     let (event_sender, event_receiver) = mpsc::channel(EVENTS);
     let (control_sender, control_receiver) = mpsc::channel(8);
     let (inbox, answers) = mpsc::channel(INBOX);
-    let seen = events.iter().map(hash_of).collect();
+    // What arrived between the two reads is known, too.
+    let known: BTreeSet<Hash32> = events.iter().map(SignedEnvelope::hash).collect();
+    let seen = store
+        .arrivals(Some(id), last_row, usize::MAX)?
+        .into_iter()
+        .map(|arrival| arrival.hash)
+        .filter(|hash| known.contains(hash))
+        .collect();
     let mut this = Loop {
         cockpit: Arc::clone(cockpit),
         driver,
@@ -370,7 +378,7 @@ impl Loop {
         let row = view::row(self.driver.execution(), self.id, now)?;
         let store = self.cockpit.store()?;
         let appended = store.append_async(Some(self.id), encoded, move |_| Some(row)).await?;
-        self.seen.extend(appended.iter().map(hash_of));
+        self.seen.extend(appended.iter().map(SignedEnvelope::hash));
         for draft in &drafts {
             self.acknowledge(draft);
         }
@@ -410,10 +418,11 @@ impl Loop {
             .append_async(Some(self.id), vec![encoded], |_| None)
             .await
             .map_err(|error| Said::Broken(error.into()))?;
-        let Some(hash) = appended.first().map(hash_of) else {
+        let Some(said) = appended.first() else {
             return Err(Said::Broken(CockpitError::bug("an append answered with nothing")));
         };
-        self.seen.insert(hash.clone());
+        self.seen.insert(said.hash());
+        let hash = hash_of(said);
         self.hear(Stated { hash, by, statement }).await.map_err(Said::Broken)
     }
 
@@ -431,22 +440,20 @@ impl Loop {
         }
     }
 
-    /// Takes in what other processes on this store have said.
+    /// Takes in what others on this store have said; its own events are passed over unread.
     async fn look_around(&mut self) -> Result<(), CockpitError> {
-        let fresh = self.cockpit.store()?.events_after(self.last_row, usize::MAX)?;
-        for stored in fresh {
-            self.last_row = stored.row;
-            self.take_event(&stored.event).await?;
-        }
-        Ok(())
-    }
-
-    async fn take_event(&mut self, envelope: &SignedEnvelope) -> Result<(), CockpitError> {
-        if envelope.execution() != self.id || !self.seen.insert(hash_of(envelope)) {
-            return Ok(());
-        }
-        if let Event::Statement { by, statement } = decode(envelope)? {
-            self.hear(Stated { hash: hash_of(envelope), by, statement }).await?;
+        let arrivals = self.cockpit.store()?.arrivals(Some(self.id), self.last_row, usize::MAX)?;
+        let known = std::mem::take(&mut self.seen);
+        for arrival in arrivals {
+            self.last_row = arrival.row;
+            if known.contains(&arrival.hash) || self.seen.contains(&arrival.hash) {
+                continue;
+            }
+            if let Some(event) = self.cockpit.store()?.event(arrival.row)?
+                && let Event::Statement { by, statement } = decode(&event)?
+            {
+                self.hear(Stated { hash: hash_of(&event), by, statement }).await?;
+            }
         }
         Ok(())
     }
