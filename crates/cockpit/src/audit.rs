@@ -242,7 +242,8 @@ fn changed(transition: &Transition) -> String {
         Transition::UndoSkipped { item, why } => format!("undo {item} needs no act: {}", tag(why)),
         Transition::UndoStuck { item, .. } => format!("undo {item} is stuck"),
         Transition::UndoSettled { item, choice, by } => {
-            format!("undo {item} settled by {}: {}", by.responder, word(choice))
+            let by = by.as_ref().map_or("what was seen", |by| by.responder.as_str());
+            format!("undo {item} settled by {by}: {}", word(choice))
         }
         Transition::UndoDone { item } => format!("undo {item} done"),
         Transition::Escalated { at, reason } => format!("escalated `{at}`: {reason}"),

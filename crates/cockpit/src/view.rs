@@ -167,17 +167,30 @@ fn stuck_undos(execution: &Execution) -> impl Iterator<Item = Waiting> + '_ {
     entries.filter_map(|entry| {
         let UndoEntryState::Stuck(detail) = &entry.state else { return None };
         let step = entry.item.at.to_string();
+        let acts = execution.undo_acts(entry);
+        let lost = execution.interrupted_undo(entry).and_then(|_| acts.get(entry.acts_done as usize));
         let text = match (detail.get("manual"), detail.get("error")) {
+            (_, Some(_)) if let Some(act) = lost => format!(
+                "whether undo act {} of {} of step `{step}` happened is not known: {}",
+                entry.acts_done + 1,
+                acts.len(),
+                belay_engine::driver::describe(act)
+            ),
             (Some(manual), _) => format!("take step `{step}` back by hand, as step {manual} says"),
             (None, Some(error)) => format!("taking step `{step}` back did not work: {}", plain(error)),
             (None, None) => format!("what step `{step}` changed was changed again since, so it is left alone"),
         };
-        let options = [
+        let mut options = Vec::new();
+        if entry.unsettled.is_some() {
+            options.push(("done", "the undo act happened; go on with the next one"));
+        }
+        options.extend([
             ("retry", "compare and try again"),
-            ("by-hand", "it was taken back by hand"),
+            ("by-hand", "the whole step was taken back by hand"),
             ("leave", "leave it as it is"),
-        ];
-        Some(Waiting { kind: WaitingKind::Undo, step: Some(step), detail: text, options: options.map(option).into() })
+        ]);
+        let options = options.into_iter().map(option).collect();
+        Some(Waiting { kind: WaitingKind::Undo, step: Some(step), detail: text, options })
     })
 }
 

@@ -261,8 +261,10 @@ pub enum Confirmation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UndoChoice {
-    /// Compare and try again.
+    /// Compare and try again: the undo act did not happen.
     Retry,
+    /// The undo act happened; go on with the next one.
+    Done,
     /// A person has taken it back.
     ByHand,
     /// It stays as it is.
@@ -470,14 +472,14 @@ pub enum Transition {
         /// What is in the way: `before`, `after`, `live`, or an error.
         detail: Value,
     },
-    /// A person settled a stuck undo.
+    /// A stuck undo was settled: by a person, by a comparison or by an outcome that arrived late.
     UndoSettled {
         /// Position in the plan.
         item: u32,
         /// How.
         choice: UndoChoice,
-        /// Who.
-        by: Author,
+        /// Who, where a person settled it.
+        by: Option<Author>,
     },
     /// An item is taken back.
     UndoDone {

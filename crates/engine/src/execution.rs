@@ -329,6 +329,8 @@ pub struct UndoEntry {
     pub acts: Option<Vec<Act>>,
     /// Undo acts that have ended well (position of the next one).
     pub acts_done: u32,
+    /// The undo act that was started and has not ended well; nobody has said yet whether it happened.
+    pub unsettled: Option<InvocationId>,
 }
 
 /// How far an undo is.
@@ -387,6 +389,20 @@ impl Execution {
             .flatten()
             .flat_map(|visit| &visit.acts)
             .any(|record| record.effect != Effect::Read && record.may_have_happened())
+    }
+
+    /// The undo act of an entry whose outcome is not known.
+    pub fn interrupted_undo(&self, entry: &UndoEntry) -> Option<&ActRecord> {
+        self.act(entry.unsettled.as_ref()?).filter(|record| record.interrupted.is_some())
+    }
+
+    /// The acts that take an entry's step back; none where its own captured record does.
+    pub fn undo_acts<'a>(&'a self, entry: &'a UndoEntry) -> &'a [Act] {
+        match (&entry.acts, self.visit(&entry.item.at).and_then(Visit::undo_plan)) {
+            (Some(acts), _) => acts,
+            (None, Some(UndoPlan::Acts { acts, .. })) if entry.item.act.is_none() => acts,
+            (None, _) => &[],
+        }
     }
 
     /// Where it stands.

@@ -262,7 +262,7 @@ impl Execution {
                 self.undo_entry(*item)?.state = UndoEntryState::Stuck(detail.clone());
                 Ok(())
             }
-            Transition::UndoSettled { item, choice, .. } => self.settle_undo(*item, *choice),
+            Transition::UndoSettled { item, choice, by } => self.settle_undo(at, *item, *choice, by.as_ref()),
             Transition::UndoDone { item } => {
                 let entry = self.undo_entry(*item)?;
                 ensure(entry.state == UndoEntryState::Due, "its acts have not ended well")?;
@@ -387,6 +387,7 @@ impl Execution {
         ensure(entry.item.at == id.at, "undo goes newest first")?;
         ensure(entry.state == UndoEntryState::Due, "it is being undone or stuck")?;
         entry.state = UndoEntryState::Acting(id.clone());
+        entry.unsettled = Some(id.clone());
         let visit = self.visit_mut(&id.at)?;
         ensure(!visit.acts.iter().any(|act| &act.id == id), "this undo has started before")?;
         let plan = visit.plan().map_or(0, |plan| plan.number);
@@ -427,7 +428,9 @@ impl Execution {
                     UndoEntryState::Stuck(serde_json::json!({ "error": "the undo failed" }))
                 };
                 if ending == Ending::Succeeded {
-                    self.entry_acting(id)?.acts_done += 1;
+                    let entry = self.entry_acting(id)?;
+                    entry.acts_done += 1;
+                    entry.unsettled = None;
                 }
                 self.set_undo_acting(id, state)
             }
@@ -512,7 +515,20 @@ impl Execution {
             self.visits.values().flatten().any(|visit| matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_)));
         ensure(!running && !self.is_undo_running(), "an act is running or not settled")?;
         let before = self.rollback.take().map(|rollback| rollback.items).unwrap_or_default();
-        let entries = items.iter().map(|item| UndoEntry::continued(item, &before)).collect();
+        let entries = items
+            .iter()
+            .map(|item| {
+                let entry = UndoEntry::continued(item, &before);
+                let why = self.interrupted_undo(&entry).and_then(|record| record.interrupted.clone());
+                match (entry.state, why) {
+                    // What a person left without saying whether it happened is asked about again, not repeated.
+                    (UndoEntryState::Due, Some(why)) => {
+                        UndoEntry { state: UndoEntryState::Stuck(serde_json::json!({ "error": why })), ..entry }
+                    }
+                    (state, _) => UndoEntry { state, ..entry },
+                }
+            })
+            .collect();
         self.rollback = Some(Rollback { items: entries, whole });
         self.phase = Phase::Undoing;
         self.current = None;
@@ -520,12 +536,27 @@ impl Execution {
         Ok(())
     }
 
-    fn settle_undo(&mut self, item: u32, choice: UndoChoice) -> Result<(), String> {
+    fn settle_undo(&mut self, at: Timestamp, item: u32, choice: UndoChoice, by: Option<&Author>) -> Result<(), String> {
         let entry = self.undo_entry(item)?;
         ensure(matches!(entry.state, UndoEntryState::Stuck(_)), "it is not stuck")?;
         match choice {
             UndoChoice::Retry => {
                 entry.state = UndoEntryState::Due;
+                entry.unsettled = None;
+                Ok(())
+            }
+            UndoChoice::Done => {
+                let id = entry.unsettled.take().ok_or("no undo act was started")?;
+                entry.state = UndoEntryState::Due;
+                entry.acts_done += 1;
+                let visit = self.visit_mut(&id.at)?;
+                let record = visit.acts.iter_mut().find(|act| act.id == id).ok_or("it has no intent")?;
+                let seen = record.late.clone().or_else(|| record.outcome.clone());
+                let seen = seen.unwrap_or_else(|| Outcome::bare(Ending::Lost));
+                let done = Outcome { ending: Ending::Succeeded, error: None, ..seen };
+                record.settled = Some(Settlement::Done(Box::new(done)));
+                record.settled_by = by.cloned();
+                record.ended_at = Some(at);
                 Ok(())
             }
             UndoChoice::ByHand => {
@@ -685,7 +716,7 @@ impl UndoEntry {
                 };
                 Self { state, ..entry.clone() }
             }
-            None => Self { item: item.clone(), state: UndoEntryState::Due, acts: None, acts_done: 0 },
+            None => Self { item: item.clone(), state: UndoEntryState::Due, acts: None, acts_done: 0, unsettled: None },
         }
     }
 

@@ -411,7 +411,8 @@ pub struct Note {
 pub struct Settle {
     #[command(flatten)]
     pub at: Step,
-    /// Try the undo again, say that you took it back by hand, or leave it as it is
+    /// What to do: `done` says that the undo act happened and goes on with the next one, `retry` compares and tries it
+    /// again, `by-hand` says that you took the whole step back, `leave` leaves it as it is
     #[arg(long, value_enum)]
     pub choice: SettleChoice,
     /// A remark
@@ -421,6 +422,7 @@ pub struct Settle {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SettleChoice {
+    Done,
     Retry,
     ByHand,
     Leave,

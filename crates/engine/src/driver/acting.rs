@@ -267,8 +267,13 @@ impl Driver {
         if record.interrupted.is_none() || record.late.is_some() {
             return Err(Refusal::Stale);
         }
-        let open = record.settled.is_none() && !matches!(id.act, ActIndex::Undo(_));
+        let undo = matches!(id.act, ActIndex::Undo(_));
+        let open = record.settled.is_none() && !undo;
+        let ending = outcome.ending;
         self.record(now, Transition::OutcomeArrived { id: id.clone(), outcome: Box::new(outcome) })?;
+        if undo {
+            return Ok(self.undo_late(now, id, ending)?);
+        }
         if open {
             if self.busy == Some(Busy::Probing(id.clone())) {
                 self.busy = None;

@@ -122,7 +122,19 @@ impl Execution {
                 | Phase::RollbackSteps
                 | Phase::Finished(_) => self.still_open(),
             },
-            Statement::SettleUndo { at, .. } => self.stuck_item(at).map(|_| ()),
+            Statement::SettleUndo { at, choice, .. } => {
+                let item = self.stuck_item(at)?;
+                let started = self
+                    .rollback
+                    .as_ref()
+                    .and_then(|rollback| rollback.items.get(item as usize))
+                    .is_some_and(|entry| entry.unsettled.is_some());
+                if *choice == UndoChoice::Done && !started {
+                    let why = format!("no undo act of step `{at}` was started; say that it was taken back by hand");
+                    return Err(Refusal::NotNow(why));
+                }
+                Ok(())
+            }
         }
     }
 
@@ -302,7 +314,7 @@ impl Driver {
                 if self.busy == Some(Busy::Comparing(item)) {
                     self.busy = None;
                 }
-                let transition = Transition::UndoSettled { item, choice: *choice, by: by.clone() };
+                let transition = Transition::UndoSettled { item, choice: *choice, by: Some(by.clone()) };
                 self.record_citing(now, transition, cites)?;
                 if *choice == UndoChoice::Retry {
                     self.compared.remove(&item);

@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 pub use self::hearing::{Refusal, Stated};
-pub use self::planning::reads_live_state;
+pub use self::planning::{describe, reads_live_state};
 pub use self::preview::{Judged, StepPlan};
 use crate::event::{Author, Draft, Event, Transition};
 use crate::execution::Execution;

@@ -506,7 +506,7 @@ pub fn reads_live_state(action: &str) -> bool {
 }
 
 /// A short name of an act for messages: its action, or the start of its command.
-pub(super) fn describe(act: &Act) -> String {
+pub fn describe(act: &Act) -> String {
     let argv = act.parameters.get("argv").and_then(Value::as_array);
     match argv {
         Some(argv) => argv.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),

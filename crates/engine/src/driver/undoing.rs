@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Busy, Driver, Effect, Invocation, Refusal};
 use crate::digest::act_digest;
-use crate::event::{Finish, InvocationRef, Transition, UndoItem, UndoPlan, UndoSkip};
+use crate::event::{Finish, InvocationRef, Transition, UndoChoice, UndoItem, UndoPlan, UndoSkip};
 use crate::execution::{ActRecord, Phase, UndoEntry, UndoEntryState, Visit};
 use crate::fold::Illegal;
 use crate::ids::{ActIndex, InvocationId, VisitId};
@@ -214,9 +214,7 @@ impl Driver {
             Ok(UndoState::Incomparable) if interrupted => {}
             Ok(UndoState::AsAfter | UndoState::Incomparable) => {
                 if interrupted {
-                    let by = self.me.clone();
-                    let choice = crate::event::UndoChoice::Retry;
-                    self.record(now, Transition::UndoSettled { item, choice, by })?;
+                    self.record(now, Transition::UndoSettled { item, choice: UndoChoice::Retry, by: None })?;
                 }
                 if let Some((act, record, _)) = self.captured(&entry.item.at, reference) {
                     self.start_undo(now, &entry.item.at, act, Some(record))?;
@@ -231,13 +229,29 @@ impl Driver {
         Ok(())
     }
 
+    /// An outcome of an undo act that arrived after it was given up settles what nobody has settled.
+    pub(super) fn undo_late(&mut self, now: Timestamp, id: &InvocationId, ending: Ending) -> Result<(), Illegal> {
+        let choice = match ending {
+            Ending::Succeeded => UndoChoice::Done,
+            Ending::NotStarted => UndoChoice::Retry,
+            // What a failed undo has changed is for a person to see.
+            Ending::Failed | Ending::TimedOut | Ending::Cancelled | Ending::Lost | Ending::Suspended => return Ok(()),
+        };
+        let waits =
+            |entry: &UndoEntry| entry.unsettled.as_ref() == Some(id) && matches!(entry.state, UndoEntryState::Stuck(_));
+        let position = self.execution.rollback.iter().flat_map(|rollback| &rollback.items).position(waits);
+        let item = position.and_then(|position| u32::try_from(position).ok());
+        let Some(item) = item.filter(|_| self.execution.phase == Phase::Undoing) else { return Ok(()) };
+        if self.busy == Some(Busy::Comparing(item)) {
+            self.busy = None;
+        }
+        self.record(now, Transition::UndoSettled { item, choice, by: None })
+    }
+
     /// An interrupted undo whose action can compare is looked at once by each driver before a person is asked.
     fn compare_interrupted(&mut self, item: u32, entry: &UndoEntry) -> bool {
         let Some(reference) = entry.item.act else { return false };
-        let was_interrupted = self.execution.visit(&entry.item.at).is_some_and(|visit| {
-            visit.acts.last().is_some_and(|act| matches!(act.id.act, ActIndex::Undo(_)) && act.interrupted.is_some())
-        });
-        if !self.driving || !was_interrupted || !self.compared.insert(item) {
+        if !self.driving || self.execution.interrupted_undo(entry).is_none() || !self.compared.insert(item) {
             return false;
         }
         self.compare(item, &entry.item.at, reference)

@@ -15,6 +15,7 @@ mod support;
 mod approval;
 mod digest;
 mod failing;
+mod golden;
 mod interrupting;
 mod late;
 mod polling;

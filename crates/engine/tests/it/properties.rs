@@ -83,7 +83,8 @@ fn word() -> impl Strategy<Value = Word> {
         Just(Confirmation::Failed),
         Just(Confirmation::Undo)
     ];
-    let choice = prop_oneof![Just(UndoChoice::Retry), Just(UndoChoice::ByHand), Just(UndoChoice::Leave)];
+    let choice =
+        prop_oneof![Just(UndoChoice::Retry), Just(UndoChoice::Done), Just(UndoChoice::ByHand), Just(UndoChoice::Leave)];
     prop_oneof![
         4 => Just(Word::Approve),
         1 => Just(Word::Reject),

@@ -1,6 +1,6 @@
 //! Taking back: what is undone, in which order, and what stops it.
 
-use belay_engine::event::{Confirmation, Statement, UndoChoice};
+use belay_engine::event::{Confirmation, Statement, Transition, UndoChoice};
 use belay_engine::execution::{Phase, UndoEntryState};
 use belay_engine::status::{ExecutionStatus, StepStatus};
 use rstest::rstest;
@@ -62,6 +62,7 @@ fn the_order_is_that_of_the_log_even_where_the_clock_went_back() {
 #[rstest]
 #[case::an_action("rollback: {action: thing.put, parameters: {name: a, value: 0}}")]
 #[case::commands("rollback: {commands: [thingctl set b 0, thingctl add a -5]}")]
+#[case::commands_that_count("rollback: {commands: [thingctl add a -2, thingctl add a -3]}")]
 #[case::a_step("rollback: take-back")]
 fn a_step_is_taken_back_as_it_declares(#[case] undo: &str) {
     let spec = format!(
@@ -81,14 +82,90 @@ fn a_step_is_taken_back_as_it_declares(#[case] undo: &str) {
         "
     );
     let setting = Setting::new(&spec);
-    // Whoever settles an interrupted undo by hand takes the whole step back.
-    let people = || {
-        let mut people = People::new();
-        people.by_hand = vec![("add", "a", 0)];
-        people
-    };
-    crash_everywhere(&setting, people, restored);
-    crash_twice(&setting, people, restored);
+    crash_everywhere(&setting, People::new, restored);
+    crash_twice(&setting, People::new, restored);
+}
+
+/// Adds five, and takes it back in two acts that count.
+const IN_TWO_ACTS: &str = "steps:
+         - name: add
+           action: thing.add
+           parameters: {name: a, by: 5}
+           rollback: {commands: [thingctl add a -2, thingctl add a -3]}
+         - name: fails
+           commands: [thingctl fail]
+           rollback: {irreversible: nothing}
+           onFailure: rollback
+        ";
+
+const LOST_DONE: Fault = Fault { ending: belay_runbook::act::Ending::Lost, applied: true };
+
+#[test]
+fn i8_an_undo_act_that_is_said_to_have_happened_is_not_repeated_and_the_next_one_follows() {
+    for act in ["thingctl add a -2", "thingctl add a -3"] {
+        let setting = Setting::new(IN_TWO_ACTS).world(|world| world.fault(act, 1, LOST_DONE));
+        let run = setting.run(People::new());
+        restored(&run);
+        assert_eq!(run.world.invoked("thingctl add a -2").len(), 1, "I8: it is applied once");
+        assert_eq!(run.world.invoked("thingctl add a -3").len(), 1, "I8: it is applied once");
+        let visit = run.execution().visit(&at("add")).unwrap();
+        let settled = visit.acts.iter().find(|record| record.interrupted.is_some()).unwrap();
+        assert!(settled.succeeded() && settled.settled_by.is_some(), "who said so is on record: {settled:?}");
+    }
+}
+
+#[test]
+fn i8_an_undo_that_was_left_unsettled_is_asked_about_again_by_the_next_rollback() {
+    let setting = Setting::new(IN_TWO_ACTS).world(|world| world.fault("thingctl add a -2", 1, LOST_DONE));
+    let people = People::new()
+        .when(|execution, _, _| {
+            (execution.status() == ExecutionStatus::Stuck).then(|| Statement::SettleUndo {
+                at: at("add"),
+                choice: UndoChoice::Leave,
+                note: None,
+            })
+        })
+        .when(|execution, _, _| execution.is_finished().then(|| rollback("once more")));
+    let run = setting.run(people);
+    restored(&run);
+    assert_eq!(run.world.invoked("thingctl add a -2").len(), 1, "I8: it is applied once");
+}
+
+#[test]
+fn an_undo_act_that_was_never_started_cannot_have_happened() {
+    let setting = Setting::new(TWO_ON_ONE);
+    let people = People::new().undo(UndoChoice::Done).when(|execution, world, _| {
+        (acting(execution, "fails") && world.value("a") == 3).then(|| {
+            world.foreign("a", 99);
+            Statement::Note { text: "changed".to_owned() }
+        })
+    });
+    let mut run = setting.start(people);
+    while run.refusals.is_empty() {
+        assert!(run.turn().unwrap(), "what does not fit is refused");
+    }
+    assert_eq!(run.execution().status(), ExecutionStatus::Stuck);
+    assert_eq!(run.world.value("a"), 99);
+}
+
+#[test]
+fn an_outcome_of_an_undo_that_arrives_late_settles_it() {
+    let setting = Setting::new(IN_TWO_ACTS).world(|world| world.fault("thingctl add a -2", 1, LOST_DONE));
+    let mut people = People::new();
+    people.silent = true;
+    let mut run = setting.start(people);
+    run.drive();
+    assert_eq!(run.execution().status(), ExecutionStatus::Stuck);
+    let id = run.world.invoked("thingctl add a -2")[0].id.clone();
+    let outcome = belay_runbook::act::Outcome::succeeded(serde_json::Value::Null);
+    run.input(belay_engine::driver::Input::Ended { id, outcome }).unwrap();
+    run.drive();
+    restored(&run);
+    let settled = run.journal.transitions().find_map(|it| match it {
+        Transition::UndoSettled { choice, by, .. } => Some((*choice, by.clone())),
+        _ => None,
+    });
+    assert_eq!(settled, Some((UndoChoice::Done, None)), "nobody said so");
 }
 
 #[test]
@@ -283,9 +360,7 @@ fn a_rollback_that_was_aborted_goes_on_where_it_was() {
     );
     for value in [3, 0] {
         let people = move || {
-            let mut people = People::new();
-            people.by_hand = vec![("add", "a", 0), ("more", "b", 0)];
-            people
+            People::new()
                 .when(move |execution, world, _| {
                     (execution.phase == Phase::Undoing && world.value("a") == value).then(abort)
                 })

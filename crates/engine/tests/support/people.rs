@@ -153,13 +153,13 @@ impl People {
         let entry = rollback.items.iter().find(|entry| matches!(entry.state, UndoEntryState::Stuck(_)))?;
         let at = entry.item.at.clone();
         // An honest person looks: an undo whose outcome is not known was done, or is tried again.
-        let last = execution.visit(&at)?.acts.last()?;
+        let lost = execution.interrupted_undo(entry);
         // What somebody else changed since is no question of whether the undo has happened.
         let foreign = matches!(&entry.state, UndoEntryState::Stuck(detail) if detail.get("live").is_some());
-        let choice = match (last.interrupted.is_some() && !foreign, world.happened(&last.id)) {
-            (true, Some(invoked)) if invoked.applied => UndoChoice::ByHand,
-            (true, _) => UndoChoice::Retry,
-            (false, _) => self.undo,
+        let choice = match lost.filter(|_| !foreign) {
+            Some(record) if world.happened(&record.id).is_some_and(|invoked| invoked.applied) => UndoChoice::Done,
+            Some(_) => UndoChoice::Retry,
+            None => self.undo,
         };
         if choice == UndoChoice::ByHand {
             for (_, name, value) in self.by_hand.iter().filter(|(step, _, _)| *step == at.step.as_str()) {

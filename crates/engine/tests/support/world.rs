@@ -221,11 +221,8 @@ impl World {
         let act = &invocation.act;
         let id = invocation.id.clone();
         let name = key(act);
-        let nth = 1 + self
-            .log
-            .iter()
-            .filter(|invoked| key(&invoked.act) == name && invoked.undo == invocation.undo_record.is_some())
-            .count();
+        let undo = invocation.undo_record.is_some() || matches!(id.act, ActIndex::Undo(_));
+        let nth = 1 + self.log.iter().filter(|invoked| key(&invoked.act) == name && invoked.undo == undo).count();
         let fault_key = if invocation.undo_record.is_some() { format!("undo {name}") } else { name };
         let fault = self.faults.get(&(fault_key, nth)).copied();
         let applied = fault.is_none_or(|fault| fault.applied);
@@ -243,7 +240,7 @@ impl World {
         self.log.push(Invoked {
             id: id.clone(),
             act: act.clone(),
-            undo: invocation.undo_record.is_some() || matches!(id.act, ActIndex::Undo(_)),
+            undo,
             applied: done,
             ending: outcome.ending,
             durable,

@@ -89,6 +89,7 @@ pub fn rollback(desk: &Desk, arguments: Reason) -> Result<Exit, Failure> {
 
 pub fn settle(desk: &Desk, arguments: Settle) -> Result<Exit, Failure> {
     let choice = match arguments.choice {
+        SettleChoice::Done => UndoChoice::Done,
         SettleChoice::Retry => UndoChoice::Retry,
         SettleChoice::ByHand => UndoChoice::ByHand,
         SettleChoice::Leave => UndoChoice::Leave,

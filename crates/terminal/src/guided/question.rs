@@ -24,7 +24,7 @@ pub enum Question {
     /// What came of an act whose outcome is not known?
     Outcome { step: String, detail: String },
     /// What to do with an undo that cannot go on?
-    Undo { step: String, detail: String, state: Vec<String> },
+    Undo { step: String, detail: String, state: Vec<String>, choices: Vec<UndoChoice> },
     /// A step of the rollback failed.
     Recovery { step: String, detail: String },
     /// Values that are missing, with what was given so far.
@@ -98,7 +98,12 @@ impl Question {
             WaitingKind::Approval => approval(step, known),
             WaitingKind::Outcome => Self::Outcome { step, detail: waiting.detail.clone() },
             WaitingKind::Undo if waiting.options.is_empty() => Self::Recovery { step, detail: waiting.detail.clone() },
-            WaitingKind::Undo => Self::Undo { step, detail: waiting.detail.clone(), state: undo_state(known) },
+            WaitingKind::Undo => Self::Undo {
+                step,
+                detail: waiting.detail.clone(),
+                state: undo_state(known),
+                choices: waiting.options.iter().filter_map(|option| undo_choice(&option.name)).collect(),
+            },
             WaitingKind::Input => Self::Values { missing: waiting.options.clone(), given: BTreeMap::new() },
             WaitingKind::Checklist => checklist(waiting),
         })
@@ -169,17 +174,16 @@ impl Question {
                 );
                 (say("", &lead), choices, "What happened?".to_owned())
             }
-            Self::Undo { detail, state, .. } => {
+            Self::Undo { detail, state, choices, .. } => {
                 let mut lead = say("", &format!("{} {}", style.bad("! An undo is stuck."), text::block(detail)));
                 for line in state {
                     lead.push_str(&text::hang("  ", "         ", line, style.columns));
                 }
-                let choices = vec![
-                    choice("r", "retry: compare again, and take it back if it fits"),
-                    choice("b", "by hand: I took it back myself"),
-                    choice("l", "leave it as it is"),
-                ];
-                (lead, choices, "What now?".to_owned())
+                let choices = choices.iter().map(|of| {
+                    let (key, what) = undo_words(*of);
+                    choice(key, what)
+                });
+                (lead, choices.collect(), "What now?".to_owned())
             }
             Self::Recovery { detail, .. } => {
                 let choices = vec![choice("r", "retry"), choice("s", "skip it, with a reason")];
@@ -286,9 +290,7 @@ impl Question {
             (Self::Outcome { step, .. }, "2" | "not done" | "not-done") => confirm(step, Confirmation::NotDone, false),
             (Self::Outcome { step, .. }, "3" | "failed") => confirm(step, Confirmation::Failed, false),
             (Self::Outcome { step, .. }, "4" | "undo") => confirm(step, Confirmation::Undo, false),
-            (Self::Undo { step, .. }, "r" | "retry") => settle(step, UndoChoice::Retry),
-            (Self::Undo { step, .. }, "b" | "by hand" | "by-hand") => settle(step, UndoChoice::ByHand),
-            (Self::Undo { step, .. }, "l" | "leave") => settle(step, UndoChoice::Leave),
+            (Self::Undo { step, choices, .. }, _) => settle(step, choices, &word),
             (Self::Values { missing, given }, _) => valued(missing, given, line),
             (Self::Checklist { items, .. }, _) => checked(items, &word),
             (Self::Paused, "r" | "resume" | "y" | "yes") => Reply::Say(Saying::Resume),
@@ -296,13 +298,12 @@ impl Question {
                 Self::Manual { .. }
                 | Self::Renewal { .. }
                 | Self::Outcome { .. }
-                | Self::Undo { .. }
                 | Self::Recovery { .. }
                 | Self::Paused
                 | Self::Failure { .. }
                 | Self::Reason(_),
                 _,
-            ) => Reply::Again("that is none of the answers; `?` shows them".to_owned()),
+            ) => none_of_them(),
         }
     }
 
@@ -390,8 +391,38 @@ fn confirm(step: &str, outcome: Confirmation, by_hand: bool) -> Reply {
     Reply::Say(Saying::Confirm { step: step.to_owned(), outcome, by_hand, note: None })
 }
 
-fn settle(step: &str, choice: UndoChoice) -> Reply {
-    Reply::Say(Saying::SettleUndo { step: step.to_owned(), choice, note: None })
+fn settle(step: &str, choices: &[UndoChoice], word: &str) -> Reply {
+    let word = if word == "by hand" { "by-hand" } else { word };
+    let meant = |choice: &&UndoChoice| undo_words(**choice).0 == word || undo_choice(word) == Some(**choice);
+    match choices.iter().find(meant) {
+        Some(choice) => Reply::Say(Saying::SettleUndo { step: step.to_owned(), choice: *choice, note: None }),
+        None => none_of_them(),
+    }
+}
+
+fn none_of_them() -> Reply {
+    Reply::Again("that is none of the answers; `?` shows them".to_owned())
+}
+
+/// The choice that a word of the contract names.
+fn undo_choice(name: &str) -> Option<UndoChoice> {
+    match name {
+        "done" => Some(UndoChoice::Done),
+        "retry" => Some(UndoChoice::Retry),
+        "by-hand" => Some(UndoChoice::ByHand),
+        "leave" => Some(UndoChoice::Leave),
+        _ => None,
+    }
+}
+
+/// A choice's key, and what it means.
+fn undo_words(choice: UndoChoice) -> (&'static str, &'static str) {
+    match choice {
+        UndoChoice::Done => ("d", "done: this undo act happened; go on with the next one"),
+        UndoChoice::Retry => ("r", "retry: compare again, and take it back if it fits"),
+        UndoChoice::ByHand => ("b", "by hand: I took the whole step back myself"),
+        UndoChoice::Leave => ("l", "leave it as it is"),
+    }
 }
 
 fn decided(step: &str, branches: &[WaitingOption], line: &str) -> Reply {

@@ -155,7 +155,11 @@ fn every_way_to_answer_says_what_it_means() {
     let confirm = |outcome| Saying::Confirm { step: "restart".to_owned(), outcome, by_hand: false, note: None };
     assert_eq!(said(outcome.answer("2")), confirm(Confirmation::NotDone));
     assert_eq!(said(outcome.answer("undo")), confirm(Confirmation::Undo));
-    let undo = question(WaitingKind::Undo, &[("retry", "")]);
+    let undo = question(WaitingKind::Undo, &[("done", ""), ("retry", ""), ("leave", "")]);
+    let settled = |choice| Saying::SettleUndo { step: "restart".to_owned(), choice, note: None };
+    assert_eq!(said(undo.answer("d")), settled(UndoChoice::Done));
+    assert_eq!(said(undo.answer("retry")), settled(UndoChoice::Retry));
+    assert!(matches!(undo.answer("b"), Reply::Again(_)), "what does not fit is not offered");
     let left = Saying::SettleUndo { step: "restart".to_owned(), choice: UndoChoice::Leave, note: None };
     assert_eq!(said(undo.answer("leave")), left, "`leave` is an answer here, not a way out");
     assert_eq!(undo.answer("q"), Reply::Leave);

@@ -228,7 +228,13 @@ pub fn commands(view: &ExecutionView, waiting: &Waiting) -> Vec<String> {
         WaitingKind::Outcome => {
             vec![format!("belay confirm {execution} {step} --outcome done|not-done|failed|undo")]
         }
-        WaitingKind::Undo => vec![format!("belay settle {execution} {step} --choice retry|by-hand|leave")],
+        WaitingKind::Undo if waiting.options.is_empty() => {
+            vec![format!("belay retry {execution} {step}"), format!("belay skip {execution} {step} --reason TEXT")]
+        }
+        WaitingKind::Undo => {
+            let choices: Vec<_> = waiting.options.iter().map(|option| option.name.as_str()).collect();
+            vec![format!("belay settle {execution} {step} --choice {}", choices.join("|"))]
+        }
         WaitingKind::Input => {
             let names: Vec<String> = waiting
                 .options

@@ -137,13 +137,6 @@ impl Desk {
         Running { child: Some(child) }
     }
 
-    /// Does something to the world without Belay.
-    pub fn by_hand(&self, argv: &[String]) {
-        let (program, arguments) = argv.split_first().unwrap();
-        let status = Command::new(self.programs.join(program)).args(arguments).stdout(Stdio::null()).status();
-        assert!(status.unwrap().success(), "{argv:?}");
-    }
-
     pub fn status(&self, execution: &str) -> Value {
         self.belay(["status", execution, "--json"]).exits(0).json()
     }

@@ -53,10 +53,7 @@ pub fn answer(desk: &Desk, execution: &str, status: &Value) {
             }
             "undo" => {
                 let choice = match truth_of_step(desk, execution, step) {
-                    Truth::Done => {
-                        take_back_the_rest(desk, execution, step);
-                        "by-hand"
-                    }
+                    Truth::Done => "done",
                     Truth::NotDone | Truth::Failed => "retry",
                 };
                 desk.belay(["settle", execution, step, "--choice", choice])
@@ -64,27 +61,6 @@ pub fn answer(desk: &Desk, execution: &str, status: &Value) {
             other => panic!("nobody expects to be asked for `{other}`: {status:#}"),
         };
         said.exits(0);
-    }
-}
-
-/// `by-hand` says that the whole step is taken back, so what its undo had still before it is done by hand.
-fn take_back_the_rest(desk: &Desk, execution: &str, step: &str) {
-    let journal = Journal::read(desk, execution);
-    let planned = journal.all("transition.planned").filter(|body| body["at"]["step"] == step).last().unwrap();
-    let acts = planned["plan"]["undo"]["acts"]["acts"].as_array().expect("a step with commands as its undo").clone();
-    let mark = journal.last_of(step).unwrap().mark(execution);
-    let lines = desk.world.lines().unwrap();
-    let done = lines.iter().find(|line| line.invocation == mark).expect("it happened");
-    let argv = |act: &Value| -> Vec<String> { serde_json::from_value(act["parameters"]["argv"].clone()).unwrap() };
-    let position = acts
-        .iter()
-        .position(|act| {
-            let argv = argv(act);
-            argv.contains(&done.verb) && done.key.as_ref().is_some_and(|key| argv.contains(key))
-        })
-        .expect("what happened is one of the undo's acts");
-    for act in &acts[position + 1..] {
-        desk.by_hand(&argv(act));
     }
 }
 

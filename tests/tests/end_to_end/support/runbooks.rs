@@ -28,7 +28,8 @@ const ACTING: &str = r#"    - name: count
         - belay-world --dir {dir} add counter 1
       rollback:
         commands:
-          - belay-world --dir {dir} add counter -1
+          - belay-world --dir {dir} add counter -3
+          - belay-world --dir {dir} add counter 2
     - name: switch
       commands:
         - belay-world --dir {dir} set left on
