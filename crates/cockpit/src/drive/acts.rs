@@ -39,8 +39,8 @@ impl Loop {
         prepare_all(self.cockpit.registry(), acts, &surroundings).await
     }
 
-    /// Performs an act, or takes one back.
-    pub(super) async fn invoke(&mut self, invocation: Invocation) {
+    /// Performs an act, or takes one back, in a task of its own; returns what to tell about it.
+    pub(super) fn invoke(&mut self, invocation: Invocation) -> DriveEvent {
         let step = invocation.id.at.step.to_string();
         let effect = self.driver.execution().act(&invocation.id).map(|record| record.effect);
         let target = invocation.preparation.as_ref().map(|known| known.target.name.clone()).unwrap_or_default();
@@ -51,7 +51,7 @@ impl Loop {
             &target,
             &registry,
         );
-        self.tell(DriveEvent::Started { step: step.clone(), act: Box::new(act) }).await;
+        let started = DriveEvent::Started { step: step.clone(), act: Box::new(act) };
         let cancel = CancellationToken::new();
         self.running.push((invocation.id.clone(), cancel.clone()));
         let text = self.invocation(&invocation.id);
@@ -75,6 +75,7 @@ impl Loop {
             keeper.finish().await;
             answer(&inbox, Answer::Input(Box::new(Input::Ended { id: invocation.id, outcome }))).await;
         });
+        started
     }
 
     /// Asks an action about an act whose outcome was lost.
@@ -111,7 +112,7 @@ impl Loop {
         let genesis = &self.driver.execution().genesis;
         let inbox = self.inbox.clone();
         let notices: NoticeSink = Arc::new(move |text| {
-            if inbox.try_send(Answer::Notice(text)).is_err() {
+            if inbox.try_send(Box::new(Answer::Notice(text))).is_err() {
                 tracing::warn!("a notice was dropped");
             }
         });
@@ -170,9 +171,9 @@ async fn perform(
     }
 }
 
-pub(super) async fn answer(inbox: &mpsc::Sender<Answer>, answer: Answer) {
+pub(super) async fn answer(inbox: &mpsc::Sender<Box<Answer>>, answer: Answer) {
     // The drive has ended: what is on the disk counts, and recovery asks about the rest.
-    if inbox.send(answer).await.is_err() {
+    if inbox.send(Box::new(answer)).await.is_err() {
         tracing::debug!("the drive ended before an answer arrived");
     }
 }
@@ -180,7 +181,7 @@ pub(super) async fn answer(inbox: &mpsc::Sender<Answer>, answer: Answer) {
 /// Forwards a script's host calls to the engine.
 struct Host {
     id: InvocationId,
-    inbox: mpsc::Sender<Answer>,
+    inbox: mpsc::Sender<Box<Answer>>,
 }
 
 #[async_trait]

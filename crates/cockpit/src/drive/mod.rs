@@ -38,7 +38,7 @@ const INBOX: usize = 64;
 
 /// A running drive, as a front end holds it.
 pub struct Drive {
-    events: mpsc::Receiver<DriveEvent>,
+    events: mpsc::Receiver<Box<DriveEvent>>,
     control: mpsc::Sender<Control>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -46,7 +46,7 @@ pub struct Drive {
 impl Drive {
     /// The next event; `None` after the drive has ended.
     pub async fn next(&mut self) -> Option<DriveEvent> {
-        self.events.recv().await
+        self.events.recv().await.map(|event| *event)
     }
 
     /// Says something to the execution. Whoever takes the events in the same task uses [`Drive::voice`] instead: the
@@ -117,8 +117,9 @@ struct Loop {
     hex: String,
     /// Held while this drives; the system lets go of it.
     _lock: File,
-    events: mpsc::Sender<DriveEvent>,
-    inbox: mpsc::Sender<Answer>,
+    /// Boxed, because a channel holds room for many: a thousand executions may wait.
+    events: mpsc::Sender<Box<DriveEvent>>,
+    inbox: mpsc::Sender<Box<Answer>>,
     tasks: JoinSet<()>,
     running: Vec<(InvocationId, CancellationToken)>,
     host_reply: Option<oneshot::Sender<HostAnswer>>,
@@ -187,7 +188,7 @@ impl Loop {
         &mut self,
         pending: Vec<Stated>,
         mut control: mpsc::Receiver<Control>,
-        mut answers: mpsc::Receiver<Answer>,
+        mut answers: mpsc::Receiver<Box<Answer>>,
     ) -> Result<(), CockpitError> {
         Box::pin(self.adopt_survivors()).await?;
         for stated in pending {
@@ -234,7 +235,7 @@ impl Loop {
                 },
                 answer = answers.recv() => {
                     if let Some(answer) = answer {
-                        Box::pin(self.take(answer)).await?;
+                        Box::pin(self.take(*answer)).await?;
                     }
                 }
                 () = sleep_until(wake) => {
@@ -301,8 +302,16 @@ impl Loop {
                         Err(refusal) => return Err(refusal.into()),
                     }
                 }
+                Effect::Invoke(invocation) => {
+                    let ended = self.append(std::mem::take(&mut drafts)).await?;
+                    // The act begins first; what else is to be done is done beside it.
+                    let started = self.invoke(*invocation);
+                    tokio::task::yield_now().await;
+                    self.acknowledge(&ended);
+                    self.tell_state().await;
+                    self.tell(started).await;
+                }
                 effect @ (Effect::Prepare { .. }
-                | Effect::Invoke(_)
                 | Effect::Probe { .. }
                 | Effect::CompareUndo { .. }
                 | Effect::Cancel(_)
@@ -322,17 +331,17 @@ impl Loop {
         if drafts.is_empty() {
             return Ok(());
         }
-        self.append(std::mem::take(drafts)).await?;
+        let ended = self.append(std::mem::take(drafts)).await?;
+        self.acknowledge(&ended);
         self.tell_state().await;
         Ok(())
     }
 
     async fn perform_one(&mut self, effect: Effect) {
         match effect {
-            // Gathered by the caller.
-            Effect::Append(_) => {}
+            // Gathered, or begun, by the caller.
+            Effect::Append(_) | Effect::Invoke(_) => {}
             Effect::Prepare { ticket, acts } => self.prepare(ticket, acts),
-            Effect::Invoke(invocation) => self.invoke(*invocation).await,
             Effect::Probe { id, act, preparation } => self.probe(id, act, *preparation),
             Effect::CompareUndo { item, act, record, after } => self.compare(item, act, record, after),
             Effect::Cancel(id) => {
@@ -371,31 +380,26 @@ impl Loop {
         self.tell(event).await;
     }
 
-    /// Makes events durable, with the projection in the same transaction.
-    async fn append(&mut self, drafts: Vec<Draft>) -> Result<(), CockpitError> {
+    /// Makes events durable, with the projection in the same transaction; returns the acts that have ended by them.
+    async fn append(&mut self, drafts: Vec<Draft>) -> Result<Vec<InvocationId>, CockpitError> {
+        if drafts.is_empty() {
+            return Ok(Vec::new());
+        }
         let now = Timestamp::now();
         let encoded = drafts.iter().map(|draft| encode(draft, now)).collect::<Result<Vec<_>, _>>()?;
         let row = view::row(self.driver.execution(), self.id, now)?;
         let store = self.cockpit.store()?;
         let appended = store.append_async(Some(self.id), encoded, move |_| Some(row)).await?;
         self.seen.extend(appended.iter().map(SignedEnvelope::hash));
-        for draft in &drafts {
-            self.acknowledge(draft);
-        }
-        Ok(())
+        Ok(drafts.into_iter().filter_map(|draft| ended_act(draft.event)).collect())
     }
 
-    /// Lets go of a helper's records once the outcome is durable.
-    fn acknowledge(&self, draft: &Draft) {
-        let Event::Transition { transition, .. } = &draft.event else { return };
-        let (Transition::ActEnded { id, .. }
-        | Transition::ActInterrupted { id, .. }
-        | Transition::OutcomeArrived { id, .. }) = transition
-        else {
-            return;
-        };
-        if let Err(error) = self.cockpit.helpers().acknowledge(&self.invocation(id)) {
-            tracing::warn!(error = chain(&error), "a record of a command that has ended stays behind");
+    /// Lets go of a helper's records of acts whose outcome is durable.
+    fn acknowledge(&self, ended: &[InvocationId]) {
+        for id in ended {
+            if let Err(error) = self.cockpit.helpers().acknowledge(&self.invocation(id)) {
+                tracing::warn!(error = chain(&error), "a record of a command that has ended stays behind");
+            }
         }
     }
 
@@ -459,7 +463,7 @@ impl Loop {
     }
 
     /// Ends what runs, and records how it ended, before the lock is let go of.
-    async fn leave(&mut self, answers: &mut mpsc::Receiver<Answer>) -> Result<(), CockpitError> {
+    async fn leave(&mut self, answers: &mut mpsc::Receiver<Box<Answer>>) -> Result<(), CockpitError> {
         let Some(id) = self.driver.running().cloned() else { return Ok(()) };
         let survives = self.driver.execution().step(&id.at.step).is_some_and(|step| step.survives);
         if survives {
@@ -468,7 +472,7 @@ impl Loop {
         self.handle(Input::Cancel).await?;
         while self.driver.running() == Some(&id) {
             match answers.recv().await {
-                Some(answer) => self.take(answer).await?,
+                Some(answer) => self.take(*answer).await?,
                 None => break,
             }
         }
@@ -485,10 +489,22 @@ impl Loop {
 
     async fn tell(&self, event: DriveEvent) {
         // A front end that went away needs no events; the drive goes on until it is told to leave.
-        if self.events.send(event).await.is_err() {
+        if self.events.send(Box::new(event)).await.is_err() {
             tracing::debug!("nobody takes the events");
         }
     }
+}
+
+/// The act whose outcome an event is.
+fn ended_act(event: Event) -> Option<InvocationId> {
+    let Event::Transition { transition, .. } = event else { return None };
+    let (Transition::ActEnded { id, .. }
+    | Transition::ActInterrupted { id, .. }
+    | Transition::OutcomeArrived { id, .. }) = transition
+    else {
+        return None;
+    };
+    Some(id)
 }
 
 /// Why a saying was not taken.

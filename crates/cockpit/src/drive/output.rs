@@ -30,7 +30,7 @@ impl OutputKeeper {
         execution: ExecutionId,
         invocation: &str,
         step: String,
-        inbox: mpsc::Sender<Answer>,
+        inbox: mpsc::Sender<Box<Answer>>,
     ) -> Self {
         let (sender, mut chunks) = mpsc::channel::<OutputChunk>(CHUNKS);
         let dropped = Arc::new(AtomicU64::new(0));
