@@ -17,11 +17,14 @@ use crate::template::{
     secret_name, static_pieces,
 };
 
+mod judge;
 mod lexer;
 mod programs;
 #[cfg(test)]
 mod tests;
 mod words;
+
+pub use judge::effect;
 
 use lexer::{Lexed, Misplaced, Part, Word};
 

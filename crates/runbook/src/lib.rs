@@ -8,6 +8,7 @@ pub mod automation;
 pub mod commands;
 pub mod finding;
 pub mod format;
+pub mod import;
 pub mod lint;
 pub mod model;
 pub mod policy;

@@ -377,7 +377,7 @@ impl Facts {
 }
 
 /// Whether a database client is given a statement that destroys rows or more.
-fn destroys_rows(words: &[String]) -> bool {
+pub(crate) fn destroys_rows(words: &[String]) -> bool {
     let clients = ["psql", "mysql", "mariadb", "sqlite3", "cqlsh", "clickhouse-client", "mongosh", "mongo"];
     let is_client = |word: &String| word.rsplit('/').next().is_some_and(|name| clients.contains(&name));
     words.iter().any(is_client)

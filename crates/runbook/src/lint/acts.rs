@@ -82,7 +82,14 @@ fn check_parameters(linter: &mut Linter<'_>, spec: &ActionSpec, pointer: &str) {
 
 fn check_effect(linter: &mut Linter<'_>, step: &Step, pointer: &str) {
     let actions = linter.surroundings.actions;
-    let least = declared(&step.does, actions);
+    let least = match (&step.does, step.kind) {
+        // A person performs these, and pipelines are looked into for people.
+        (Does::Commands(commands), StepKind::Manual) => {
+            let variables = linter.runbook.inputs.keys().cloned().collect();
+            declared(&step.does, actions).min(crate::commands::effect(commands, &variables))
+        }
+        _ => declared(&step.does, actions),
+    };
     if let Some(written) = step.effect
         && step.does != Does::Nothing
         && written < least

@@ -9,6 +9,7 @@
 
 mod catalog;
 mod hostile;
+mod importing;
 mod linting;
 mod markdown;
 mod reading;
