@@ -200,6 +200,9 @@ fn changed(transition: &Transition) -> String {
                 .unwrap_or_default()
         ),
         Transition::CallPlanned { at, call, function, .. } => format!("step `{at}` calls {function} (call {call})"),
+        Transition::CallRefused { at, call, function, error, .. } => {
+            format!("step `{at}` may not call {function} (call {call}): {error}")
+        }
         Transition::ApprovalCounted { at, by, self_approved, .. } => {
             let alone = if *self_approved { " (self-approved)" } else { "" };
             format!("approval of `{at}` by {} counted{alone}", by.responder)

@@ -2,7 +2,9 @@
 
 use belay_actions::registry::Registry;
 use belay_engine::event::{Author, Checklist, Closing, Need, PlannedAct, Settlement, UndoPlan, UndoSkip};
-use belay_engine::execution::{ActRecord, Execution, Phase, Request, Stage, UndoEntryState, UndoResult, Visit};
+use belay_engine::execution::{
+    ActRecord, Execution, Phase, Request, Stage, UndoEntry, UndoEntryState, UndoResult, Visit,
+};
 use belay_engine::ids::ActIndex;
 use belay_runbook::act::{Act, Ending};
 use belay_runbook::action::{Effect, Impact};
@@ -170,6 +172,9 @@ fn stuck_undos(execution: &Execution) -> impl Iterator<Item = Waiting> + '_ {
         let acts = execution.undo_acts(entry);
         let lost = execution.interrupted_undo(entry).and_then(|_| acts.get(entry.acts_done as usize));
         let text = match (detail.get("manual"), detail.get("error")) {
+            (_, Some(_)) if let Some(call) = interrupted_call(execution, entry) => {
+                format!("whether the call {call} of the script that takes step `{step}` back happened is not known")
+            }
             (_, Some(_)) if let Some(act) = lost => format!(
                 "whether undo act {} of {} of step `{step}` happened is not known: {}",
                 entry.acts_done + 1,
@@ -192,6 +197,12 @@ fn stuck_undos(execution: &Execution) -> impl Iterator<Item = Waiting> + '_ {
         let options = options.into_iter().map(option).collect();
         Some(Waiting { kind: WaitingKind::Undo, step: Some(step), detail: text, options })
     })
+}
+
+/// The host call, without an outcome, of a script that takes a step back.
+fn interrupted_call(execution: &Execution, entry: &UndoEntry) -> Option<String> {
+    let record = execution.interrupted_undo(entry)?;
+    record.call.as_ref().map(|planned| belay_engine::driver::describe(&planned.act))
 }
 
 fn option((name, description): (&str, &str)) -> WaitingOption {

@@ -317,6 +317,9 @@ pub enum Transition {
     CallPlanned {
         /// The step.
         at: VisitId,
+        /// Position among the undo's acts, where the script takes the step back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undo: Option<u32>,
         /// Which call.
         call: u32,
         /// The function that the script called.
@@ -325,6 +328,23 @@ pub enum Transition {
         act: Box<PlannedAct>,
         /// The approval it needs.
         approval: Option<Box<ApprovalRequest>>,
+    },
+    /// A host call of a script was refused before it could start: it could not be prepared, or may not run. A replay
+    /// gives the same answer.
+    CallRefused {
+        /// The step.
+        at: VisitId,
+        /// Position among the undo's acts, where the script takes the step back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undo: Option<u32>,
+        /// Which call.
+        call: u32,
+        /// The function that the script called.
+        function: String,
+        /// The act that it stands for; `None` where there is no such function.
+        act: Option<Act>,
+        /// Why.
+        error: String,
     },
     /// A person's approval was counted.
     ApprovalCounted {
@@ -517,6 +537,7 @@ impl Transition {
             Self::PersonAwaited { .. } => "transition.person_awaited",
             Self::Planned { .. } => "transition.planned",
             Self::CallPlanned { .. } => "transition.call_planned",
+            Self::CallRefused { .. } => "transition.call_refused",
             Self::ApprovalCounted { .. } => "transition.approval_counted",
             Self::ApprovalClosed { .. } => "transition.approval_closed",
             Self::ActStarted { .. } => "transition.act_started",

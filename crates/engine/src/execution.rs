@@ -108,6 +108,10 @@ pub struct Visit {
     pub request: Option<Request>,
     /// Planned host calls of a script, by index.
     pub calls: BTreeMap<u32, Call>,
+    /// Host calls that were refused before they started, by index.
+    pub refused: BTreeMap<u32, RefusedCall>,
+    /// Host calls of scripts that take the step back, by the script's position among the undo's acts.
+    pub undo_paths: BTreeMap<u32, UndoPath>,
     /// Every invocation, in order of its intent.
     pub acts: Vec<ActRecord>,
     /// Position in `acts` from which host calls are replayed: a person's retry starts anew.
@@ -116,6 +120,9 @@ pub struct Visit {
     pub observations: Vec<Observation>,
     /// The last attempt's number.
     pub attempt: u32,
+    /// Position among all intents up to which the plan's last act counts as not performed: its post-condition did not
+    /// hold, and it is performed again.
+    pub redo: Option<u64>,
     /// Failed attempts of the plan in force (a retry is counted against the step's `retries`).
     pub failures: u32,
     /// The branch taken.
@@ -156,6 +163,46 @@ pub struct Call {
     pub function: String,
     /// The act it became.
     pub act: PlannedAct,
+}
+
+/// A host call that was refused before it started.
+#[derive(Debug, Clone)]
+pub struct RefusedCall {
+    /// The function that the script called.
+    pub function: String,
+    /// The act that it stands for; `None` where there is no such function.
+    pub act: Option<Act>,
+    /// Why.
+    pub error: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The path that a script took which takes something back: a replay answers from it.
+#[derive(Debug, Clone, Default)]
+pub struct UndoPath {
+    /// Planned host calls, by index.
+    pub calls: BTreeMap<u32, Call>,
+    /// Refused host calls, by index.
+    pub refused: BTreeMap<u32, RefusedCall>,
+    /// The call that a person wants tried again, with the position in [`Visit::acts`] from which its records count.
+    pub again: Option<(u32, usize)>,
+}
+
+impl UndoPath {
+    /// The last call of the path.
+    fn last(&self) -> Option<u32> {
+        self.calls.keys().chain(self.refused.keys()).max().copied()
+    }
+
+    /// A person has it tried again: the failure at the end of the path counts no longer, those that the script went
+    /// past do.
+    pub(crate) fn try_again(&mut self, acts: usize) {
+        let Some(last) = self.last() else { return };
+        if self.refused.remove(&last).is_none() {
+            self.again = Some((last, acts));
+        }
+    }
 }
 
 /// A request for approval and its answers.
@@ -255,6 +302,11 @@ impl ActRecord {
         }
     }
 
+    /// Whether its outcome is recorded or given up.
+    pub fn is_over(&self) -> bool {
+        self.outcome.is_some() || self.interrupted.is_some()
+    }
+
     /// Whether the same act may start again by itself: it is proven never started, or reading it again is harmless.
     pub fn may_start_again(&self) -> bool {
         if !self.is_settled() {
@@ -294,6 +346,8 @@ impl ActRecord {
 pub struct Observation {
     /// When.
     pub at: Timestamp,
+    /// Position of the act among all intents, where it had ended before.
+    pub after: Option<u64>,
     /// Whether it holds; `None` is no data.
     pub holds: Option<bool>,
     /// What was seen.
@@ -528,7 +582,7 @@ impl Visit {
         match record.id.act {
             ActIndex::Act(index) => self.plan_of(record)?.acts.get(usize::try_from(index).ok()?),
             // What is planned for that call by now may be another act: a person's retry takes another path.
-            ActIndex::Call(_) => record.call.as_deref(),
+            ActIndex::Call(_) | ActIndex::UndoCall { .. } => record.call.as_deref(),
             ActIndex::Undo(_) => None,
         }
     }
@@ -540,7 +594,7 @@ impl Visit {
 
     /// The undo plan in force when something of this visit last started.
     pub fn undo_plan(&self) -> Option<&UndoPlan> {
-        let record = self.acts.iter().rev().find(|record| !matches!(record.id.act, ActIndex::Undo(_)))?;
+        let record = self.acts.iter().rev().find(|record| !record.id.act.takes_back())?;
         self.plan_of(record).map(|plan| &plan.undo)
     }
 
@@ -576,8 +630,10 @@ impl Visit {
         let plan = self.plan()?;
         let count = u32::try_from(plan.acts.len()).ok()?;
         (plan.from..count).find(|index| {
+            let again = self.redo.filter(|_| index + 1 == count);
             !self.acts.iter().any(|record| {
-                record.plan == plan.number && record.id.act == ActIndex::Act(*index) && record.succeeded()
+                let counts = again.is_none_or(|again| record.order > again);
+                record.plan == plan.number && record.id.act == ActIndex::Act(*index) && record.succeeded() && counts
             })
         })
     }
@@ -587,14 +643,41 @@ impl Visit {
         self.acts.get(self.calls_from..)?.iter().rev().find(|record| record.id.act == ActIndex::Call(call))
     }
 
-    /// The last invocation of a step's own act or a host call.
-    pub fn last_act(&self) -> Option<&ActRecord> {
-        self.acts.iter().rev().find(|record| !matches!(record.id.act, ActIndex::Undo(_)))
+    /// The record of a host call that counts, of a script that takes the step back. What ended well counts always.
+    pub fn undo_call_record(&self, undo: u32, call: u32) -> Option<&ActRecord> {
+        let of_call = |record: &&ActRecord| record.id.act == ActIndex::UndoCall { undo, call };
+        let from = self.undo_paths.get(&undo).and_then(|path| path.again).filter(|(again, _)| *again == call);
+        let (_, from) = from.unwrap_or((call, 0));
+        let done = self.acts.iter().rev().filter(of_call).find(|record| record.succeeded());
+        done.or_else(|| self.acts.get(from..)?.iter().rev().find(of_call))
     }
 
-    /// The structured output that post-conditions and `.Steps` see: the last act that succeeded, else the last
-    /// observation.
+    /// Whether the step was approved, which covers what takes it back.
+    pub fn undo_is_approved(&self) -> bool {
+        let last = self.last_act().and_then(|record| self.plan_of(record));
+        last.is_some_and(|plan| plan.approval.is_some())
+    }
+
+    /// The acts since the last one that took something back for good: attempts at the undo act that is next.
+    pub fn undo_attempts(&self) -> impl Iterator<Item = &ActRecord> {
+        let attempts = self.acts.iter().rev().filter(|record| matches!(record.id.act, ActIndex::Undo(_)));
+        attempts.take_while(|record| !record.succeeded())
+    }
+
+    /// The last invocation of a step's own act or a host call.
+    pub fn last_act(&self) -> Option<&ActRecord> {
+        self.acts.iter().rev().find(|record| !record.id.act.takes_back())
+    }
+
+    /// The structured output that post-conditions and `.Steps` see: what was seen after the last act when its
+    /// post-condition came to hold, else the last act that succeeded, else the last observation.
     pub fn output(&self) -> Option<&Outcome> {
+        let last = self.last_act().map(|record| record.order);
+        let looked = self.observations.last().filter(|seen| seen.after.is_some() && seen.after == last);
+        let looked = looked.filter(|seen| seen.holds == Some(true));
+        if let Some(seen) = looked {
+            return Some(&seen.outcome);
+        }
         self.acts
             .iter()
             .rev()

@@ -15,8 +15,8 @@ use crate::event::{
     Author, Checklist, Closing, Event, Genesis, Need, NextStep, Settlement, Stop, Transition, UndoChoice, UndoItem,
 };
 use crate::execution::{
-    ActRecord, Call, Execution, Given, Note, Observation, Phase, Request, Rollback, Stage, UndoEntry, UndoEntryState,
-    UndoResult, Visit,
+    ActRecord, Call, Execution, Given, Note, Observation, Phase, RefusedCall, Request, Rollback, Stage, UndoEntry,
+    UndoEntryState, UndoPath, UndoResult, Visit,
 };
 use crate::ids::{ActIndex, EventHash, InvocationId, VisitId};
 use crate::status::StepStatus;
@@ -116,7 +116,22 @@ impl Execution {
                 visit.plans.push((**plan).clone());
                 Ok(())
             }
-            Transition::CallPlanned { at: id, call, function, act, approval } => {
+            Transition::CallPlanned { at: id, undo: Some(undo), call, function, act, .. } => {
+                let path = self.undo_path(id, *undo)?;
+                ensure(!path.calls.contains_key(call), "a call is planned once")?;
+                path.calls.insert(*call, Call { function: function.clone(), act: (**act).clone() });
+                Ok(())
+            }
+            Transition::CallRefused { at: id, undo, call, function, act, error } => {
+                let refused = RefusedCall { function: function.clone(), act: act.clone(), error: error.clone(), at };
+                let refusals = match undo {
+                    Some(undo) => &mut self.undo_path(id, *undo)?.refused,
+                    None => &mut self.open_visit(id)?.refused,
+                };
+                refusals.insert(*call, refused);
+                Ok(())
+            }
+            Transition::CallPlanned { at: id, undo: None, call, function, act, approval } => {
                 let visit = self.open_visit(id)?;
                 ensure(!visit.calls.contains_key(call) || approval.is_some(), "a call is planned once")?;
                 visit.calls.insert(*call, Call { function: function.clone(), act: (**act).clone() });
@@ -171,12 +186,20 @@ impl Execution {
                 let record = self.running(id)?;
                 record.interrupted = Some(why.clone());
                 record.outcome = outcome.as_deref().cloned();
-                if matches!(id.act, ActIndex::Undo(_)) {
-                    let detail = serde_json::json!({ "error": why });
-                    self.set_undo_acting(id, UndoEntryState::Stuck(detail))
-                } else {
-                    self.visit_mut(&id.at)?.stage = Stage::Interrupted(id.clone());
-                    Ok(())
+                match id.act {
+                    ActIndex::Undo(_) => {
+                        let detail = serde_json::json!({ "error": why });
+                        self.set_undo_acting(id, UndoEntryState::Stuck(detail))
+                    }
+                    ActIndex::UndoCall { .. } => {
+                        // The script around it still has to end; then this is what its undo is stuck at.
+                        self.undo_script_entry(&id.at)?.unsettled = Some(id.clone());
+                        Ok(())
+                    }
+                    ActIndex::Act(_) | ActIndex::Call(_) => {
+                        self.visit_mut(&id.at)?.stage = Stage::Interrupted(id.clone());
+                        Ok(())
+                    }
                 }
             }
             Transition::ActSettled { id, settlement, by } => self.settle(at, id, settlement, by.as_ref()),
@@ -189,8 +212,14 @@ impl Execution {
                 Ok(())
             }
             Transition::Observed { id, holds, outcome } => {
-                self.running(id)?;
-                let observation = Observation { at, holds: *holds, outcome: (**outcome).clone() };
+                let record = self.act(id).ok_or("it has no intent")?;
+                // What has succeeded is looked at again until its post-condition holds.
+                ensure(!record.is_over() || record.succeeded(), "its outcome is recorded")?;
+                let after = record.is_over().then_some(record.order);
+                if after.is_some() && *holds == Some(true) {
+                    self.publish(at, outcome);
+                }
+                let observation = Observation { at, after, holds: *holds, outcome: (**outcome).clone() };
                 self.visit_mut(&id.at)?.observations.push(observation);
                 Ok(())
             }
@@ -200,6 +229,12 @@ impl Execution {
                 visit.failures += 1;
                 visit.error = Some(error.clone());
                 visit.stage = Stage::Retry(*not_before);
+                if visit.next_act().is_none() {
+                    visit.redo = visit.last_act().map(|record| record.order);
+                }
+                // What was refused never started: it is tried again, unless the script went on past it.
+                let passed = visit.calls.keys().next_back().copied();
+                visit.refused.retain(|call, _| passed.is_some_and(|passed| *call < passed));
                 Ok(())
             }
             Transition::StepEnded { at: id, status, error, branch, by_hand, next } => {
@@ -342,8 +377,10 @@ impl Execution {
     }
 
     fn start_act(&mut self, at: Timestamp, id: &InvocationId) -> Result<(), String> {
-        if let ActIndex::Undo(_) = id.act {
-            return self.start_undo(at, id);
+        match id.act {
+            ActIndex::Undo(_) => return self.start_undo(at, id),
+            ActIndex::UndoCall { undo, call } => return self.start_undo_call(at, id, undo, call),
+            ActIndex::Act(_) | ActIndex::Call(_) => {}
         }
         ensure(matches!(self.phase, Phase::Forward | Phase::RollbackSteps), "nothing starts in this phase")?;
         let visit = self.open_visit(id_visit(id))?;
@@ -366,7 +403,7 @@ impl Execution {
                 ensure(again, "the call has started before")?;
                 visit.calls.get(&index).map(|call| (call.act.effect, call.act.idempotent))
             }
-            ActIndex::Undo(_) => None,
+            ActIndex::Undo(_) | ActIndex::UndoCall { .. } => None,
         }
         .ok_or("there is no such act")?;
         if let ActIndex::Act(_) = id.act {
@@ -394,6 +431,20 @@ impl Execution {
         self.push_act(ActRecord::started(id.clone(), plan, Effect::Mutate, false, at))
     }
 
+    fn start_undo_call(&mut self, at: Timestamp, id: &InvocationId, undo: u32, call: u32) -> Result<(), String> {
+        ensure(self.phase == Phase::Undoing, "nothing is being undone")?;
+        let entry = self.undo_script_entry(&id.at)?;
+        ensure(entry.acts_done == undo, "another act of the undo is running")?;
+        let visit = self.visit_mut(&id.at)?;
+        let again = visit.undo_call_record(undo, call).is_none_or(ActRecord::may_start_again);
+        ensure(again, "the call has started before")?;
+        let plan = visit.plan().map_or(0, |plan| plan.number);
+        let planned = visit.undo_paths.get(&undo).and_then(|path| path.calls.get(&call)).ok_or("it is not planned")?;
+        let mut record = ActRecord::started(id.clone(), plan, planned.act.effect, planned.act.idempotent, at);
+        record.call = Some(Box::new(planned.act.clone()));
+        self.push_act(record)
+    }
+
     fn push_act(&mut self, record: ActRecord) -> Result<(), String> {
         let order = self.intents;
         let visit = self.visit_mut(&record.id.at)?;
@@ -412,7 +463,7 @@ impl Execution {
 
     fn leave_act(&mut self, id: &InvocationId, ending: Ending) -> Result<(), String> {
         match id.act {
-            ActIndex::Call(_) => Ok(()),
+            ActIndex::Call(_) | ActIndex::UndoCall { .. } => Ok(()),
             ActIndex::Act(_) => {
                 let visit = self.visit_mut(&id.at)?;
                 // A host call that was interrupted decides the stage, not the script around it.
@@ -425,7 +476,10 @@ impl Execution {
                 let state = if ending == Ending::Succeeded {
                     UndoEntryState::Due
                 } else {
-                    UndoEntryState::Stuck(serde_json::json!({ "error": "the undo failed" }))
+                    let entry = self.entry_acting(id)?.clone();
+                    let why = self.interrupted_undo(&entry).and_then(|record| record.interrupted.clone());
+                    let why = why.unwrap_or_else(|| "the undo failed".to_owned());
+                    UndoEntryState::Stuck(serde_json::json!({ "error": why }))
                 };
                 if ending == Ending::Succeeded {
                     let entry = self.entry_acting(id)?;
@@ -487,6 +541,7 @@ impl Execution {
         visit.failures = 0;
         if !renews {
             visit.calls.clear();
+            visit.refused.clear();
             visit.calls_from = visit.acts.len();
         }
         self.current = Some(id.clone());
@@ -542,13 +597,32 @@ impl Execution {
         match choice {
             UndoChoice::Retry => {
                 entry.state = UndoEntryState::Due;
-                entry.unsettled = None;
+                let (undo, unsettled, id) = (entry.acts_done, entry.unsettled.take(), entry.item.at.clone());
+                let visit = self.visit_mut(&id)?;
+                match unsettled.filter(|id| matches!(id.act, ActIndex::UndoCall { .. })) {
+                    Some(call) => {
+                        let record = visit.acts.iter_mut().find(|act| act.id == call).ok_or("it has no intent")?;
+                        record.settled = Some(Settlement::NotDone);
+                        record.settled_by = by.cloned();
+                        record.ended_at = Some(at);
+                    }
+                    None if by.is_some() => {
+                        let acts = visit.acts.len();
+                        if let Some(path) = visit.undo_paths.get_mut(&undo) {
+                            path.try_again(acts);
+                        }
+                    }
+                    None => {}
+                }
                 Ok(())
             }
             UndoChoice::Done => {
                 let id = entry.unsettled.take().ok_or("no undo act was started")?;
                 entry.state = UndoEntryState::Due;
-                entry.acts_done += 1;
+                // A script goes on after the call that happened; any other act is done with it.
+                if !matches!(id.act, ActIndex::UndoCall { .. }) {
+                    entry.acts_done += 1;
+                }
                 let visit = self.visit_mut(&id.at)?;
                 let record = visit.acts.iter_mut().find(|act| act.id == id).ok_or("it has no intent")?;
                 let seen = record.late.clone().or_else(|| record.outcome.clone());
@@ -614,6 +688,27 @@ impl Execution {
             .ok_or_else(|| "no such undo is running".to_owned())
     }
 
+    /// The entry whose script is running.
+    fn undo_script_entry(&mut self, at: &VisitId) -> Result<&mut UndoEntry, String> {
+        self.rollback
+            .as_mut()
+            .and_then(|rollback| {
+                rollback
+                    .items
+                    .iter_mut()
+                    .find(|entry| &entry.item.at == at && matches!(entry.state, UndoEntryState::Acting(_)))
+            })
+            .ok_or_else(|| "no script takes that step back right now".to_owned())
+    }
+
+    /// The path of a script that takes a step back.
+    fn undo_path(&mut self, at: &VisitId, undo: u32) -> Result<&mut UndoPath, String> {
+        ensure(self.phase == Phase::Undoing, "nothing is being undone")?;
+        let entry = self.undo_script_entry(at)?;
+        ensure(entry.acts_done == undo, "another act of the undo is running")?;
+        Ok(self.visit_mut(at)?.undo_paths.entry(undo).or_default())
+    }
+
     fn set_undo_acting(&mut self, id: &InvocationId, state: UndoEntryState) -> Result<(), String> {
         self.entry_acting(id)?.state = state;
         Ok(())
@@ -656,10 +751,13 @@ impl Visit {
             plans: Vec::new(),
             request: None,
             calls: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            undo_paths: BTreeMap::new(),
             acts: Vec::new(),
             calls_from: 0,
             observations: Vec::new(),
             attempt: 0,
+            redo: None,
             failures: 0,
             branch: None,
             by_hand: false,

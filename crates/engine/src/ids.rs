@@ -61,6 +61,23 @@ pub enum ActIndex {
     Call(u32),
     /// The n-th act of the step's undo, from zero.
     Undo(u32),
+    /// A host call of a script that takes the step back.
+    UndoCall {
+        /// Position of the script among the undo's acts, from zero.
+        undo: u32,
+        /// The n-th call of that script, from zero.
+        call: u32,
+    },
+}
+
+impl ActIndex {
+    /// Whether it takes something back.
+    pub fn takes_back(self) -> bool {
+        match self {
+            Self::Act(_) | Self::Call(_) => false,
+            Self::Undo(_) | Self::UndoCall { .. } => true,
+        }
+    }
 }
 
 impl fmt::Display for ActIndex {
@@ -69,6 +86,7 @@ impl fmt::Display for ActIndex {
             Self::Act(index) => write!(f, "a{index}"),
             Self::Call(index) => write!(f, "c{index}"),
             Self::Undo(index) => write!(f, "u{index}"),
+            Self::UndoCall { undo, call } => write!(f, "u{undo}c{call}"),
         }
     }
 }

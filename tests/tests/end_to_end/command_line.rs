@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::support::desk::Desk;
 use super::support::runbooks::{furnish, runbook};
+use super::support::server::Server;
 
 fn gated(approval: &str) -> String {
     let steps = format!(
@@ -150,6 +151,35 @@ fn the_json_of_a_run_ends_with_the_status_of_the_contract() {
     assert_eq!(ended.json_lines().len(), 1, "a stream holds one document a line, also where nothing goes on");
     let attempt = desk.status(id(&status))["steps"][0]["attempts"][0].clone();
     has(&attempt, &["n", "started_at", "finished_at", "status", "exit_code", "output", "error", "device", "responder"]);
+}
+
+#[test]
+fn i8_a_script_takes_a_step_back_and_its_calls_are_on_record() {
+    let desk = Desk::new();
+    let server = Server::start();
+    let steps = format!(
+        "    - name: count
+      commands:
+        - belay-world --dir {{dir}} add counter 1
+      rollback:
+        action: script.execute
+        parameters:
+          script: |
+            const seen = await http.healthcheck({{ url: 'http://127.0.0.1:{}/undo' }});
+            if (!seen.healthy) throw new Error('it is not there');
+    - name: fail
+      commands: ['belay-world --dir {{dir}} fail']
+      rollback: {{ irreversible: it only fails }}
+",
+        server.port
+    );
+    let (status, code) = run(&desk, &runbook("scripted", &steps));
+    assert_eq!((status["status"].as_str(), code), (Some("rolled_back"), Some(1)), "{status:#}");
+    let attempts = status["steps"][0]["attempts"].as_array().unwrap();
+    let acts: Vec<&str> = attempts.iter().map(|attempt| attempt["act"].as_str().unwrap()).collect();
+    assert_eq!(acts, ["a0", "u0", "u0c0"], "{status:#}");
+    assert!(attempts.iter().all(|attempt| attempt["status"] == "succeeded"), "{status:#}");
+    assert_eq!(desk.belay(["audit", "verify", "--json"]).exits(0).json()["ok"], true);
 }
 
 #[test]

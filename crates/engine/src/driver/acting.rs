@@ -21,6 +21,8 @@ use crate::status::StepStatus;
 const ACT_TIME: Duration = Duration::from_mins(5);
 /// First delay between attempts where the step says nothing.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
+/// How often in a row what was lost runs again by itself: a crash loop ends with a question.
+pub(super) const RESTARTS: usize = 5;
 /// The longest delay that growing reaches.
 const LONGEST_DELAY: Duration = Duration::from_mins(2);
 
@@ -108,10 +110,14 @@ impl Driver {
         let by_hand = matches!(record.settled, Some(Settlement::Done(_))) && record.settled_by.is_some();
         if step.kind != StepKind::Verification && !by_hand {
             let output = record.counted_outcome().map(|outcome| outcome.output.clone()).unwrap_or_default();
-            if let Err(error) = check::conditions(&step.post_condition, &output) {
-                // Only something that changes nothing is read again; a change is never repeated for its check.
-                let again = record.effect == ActEffect::Read && record.idempotent;
-                return self.retry_or_fail(now, at, &error.to_string(), again);
+            if let Err(unmet) = check::conditions(&step.post_condition, &output) {
+                // Whatever changes something is looked at again rather than repeated; a read is read again.
+                if record.effect != ActEffect::Read && self.check_again(now, at, record, &unmet) {
+                    return Ok(false);
+                }
+                let error = self.last_unmet(&record.id).unwrap_or_else(|| unmet.to_string());
+                self.check = None;
+                return self.retry_or_fail(now, at, &error, record.idempotent);
             }
         }
         self.end_step(now, at, StepStatus::Succeeded, None)?;
@@ -216,12 +222,17 @@ impl Driver {
         if record.outcome.is_some() || record.interrupted.is_some() {
             return self.late_outcome(now, id, outcome);
         }
+        let record = record.clone();
         match id.act {
-            ActIndex::Undo(_) => return Ok(self.undo_ended(now, id, outcome)?),
-            ActIndex::Call(_) => return Ok(self.call_ended(now, id, outcome)?),
+            ActIndex::Undo(_) => {
+                return match self.hold_for_call(id, outcome) {
+                    Some(outcome) => Ok(self.undo_ended(now, id, outcome)?),
+                    None => Ok(()),
+                };
+            }
+            ActIndex::Call(_) | ActIndex::UndoCall { .. } => return Ok(self.call_ended(now, id, outcome)?),
             ActIndex::Act(_) => {}
         }
-        let record = record.clone();
         let watched = self.busy == Some(Busy::Acting(id.clone()));
         if self.poll.as_ref().is_some_and(|poll| poll.at == id.at) {
             if !watched {
@@ -231,18 +242,7 @@ impl Driver {
             self.busy = None;
             return Ok(self.observed(now, id, outcome)?);
         }
-        match self.call.take() {
-            Some(CallBusy::Acting { script, index, id: call }) if &script == id => {
-                // What the call did is not known yet; nothing goes on past it.
-                self.effects.push(Effect::Cancel(call.clone()));
-                self.call = Some(CallBusy::Acting { script, index, id: call });
-                self.held = Some((id.clone(), outcome));
-                return Ok(());
-            }
-            // A call that was still being prepared has not started, and never will.
-            Some(CallBusy::Preparing { script, .. }) if &script == id => {}
-            other @ (Some(CallBusy::Acting { .. } | CallBusy::Preparing { .. }) | None) => self.call = other,
-        }
+        let Some(outcome) = self.hold_for_call(id, outcome) else { return Ok(()) };
         if watched {
             self.busy = None;
         }
@@ -253,6 +253,23 @@ impl Driver {
             self.lost = Some(id.clone());
         }
         Ok(self.settle_outcome(now, &record, outcome)?)
+    }
+
+    /// The outcome of a script, unless a host call of it still runs: then it waits for the call.
+    fn hold_for_call(&mut self, id: &InvocationId, outcome: Outcome) -> Option<Outcome> {
+        match self.call.take() {
+            Some(CallBusy::Acting { script, index, id: call }) if &script == id => {
+                // What the call did is not known yet; nothing goes on past it.
+                self.effects.push(Effect::Cancel(call.clone()));
+                self.call = Some(CallBusy::Acting { script, index, id: call });
+                self.held = Some((id.clone(), outcome));
+                return None;
+            }
+            // A call that was still being prepared has not started, and never will.
+            Some(CallBusy::Preparing { script, .. }) if &script == id => {}
+            other @ (Some(CallBusy::Acting { .. } | CallBusy::Preparing { .. }) | None) => self.call = other,
+        }
+        Some(outcome)
     }
 
     /// An outcome that arrives after its act was given up: a fact. It settles what nobody has settled yet.
@@ -267,7 +284,7 @@ impl Driver {
         if record.interrupted.is_none() || record.late.is_some() {
             return Err(Refusal::Stale);
         }
-        let undo = matches!(id.act, ActIndex::Undo(_));
+        let undo = id.act.takes_back();
         let open = record.settled.is_none() && !undo;
         let ending = outcome.ending;
         self.record(now, Transition::OutcomeArrived { id: id.clone(), outcome: Box::new(outcome) })?;
@@ -307,6 +324,13 @@ impl Driver {
             .and_then(|visit| visit.planned_act(record))
             .is_some_and(|planned| planned.act.action == SCRIPT_ACTION);
         let harmless = script || (record.effect == ActEffect::Read && record.idempotent);
+        let unknown = match unknown {
+            Some(_) if outcome.ending == Ending::Lost && harmless && self.was_lost_often(record) => {
+                let why = format!("what watched it was lost {} times in a row", RESTARTS + 1);
+                return self.record(now, Transition::ActInterrupted { id, why, outcome: Some(Box::new(outcome)) });
+            }
+            unknown => unknown,
+        };
         match unknown {
             Some(why) if !harmless => {
                 let why = why.to_owned();
@@ -314,6 +338,17 @@ impl Driver {
             }
             Some(_) | None => self.record(now, Transition::ActEnded { id, outcome: Box::new(outcome) }),
         }
+    }
+
+    /// Whether the same act was lost as often as it may run again by itself, without anything else in between.
+    fn was_lost_often(&self, record: &ActRecord) -> bool {
+        let Some(visit) = self.execution.visit(&record.id.at) else { return false };
+        let lost = |record: &&ActRecord| {
+            let ending = record.outcome.as_ref().map(|outcome| outcome.ending);
+            ending == Some(Ending::Lost) && record.interrupted.is_none()
+        };
+        let before = visit.acts.iter().rev().filter(|act| act.id.act == record.id.act && act.id != record.id);
+        before.take_while(lost).count() >= RESTARTS
     }
 
     /// An intent without an outcome, found in the log: nobody watches it any more.
@@ -363,10 +398,21 @@ impl Driver {
 
     /// The answer to [`Effect::Probe`].
     pub(super) fn probed(&mut self, now: Timestamp, id: &InvocationId, answer: ProbeAnswer) -> Result<(), Refusal> {
-        if self.busy != Some(Busy::Probing(id.clone())) {
-            return Err(Refusal::Stale);
+        match self.busy.clone() {
+            Some(Busy::Needing(needing)) => return self.need_answered(now, id, *needing, &answer),
+            Some(Busy::Checking(checking)) if &checking == id => return self.checked(now, id, answer),
+            Some(Busy::Probing(probing)) if &probing == id => self.busy = None,
+            Some(
+                Busy::Planning { .. }
+                | Busy::Rereading { .. }
+                | Busy::Acting(_)
+                | Busy::Pausing { .. }
+                | Busy::Probing(_)
+                | Busy::Comparing(_)
+                | Busy::Checking(_),
+            )
+            | None => return Err(Refusal::Stale),
         }
-        self.busy = None;
         let settlement = match answer {
             ProbeAnswer::Done(outcome) => Settlement::Done(Box::new(outcome)),
             ProbeAnswer::NotDone => Settlement::NotDone,

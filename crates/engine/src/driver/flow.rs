@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::planning::PlanError;
 use super::{Busy, Driver, Effect};
+use crate::check;
 use crate::event::{Checklist, Closing, Finish, Need, NextStep, Stop, Transition};
-use crate::execution::{Phase, Stage, UndoEntryState};
+use crate::execution::{Phase, Stage, UndoEntryState, Visit};
 use crate::fold::Illegal;
 use crate::ids::VisitId;
 use crate::scope::ScopeRoot;
@@ -384,16 +385,23 @@ impl Driver {
     fn cancel_step(&mut self, now: Timestamp, at: &VisitId) -> Result<(), Illegal> {
         self.withdraw_request(now, at)?;
         self.poll = None;
-        let done = self
-            .execution
-            .visit(at)
-            .is_some_and(|visit| visit.stage == Stage::Ready && visit.next_act().is_none() && visit.plan().is_some());
+        let done = self.execution.visit(at).is_some_and(|visit| {
+            visit.stage == Stage::Ready && visit.next_act().is_none() && visit.plan().is_some() && self.holds(visit)
+        });
         let status = if done { StepStatus::Succeeded } else { StepStatus::Cancelled };
         let error = (!done).then(|| "the execution was stopped".to_owned());
         self.record(
             now,
             Transition::StepEnded { at: at.clone(), status, error, branch: None, by_hand: false, next: None },
         )
+    }
+
+    /// Whether the post-conditions of a step hold of what its last act gave.
+    fn holds(&self, visit: &Visit) -> bool {
+        let Some(step) = self.execution.step(&visit.id.step) else { return false };
+        let by_hand = visit.last_act().is_some_and(|record| record.settled_by.is_some() && record.succeeded());
+        let output = visit.output().map(|outcome| outcome.output.clone()).unwrap_or_default();
+        step.kind == StepKind::Verification || by_hand || check::conditions(&step.post_condition, &output).is_ok()
     }
 
     pub(super) fn pause_until(&mut self, until: Timestamp) {

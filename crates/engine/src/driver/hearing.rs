@@ -302,6 +302,7 @@ impl Driver {
             Statement::Retry { at } => {
                 self.withdraw_request(now, at)?;
                 self.forget_wait();
+                self.needed.remove(at);
                 Ok(self.record_citing(now, Transition::Retried { at: at.clone(), by }, cites)?)
             }
             Statement::Skip { at, reason } => self.skip(now, at, reason, by, cites),
@@ -433,9 +434,16 @@ impl Driver {
     /// Lets go of a read or a pause whose answer no longer matters; a running act is never let go of.
     fn forget_wait(&mut self) {
         match &self.busy {
-            Some(Busy::Planning { .. } | Busy::Rereading { .. } | Busy::Pausing { .. }) => self.busy = None,
+            Some(
+                Busy::Planning { .. }
+                | Busy::Rereading { .. }
+                | Busy::Pausing { .. }
+                | Busy::Needing(_)
+                | Busy::Checking(_),
+            ) => self.busy = None,
             Some(Busy::Acting(_) | Busy::Probing(_) | Busy::Comparing(_)) | None => {}
         }
+        self.check = None;
         if !matches!(self.busy, Some(Busy::Acting(_))) {
             self.poll = None;
         }

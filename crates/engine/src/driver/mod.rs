@@ -6,8 +6,10 @@
 //! follows, and drops the driver when it cannot.
 
 mod acting;
+mod checking;
 mod flow;
 mod hearing;
+mod needing;
 mod planning;
 mod polling;
 mod preview;
@@ -25,7 +27,9 @@ use belay_runbook::policy::Policy;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use self::checking::Check;
 pub use self::hearing::{Refusal, Stated};
+use self::needing::Needing;
 pub use self::planning::{describe, reads_live_state};
 pub use self::preview::{Judged, StepPlan};
 use crate::event::{Author, Draft, Event, Transition};
@@ -202,6 +206,9 @@ pub struct Driver {
     busy: Option<Busy>,
     call: Option<CallBusy>,
     poll: Option<Poll>,
+    check: Option<Check>,
+    /// Steps of the rollback that are known to be needed still.
+    needed: BTreeSet<VisitId>,
     next_ticket: u64,
     /// Interrupted invocations that were probed by this driver.
     probed: BTreeSet<InvocationId>,
@@ -235,6 +242,10 @@ enum Busy {
     Probing(InvocationId),
     /// A comparison.
     Comparing(u32),
+    /// Whether a step of the rollback is still needed.
+    Needing(Box<Needing>),
+    /// Another look at what an act did, whose post-condition does not hold yet.
+    Checking(InvocationId),
 }
 
 /// What a running script's host call waits for.
@@ -281,6 +292,8 @@ impl Driver {
             busy: None,
             call: None,
             poll: None,
+            check: None,
+            needed: BTreeSet::new(),
             next_ticket: 0,
             probed: BTreeSet::new(),
             compared: BTreeSet::new(),
@@ -312,7 +325,9 @@ impl Driver {
                 | Busy::Rereading { .. }
                 | Busy::Pausing { .. }
                 | Busy::Probing(_)
-                | Busy::Comparing(_),
+                | Busy::Comparing(_)
+                | Busy::Needing(_)
+                | Busy::Checking(_),
             )
             | None => None,
         }
@@ -362,6 +377,7 @@ impl Driver {
         if matches!(self.busy, Some(Busy::Pausing { .. })) {
             self.cancel_poll(now)?;
         }
+        self.cancel_check(now);
         if let Some(Busy::Acting(id)) = &self.busy
             && !self.cancelling
         {

@@ -157,20 +157,22 @@ impl Driver {
                 | Busy::Acting(_)
                 | Busy::Pausing { .. }
                 | Busy::Probing(_)
-                | Busy::Comparing(_),
+                | Busy::Comparing(_)
+                | Busy::Needing(_)
+                | Busy::Checking(_),
             )
             | None => Err(Refusal::Stale),
         }
     }
 
     /// Whether the flow is where it was when the question was asked; a person may have skipped or stopped meanwhile.
-    fn still_at(&self, at: &VisitId) -> bool {
+    pub(super) fn still_at(&self, at: &VisitId) -> bool {
         use crate::execution::Phase;
         self.execution.current.as_ref() == Some(at)
             && matches!(self.execution.phase, Phase::Forward | Phase::RollbackSteps)
     }
 
-    fn judge_plan(
+    pub(super) fn judge_plan(
         &mut self,
         now: Timestamp,
         at: &VisitId,
@@ -180,6 +182,9 @@ impl Driver {
         let Some(step) = self.execution.step(&at.step).cloned() else { return Ok(()) };
         if results.len() != acts.len() {
             return self.fail_step(now, at, UNANSWERED, StepStatus::Failed);
+        }
+        if self.asks_whether_needed(at, &acts, &results) {
+            return Ok(());
         }
         // Only what has not succeeded is planned again; a person's retry starts from the front.
         let visit = self.execution.visit(at);

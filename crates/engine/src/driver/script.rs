@@ -1,23 +1,34 @@
 //! Host calls of a script: each is an act of its own, journaled, judged and undone like a step's (execution.md, 9).
 //!
 //! A call that needs an approval ends the worker. Later a new worker replays: recorded calls are answered from the
-//! log and never performed again.
+//! log and never performed again. A script that takes a step back is covered by the step's approval; each of its calls
+//! is journaled and judged all the same.
 
 use std::time::Duration;
 
 use belay_runbook::act::{Act, Ending, Outcome, Preparation};
+use belay_runbook::policy::Verdict;
 use jiff::Timestamp;
 
 use super::planning::{Asking, describe, stricter};
 use super::{Busy, CallBusy, Driver, Effect, HostAnswer, Invocation, Refusal};
 use crate::digest::{act_digest, basis_difference};
 use crate::event::{Closing, PlannedAct, Settlement, Transition, UndoPlan};
-use crate::execution::{ActRecord, Phase};
+use crate::execution::{ActRecord, Phase, UndoEntryState, Visit};
 use crate::fold::Illegal;
 use crate::ids::{ActIndex, InvocationId};
 
 /// Longest time of one host call.
 const CALL_TIME: Duration = Duration::from_mins(2);
+
+/// What the log says of a call.
+#[derive(Default)]
+struct KnownCall {
+    /// The answer that it gave.
+    answer: Option<HostAnswer>,
+    /// The function and the act that stand at its place.
+    path: Option<(String, Option<Act>)>,
+}
 
 /// One host call as it arrives.
 struct Calling<'a> {
@@ -40,35 +51,85 @@ impl Driver {
         if self.busy != Some(Busy::Acting(script.clone())) || self.call.is_some() {
             return Err(Refusal::Stale);
         }
-        if self.execution.paused || !matches!(self.execution.phase, Phase::Forward | Phase::RollbackSteps) {
+        if !self.calls_may_start(script) {
             self.answer(script, index, HostAnswer::Suspend);
             return Ok(());
         }
-        let Some(act) = act else {
-            let message = format!("there is no host function `{function}`");
-            self.answer(script, index, HostAnswer::Error { message, at: now });
-            return Ok(());
-        };
-        let visit = self.execution.visit(&script.at);
-        let recorded = visit.and_then(|visit| visit.calls.get(&index)).cloned();
-        let record = visit.and_then(|visit| visit.call_record(index)).cloned();
-        let calling = Calling { script, index, function, act };
-        if let Some(call) = recorded
-            && (call.function != calling.function || call.act.act != calling.act)
+        let known = self.known_call(script, index);
+        if let Some((was, known)) = &known.path
+            && (*was != function || *known != act)
         {
             // The script took another path than the one whose calls are in the log.
+            let name = |function: &str, act: Option<&Act>| act.map_or_else(|| function.to_owned(), describe);
             self.diverged = Some(format!(
                 "replay differs: call {index} was `{}` and is now `{}`",
-                describe(&call.act.act),
-                describe(&calling.act)
+                name(was, known.as_ref()),
+                name(&function, act.as_ref())
             ));
             self.answer(script, index, HostAnswer::Suspend);
             return Ok(());
         }
-        match record.and_then(|record| recorded_answer(&record)) {
-            Some(answer) => self.answer(script, index, answer),
-            None => self.prepare_call(calling),
+        match (known.answer, act) {
+            (Some(answer), _) => self.answer(script, index, answer),
+            (None, Some(act)) => self.prepare_call(Calling { script, index, function, act }),
+            (None, None) => {
+                let error = format!("there is no host function `{function}`");
+                self.refuse_call(now, script, index, function, None, error)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Whether calls of a script may start now.
+    fn calls_may_start(&self, script: &InvocationId) -> bool {
+        if script.act.takes_back() {
+            return self.execution.phase == Phase::Undoing && self.undo_position(script).is_some();
+        }
+        !self.execution.paused && matches!(self.execution.phase, Phase::Forward | Phase::RollbackSteps)
+    }
+
+    /// Position of a running script among its undo's acts.
+    fn undo_position(&self, script: &InvocationId) -> Option<u32> {
+        let running = UndoEntryState::Acting(script.clone());
+        let mut entries = self.execution.rollback.iter().flat_map(|rollback| &rollback.items);
+        entries.find(|entry| entry.state == running).map(|entry| entry.acts_done)
+    }
+
+    /// What the log says of a call.
+    fn known_call(&self, script: &InvocationId, index: u32) -> KnownCall {
+        let Some(visit) = self.execution.visit(&script.at) else { return KnownCall::default() };
+        let undo = self.undo_position(script);
+        let (planned, refused, record) = match undo {
+            None => (visit.calls.get(&index), visit.refused.get(&index), visit.call_record(index)),
+            Some(undo) => {
+                let path = visit.undo_paths.get(&undo);
+                let planned = path.and_then(|path| path.calls.get(&index));
+                let refused = path.and_then(|path| path.refused.get(&index));
+                (planned, refused, visit.undo_call_record(undo, index))
+            }
+        };
+        let refusal = refused.map(|refused| HostAnswer::Error { message: refused.error.clone(), at: refused.at });
+        let planned = planned.map(|call| (call.function.clone(), Some(call.act.act.clone())));
+        KnownCall {
+            answer: refusal.or_else(|| record.and_then(recorded_answer)),
+            path: planned.or_else(|| refused.map(|refused| (refused.function.clone(), refused.act.clone()))),
+        }
+    }
+
+    /// Puts on record that a call may not or cannot start, and answers with it.
+    fn refuse_call(
+        &mut self,
+        now: Timestamp,
+        script: &InvocationId,
+        index: u32,
+        function: String,
+        act: Option<Act>,
+        error: String,
+    ) -> Result<(), Illegal> {
+        let message = error.clone();
+        let undo = self.undo_position(script);
+        self.record(now, Transition::CallRefused { at: script.at.clone(), undo, call: index, function, act, error })?;
+        self.answer(script, index, HostAnswer::Error { message, at: self.execution.last_at });
         Ok(())
     }
 
@@ -102,15 +163,15 @@ impl Driver {
             return Ok(false);
         }
         self.call = None;
-        if self.execution.paused || !matches!(self.execution.phase, Phase::Forward | Phase::RollbackSteps) {
+        if !self.calls_may_start(&script) {
             // Stopped or paused while it was prepared: nothing new starts, and the call is made again by a replay.
             self.answer(&script, index, HostAnswer::Suspend);
             return Ok(true);
         }
         let preparation = match results.first() {
             Some(Ok(preparation)) => preparation.clone(),
-            Some(Err(message)) => {
-                self.answer(&script, index, HostAnswer::Error { message: message.clone(), at: now });
+            Some(Err(error)) => {
+                self.refuse_call(now, &script, index, function, Some(act), error.clone())?;
                 return Ok(true);
             }
             None => return Err(Refusal::Stale),
@@ -124,15 +185,18 @@ impl Driver {
         let Some(step) = self.execution.step(&script.at.step).cloned() else { return Ok(()) };
         let (planned, verdict) = match self.judge_act(&step, calling.act.clone(), preparation) {
             Ok(judged) => judged,
-            Err(message) => {
-                self.answer(script, index, HostAnswer::Error { message, at: now });
-                return Ok(());
+            Err(error) => {
+                let (function, act) = (calling.function.clone(), Some(calling.act.clone()));
+                return self.refuse_call(now, script, index, function, act, error);
             }
         };
         if let Some(reason) = &verdict.forbidden {
-            let message = format!("policy rule `{}` forbids it: {}", reason.rule, reason.text);
-            self.answer(script, index, HostAnswer::Error { message, at: now });
-            return Ok(());
+            let error = format!("policy rule `{}` forbids it: {}", reason.rule, reason.text);
+            let (function, act) = (calling.function.clone(), Some(calling.act.clone()));
+            return self.refuse_call(now, script, index, function, act, error);
+        }
+        if let Some(undo) = self.undo_position(script) {
+            return self.judge_undo_call(now, calling, undo, planned, &verdict);
         }
         let visit = self.execution.visit(&script.at);
         let request = visit.and_then(|visit| visit.request.as_ref()).filter(|request| request.call == Some(index));
@@ -168,6 +232,7 @@ impl Driver {
                 now,
                 Transition::CallPlanned {
                     at: script.at.clone(),
+                    undo: None,
                     call: index,
                     function: calling.function.clone(),
                     act: Box::new(planned.clone()),
@@ -182,6 +247,34 @@ impl Driver {
         self.start_call(now, script, index, planned)
     }
 
+    /// A call of a script that takes a step back: the step's approval covers its undo.
+    fn judge_undo_call(
+        &mut self,
+        now: Timestamp,
+        calling: &Calling<'_>,
+        undo: u32,
+        planned: PlannedAct,
+        verdict: &Verdict,
+    ) -> Result<(), Illegal> {
+        let (script, index, function) = (calling.script, calling.index, calling.function.clone());
+        let visit = self.execution.visit(&script.at);
+        let covered = visit.is_some_and(Visit::undo_is_approved);
+        if verdict.required && !covered {
+            let reasons: Vec<&str> = verdict.reasons.iter().map(|reason| reason.text.as_str()).collect();
+            let error = format!("it needs an approval that the step's own does not cover: {}", reasons.join("; "));
+            return self.refuse_call(now, script, index, function, Some(planned.act), error);
+        }
+        let known =
+            visit.and_then(|visit| visit.undo_paths.get(&undo)).is_some_and(|path| path.calls.contains_key(&index));
+        if !known {
+            let act = Box::new(planned.clone());
+            let at = script.at.clone();
+            let undo = Some(undo);
+            self.record(now, Transition::CallPlanned { at, undo, call: index, function, act, approval: None })?;
+        }
+        self.start_call(now, script, index, planned)
+    }
+
     fn start_call(
         &mut self,
         now: Timestamp,
@@ -189,12 +282,14 @@ impl Driver {
         index: u32,
         planned: PlannedAct,
     ) -> Result<(), Illegal> {
-        let tries = self
-            .execution
-            .visit(&script.at)
-            .map_or(0, |visit| visit.acts.iter().filter(|act| act.id.act == ActIndex::Call(index)).count());
+        let act = match self.undo_position(script) {
+            Some(undo) => ActIndex::UndoCall { undo, call: index },
+            None => ActIndex::Call(index),
+        };
+        let visit = self.execution.visit(&script.at);
+        let tries = visit.map_or(0, |visit| visit.acts.iter().filter(|record| record.id.act == act).count());
         let attempt = u32::try_from(tries).unwrap_or(u32::MAX).saturating_add(1);
-        let id = InvocationId { epoch: 0, at: script.at.clone(), attempt, act: ActIndex::Call(index) };
+        let id = InvocationId { epoch: 0, at: script.at.clone(), attempt, act };
         self.record(
             now,
             Transition::ActStarted {
@@ -244,6 +339,9 @@ impl Driver {
                 // The script has ended before; its outcome counts now that nothing of it runs any more.
                 if self.busy == Some(Busy::Acting(ended.clone())) {
                     self.busy = None;
+                }
+                if ended.act.takes_back() {
+                    return self.undo_ended(now, &ended, outcome);
                 }
                 if let Some(record) = self.execution.act(&ended).cloned() {
                     self.settle_outcome(now, &record, outcome)?;

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use belay_runbook::act::{Act, Ending, Outcome, UndoState};
-use belay_runbook::action::Effect as ActEffect;
+use belay_runbook::action::{Effect as ActEffect, SCRIPT_ACTION};
 use belay_runbook::model::{Does, Undo};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::acting::RESTARTS;
 use super::{Busy, Driver, Effect, Invocation, Refusal};
 use crate::digest::act_digest;
 use crate::event::{Finish, InvocationRef, Transition, UndoChoice, UndoItem, UndoPlan, UndoSkip};
@@ -31,9 +32,7 @@ impl Driver {
             .filter(|visit| self.execution.runbook.step(&visit.id.step).is_some())
             .flat_map(|visit| visit.acts.iter().map(move |record| (visit, record)))
             .filter(|(_, record)| {
-                !matches!(record.id.act, ActIndex::Undo(_))
-                    && record.effect != ActEffect::Read
-                    && record.may_have_happened()
+                !record.id.act.takes_back() && record.effect != ActEffect::Read && record.may_have_happened()
             })
             .collect();
         touched.sort_by_key(|(_, record)| std::cmp::Reverse(record.order));
@@ -69,6 +68,10 @@ impl Driver {
                 let id = id.clone();
                 self.driving_only(|driver| driver.lose_undo(now, id))
             }
+            UndoEntryState::Stuck(_) if self.script_goes_on(&entry) => self.driving_only(|driver| {
+                driver.record(now, Transition::UndoSettled { item, choice: UndoChoice::Retry, by: None })?;
+                Ok(true)
+            }),
             UndoEntryState::Stuck(_) => Ok(self.compare_interrupted(item, &entry)),
             UndoEntryState::Done | UndoEntryState::Skipped(_) | UndoEntryState::Left => Ok(false),
         }
@@ -76,9 +79,49 @@ impl Driver {
 
     /// An undo without an outcome, found in the log: nobody watches it any more.
     pub(super) fn lose_undo(&mut self, now: Timestamp, id: InvocationId) -> Result<bool, Illegal> {
+        let visit = self.execution.visit(&id.at);
+        let call = visit.and_then(|visit| {
+            visit.acts.iter().find(|act| matches!(act.id.act, ActIndex::UndoCall { .. }) && !act.is_over()).cloned()
+        });
+        if let Some(call) = call {
+            self.settle_outcome(now, &call, Outcome::bare(Ending::Lost))?;
+        }
+        if self.is_undo_script(&id) {
+            self.record(now, Transition::ActEnded { id, outcome: Box::new(Outcome::bare(Ending::Lost)) })?;
+            return Ok(true);
+        }
         let why = "belay ended while the undo ran".to_owned();
         self.record(now, Transition::ActInterrupted { id, why, outcome: None })?;
         Ok(true)
+    }
+
+    /// Whether a running undo act is a script, which touches nothing but through its calls.
+    fn is_undo_script(&self, id: &InvocationId) -> bool {
+        let running = UndoEntryState::Acting(id.clone());
+        let mut entries = self.execution.rollback.iter().flat_map(|rollback| &rollback.items);
+        let entry = entries.find(|entry| entry.state == running);
+        entry.is_some_and(|entry| self.next_is_script(entry))
+    }
+
+    fn next_is_script(&self, entry: &UndoEntry) -> bool {
+        let acts = self.execution.undo_acts(entry);
+        acts.get(entry.acts_done as usize).is_some_and(|act| act.action == SCRIPT_ACTION)
+    }
+
+    /// Whether a script that was suspended or lost goes on by itself: nothing of it is unknown.
+    fn script_goes_on(&self, entry: &UndoEntry) -> bool {
+        let (Some(id), Some(visit)) = (&entry.unsettled, self.execution.visit(&entry.item.at)) else { return false };
+        if !matches!(id.act, ActIndex::Undo(_)) || !self.next_is_script(entry) {
+            return false;
+        }
+        let ending = |record: &ActRecord| record.outcome.as_ref().map(|outcome| outcome.ending);
+        let lost = visit.undo_attempts().take_while(|record| ending(record) == Some(Ending::Lost)).count();
+        match self.execution.act(id).filter(|record| record.interrupted.is_none()).and_then(ending) {
+            Some(Ending::Suspended) => true,
+            Some(Ending::Lost) => lost <= RESTARTS,
+            Some(Ending::Succeeded | Ending::Failed | Ending::NotStarted | Ending::TimedOut | Ending::Cancelled)
+            | None => false,
+        }
     }
 
     fn entry(&self, item: u32) -> Option<&UndoEntry> {
@@ -271,20 +314,33 @@ impl Driver {
         let number = u32::try_from(before).unwrap_or(u32::MAX);
         let id = InvocationId { epoch: 0, at: at.clone(), attempt: 1, act: ActIndex::Undo(number) };
         self.record(now, Transition::ActStarted { id: id.clone(), act_digest: act_digest(&act), preparation: None })?;
+        let (first, started) = match self.first_undo_start(&id, &act) {
+            Some(first) => first,
+            None => (id.clone(), now),
+        };
         let timeout = self.execution.step(&at.step).and_then(|step| step.timeout).unwrap_or(UNDO_TIME);
         self.cancelling = false;
         self.busy = Some(Busy::Acting(id.clone()));
         self.effects.push(Effect::Invoke(Box::new(Invocation {
-            first: id.clone(),
+            first,
             id,
             act,
             preparation: None,
             undo_record,
             timeout,
             survives: false,
-            now,
+            now: started,
         })));
         Ok(false)
+    }
+
+    /// The start that a script's replay repeats, so that it sees the same time and the same random numbers.
+    fn first_undo_start(&self, id: &InvocationId, act: &Act) -> Option<(InvocationId, Timestamp)> {
+        if act.action != SCRIPT_ACTION {
+            return None;
+        }
+        let first = self.execution.visit(&id.at)?.undo_attempts().last()?;
+        Some((first.id.clone(), first.started_at))
     }
 
     /// An undo act ended.
@@ -292,12 +348,14 @@ impl Driver {
         if self.busy == Some(Busy::Acting(id.clone())) {
             self.busy = None;
         }
+        let diverged = self.diverged.take();
         let unknown = match outcome.ending {
-            Ending::TimedOut | Ending::Cancelled | Ending::Lost => true,
+            _ if diverged.is_some() => true,
+            Ending::TimedOut | Ending::Cancelled | Ending::Lost => !self.is_undo_script(id),
             Ending::Succeeded | Ending::Failed | Ending::NotStarted | Ending::Suspended => false,
         };
         if unknown {
-            let why = "the undo's outcome is not known".to_owned();
+            let why = diverged.unwrap_or_else(|| "the undo's outcome is not known".to_owned());
             return self
                 .record(now, Transition::ActInterrupted { id: id.clone(), why, outcome: Some(Box::new(outcome)) });
         }

@@ -24,3 +24,4 @@ mod rollback;
 mod scripts;
 mod statements;
 mod steps;
+mod undo_scripts;

@@ -1,7 +1,7 @@
 //! Verification and decisions: fresh data, twice in a row, and no data is never a pass.
 
 use belay_engine::driver::Input;
-use belay_engine::event::{Need, Statement};
+use belay_engine::event::{Need, Statement, Transition};
 use belay_engine::execution::Stage;
 use belay_engine::status::{ExecutionStatus, StepStatus};
 use belay_runbook::act::Outcome;
@@ -199,4 +199,83 @@ fn a_value_that_is_missing_is_asked_for_and_a_false_when_skips() {
         assert_eq!(status(run.execution(), "never"), StepStatus::Skipped);
         assert_eq!((run.world.value("a"), run.world.value("b")), (0, 3));
     });
+}
+
+const PLACED: &str = "steps:
+         - name: place
+           action: thing.place
+           parameters: {name: a, value: 1}
+           timeout: 20s
+           validation: {postCondition: {value: 5}}
+         - name: put
+           action: thing.put
+           parameters: {name: c, value: \"{{ .Steps.place.output.value }}\"}
+        ";
+
+#[test]
+fn a_post_condition_that_does_not_hold_yet_is_looked_at_again_and_the_act_is_not_repeated() {
+    let people = || {
+        People::new().when(|execution, world, now| {
+            let visit = execution.visit(&at("place"))?;
+            let late = now.duration_since(visit.entered_at).as_secs() > 6;
+            late.then(|| {
+                world.foreign("a", 5);
+                Statement::Note { text: "it takes effect".to_owned() }
+            })
+        })
+    };
+    let setting = Setting::new(PLACED);
+    crash_everywhere(&setting, people, |run| {
+        assert_eq!(run.execution().status(), ExecutionStatus::Completed, "{:?}", run.execution().error);
+        assert_eq!(run.world.value("c"), 5, "later steps see what came to hold");
+    });
+    assert_eq!(setting.run(people()).world.invoked("thing.place a").len(), 1);
+}
+
+#[test]
+fn a_post_condition_that_never_holds_fails_the_step_when_its_time_is_over() {
+    let run = Setting::new(PLACED).run(People::new());
+    assert_eq!(run.execution().status(), ExecutionStatus::Failed);
+    assert_eq!(run.world.invoked("thing.place a").len(), 1, "a change is not repeated for its check");
+    let observed = run.journal.transitions().filter(|it| matches!(it, Transition::Observed { .. })).count();
+    assert_eq!(observed, 2, "the first look and the last one are on record");
+    let visit = run.execution().visit(&at("place")).unwrap();
+    assert!(visit.error.as_ref().is_some_and(|error| error.contains("expected 5")), "{:?}", visit.error);
+    let took = visit.ended_at.unwrap().duration_since(visit.entered_at);
+    assert!(took.as_secs() >= 20, "it was given {took}");
+}
+
+#[test]
+fn a_read_whose_post_condition_does_not_hold_is_read_again_as_often_as_its_retries_say() {
+    for (retries, expected) in [(1, ExecutionStatus::Failed), (2, ExecutionStatus::Completed)] {
+        let setting = Setting::new(&format!(
+            "steps:
+             - name: read
+               action: thing.read
+               parameters: {{name: a}}
+               retries: {retries}
+               validation: {{postCondition: {{value: 5}}}}
+            "
+        ))
+        .world(|world| world.reads("a", &[Some(1), None, Some(5)]));
+        let run = setting.run(People::new());
+        assert_eq!(run.execution().status(), expected, "{retries} retries");
+        assert_eq!(run.world.invoked("thing.read a").len(), retries + 1);
+    }
+}
+
+#[test]
+fn an_idempotent_act_is_performed_again_for_its_check() {
+    let setting = Setting::new(
+        "steps:
+         - name: put
+           action: thing.put
+           parameters: {name: a, value: 1}
+           retries: 1
+           validation: {postCondition: {value: 5}}
+        ",
+    );
+    let run = setting.run(People::new());
+    assert_eq!(run.execution().status(), ExecutionStatus::Failed);
+    assert_eq!(run.world.invoked("thing.put a").len(), 2, "as often as `retries` says");
 }

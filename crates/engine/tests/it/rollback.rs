@@ -447,3 +447,36 @@ fn one_step_is_taken_back_when_a_person_says_so_of_an_interrupted_act() {
     assert_eq!(run.world.value("a"), 1);
     assert_eq!(status(run.execution(), "a-second"), StepStatus::Undone);
 }
+
+#[test]
+fn a_step_of_the_rollback_is_asked_first_whether_it_is_still_needed() {
+    let setting = Setting::new(
+        "rollbackOnFailure: true
+         steps:
+         - name: set
+           action: thing.set
+           parameters: {name: a, value: 5}
+         - name: fails
+           commands: [thingctl fail]
+           rollback: {irreversible: nothing}
+         rollback:
+           steps:
+           - name: so-already
+             action: thing.place
+             parameters: {name: b, value: 0}
+           - name: needed
+             action: thing.place
+             parameters: {name: c, value: 7}
+           - name: cannot-tell
+             commands: [thingctl add b 1]
+        ",
+    );
+    for setting in [setting.clone(), setting.production()] {
+        crash_everywhere(&setting, People::new, |run| {
+            assert_eq!(run.execution().status(), ExecutionStatus::RolledBack);
+            assert_eq!((run.world.value("b"), run.world.value("c")), (1, 7));
+            assert_eq!(status(run.execution(), "so-already"), StepStatus::Skipped);
+            assert!(run.world.invoked("thing.place b").is_empty(), "what is so already is not done");
+        });
+    }
+}

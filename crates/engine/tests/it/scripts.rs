@@ -233,3 +233,62 @@ fn calls_are_taken_back_newest_first_also_those_before_a_persons_retry() {
     assert_eq!(run.world.values(), run.initial);
     assert_ne!(run.execution().phase, Phase::Undoing);
 }
+
+#[test]
+fn a_refused_call_is_on_record_and_a_replay_gets_the_same_answer() {
+    let setting = Setting::new(
+        "steps:
+         - name: script
+           action: script.execute
+           parameters:
+             script: |
+               try call thing.set {\"name\":\"b\",\"value\":2}
+               try call no.such {}
+               call thing.add {\"name\":\"a\",\"by\":1}
+        ",
+    )
+    .production()
+    .world(|mut world| {
+        world.unreadable.push("b".to_owned());
+        world
+    });
+    let people = || {
+        People::new().when(|execution, world, _| {
+            (execution.current_visit()?.stage == Stage::Approval).then(|| {
+                world.unreadable.clear();
+                Statement::Note { text: "it can be read again".to_owned() }
+            })
+        })
+    };
+    crash_everywhere(&setting, people, |run| {
+        assert_eq!(run.execution().status(), ExecutionStatus::Completed, "{:?}", run.execution().error);
+        assert_eq!((run.world.value("a"), run.world.value("b")), (1, 0), "the script went another way");
+        let refused = run.journal.transitions().filter(|it| matches!(it, Transition::CallRefused { .. })).count();
+        assert_eq!(refused, 2);
+    });
+}
+
+#[test]
+fn a_refused_call_is_tried_again_by_an_automatic_retry() {
+    let setting = Setting::new(
+        "steps:
+         - name: script
+           action: script.execute
+           retries: 1
+           parameters: {script: 'call thing.set {\"name\":\"b\",\"value\":2}'}
+        ",
+    )
+    .world(|mut world| {
+        world.unreadable.push("b".to_owned());
+        world
+    });
+    let people = People::new().when(|execution, world, _| {
+        matches!(execution.current_visit()?.stage, Stage::Retry(_)).then(|| {
+            world.unreadable.clear();
+            Statement::Note { text: "it can be read again".to_owned() }
+        })
+    });
+    let run = setting.run(people);
+    assert_eq!(run.execution().status(), ExecutionStatus::Completed, "{:?}", run.execution().error);
+    assert_eq!(run.world.value("b"), 2);
+}

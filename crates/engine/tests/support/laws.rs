@@ -32,7 +32,7 @@ fn every_invocation_has_a_durable_intent(run: &Run) {
         let execution = run.journal.fold_of(durable).expect("every prefix of a log folds");
         let record = execution.act(&invoked.id);
         let record = record.unwrap_or_else(|| panic!("I3: {} was performed without an intent", invoked.id));
-        if run.world.effect(&invoked.act) == Effect::Read || matches!(invoked.id.act, ActIndex::Undo(_)) {
+        if run.world.effect(&invoked.act) == Effect::Read || invoked.id.act.takes_back() {
             continue;
         }
         let visit = execution.visit(&invoked.id.at).expect("its visit is there");
@@ -95,13 +95,13 @@ fn nothing_leaves_interrupted_by_itself(run: &Run) {
                 open.retain(|other| other != id);
             }
             Transition::UndoSettled { .. } | Transition::UndoSkipped { .. } => {
-                open.retain(|other| !matches!(other.act, ActIndex::Undo(_)));
+                open.retain(|other| !other.act.takes_back());
             }
             Transition::ActStarted { id, .. } => {
                 assert!(open.is_empty(), "I7: {id} started while {open:?} was interrupted");
             }
             Transition::StepEnded { at, .. } => {
-                let forward = |id: &&InvocationId| !matches!(id.act, ActIndex::Undo(_));
+                let forward = |id: &&InvocationId| !id.act.takes_back();
                 let left = open.iter().filter(forward).find(|id| &id.at == at);
                 assert!(left.is_none(), "I7: `{at}` ended while {left:?} was interrupted");
             }
@@ -124,7 +124,8 @@ fn cites_confirmation(run: &Run, cites: &[belay_engine::ids::EventHash], at: &Vi
 /// I8, the part that needs no expectation: no undo is applied twice, and none to what never started.
 fn undos_are_applied_once(run: &Run) {
     let mut applied: BTreeMap<(VisitId, String), usize> = BTreeMap::new();
-    for invoked in run.world.log.iter().filter(|invoked| invoked.undo && invoked.applied) {
+    let changes = |act| run.world.effect(act) != Effect::Read;
+    for invoked in run.world.log.iter().filter(|it| it.undo && it.applied && changes(&it.act)) {
         let started = run.world.log.iter().any(|other| other.id.at == invoked.id.at && !other.undo && other.applied);
         assert!(started, "I8: {} takes back what never started", invoked.id);
         *applied.entry((invoked.id.at.clone(), String::from_utf8(invoked.act.bytes()).unwrap())).or_insert(0) += 1;

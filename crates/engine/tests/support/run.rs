@@ -176,6 +176,13 @@ impl Run {
         panic!("it does not come to rest: {:#?}", self.journal.kinds().iter().rev().take(40).collect::<Vec<_>>());
     }
 
+    /// Goes on until something is to be taken back.
+    pub fn drive_to_undo(&mut self) {
+        while self.execution().phase != belay_engine::execution::Phase::Undoing {
+            assert!(self.turn().is_ok_and(|more| more), "it comes to undoing");
+        }
+    }
+
     /// One thing happens; false where nothing does.
     pub fn turn(&mut self) -> Result<bool, Killed> {
         let said = self.people.interject(self.driver.execution(), &mut self.world, self.now);

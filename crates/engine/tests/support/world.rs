@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use belay_engine::driver::{HostAnswer, Input, Invocation};
-use belay_engine::ids::{ActIndex, InvocationId};
+use belay_engine::ids::InvocationId;
 use belay_runbook::act::{Act, ActTarget, Basis, Ending, Outcome, Preparation, ProbeAnswer, UndoState};
 use belay_runbook::action::{ActionSpec, COMMAND_ACTION, Effect, Impact, SCRIPT_ACTION};
 use serde_json::{Value, json};
@@ -221,7 +221,7 @@ impl World {
         let act = &invocation.act;
         let id = invocation.id.clone();
         let name = key(act);
-        let undo = invocation.undo_record.is_some() || matches!(id.act, ActIndex::Undo(_));
+        let undo = invocation.undo_record.is_some() || id.act.takes_back();
         let nth = 1 + self.log.iter().filter(|invoked| key(&invoked.act) == name && invoked.undo == undo).count();
         let fault_key = if invocation.undo_record.is_some() { format!("undo {name}") } else { name };
         let fault = self.faults.get(&(fault_key, nth)).copied();
@@ -324,8 +324,10 @@ impl World {
         if act.action != "thing.place" {
             return ProbeAnswer::Unknown;
         }
+        let name = act.parameters["name"].as_str().unwrap();
         match self.happened(id) {
-            Some(invoked) if invoked.applied => ProbeAnswer::Done(self.after(act.parameters["name"].as_str().unwrap())),
+            Some(invoked) if invoked.applied => ProbeAnswer::Done(self.after(name)),
+            None if json!(self.value(name)) == act.parameters["value"] => ProbeAnswer::Done(self.after(name)),
             Some(_) | None => ProbeAnswer::NotDone,
         }
     }
