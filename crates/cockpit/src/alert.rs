@@ -54,9 +54,35 @@ struct Wire {
     fingerprint: Option<String>,
 }
 
+/// An alert of a payload, once, however often the payload has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received {
+    /// The alert.
+    pub alert: Alert,
+    /// How often it came; more than once from a highly available pair or a repeated delivery.
+    pub copies: usize,
+}
+
+/// The status of an alert that is over.
+const RESOLVED: &str = "resolved";
+
 impl Alert {
     /// Reads a payload or a single alert; `fingerprint` (or a unique start of it) picks one of several.
+    ///
+    /// An alert that came twice is one, and one that fires is meant before those that are resolved.
     pub fn read(bytes: &[u8], fingerprint: Option<&str>) -> Result<Self, CockpitError> {
+        let received = Self::read_all(bytes, fingerprint)?;
+        let firing: Vec<&Received> = received.iter().filter(|received| !received.alert.is_resolved()).collect();
+        match (received.as_slice(), firing.as_slice()) {
+            ([only], _) => Ok(only.alert.clone()),
+            (_, [only]) => Ok(only.alert.clone()),
+            _ => Err(CockpitError::user(format!("the payload has {} alerts", received.len()))
+                .hint(format!("pick one with `--fingerprint`: {}", listed(&received)))),
+        }
+    }
+
+    /// Reads every alert of a payload, or the single one, each once: those that fire first, then as they came.
+    pub fn read_all(bytes: &[u8], fingerprint: Option<&str>) -> Result<Vec<Received>, CockpitError> {
         let value: Value = serde_json::from_slice(bytes).map_err(|error| {
             CockpitError::user(format!("the alert is not JSON: {error}"))
                 .hint("give an Alertmanager v4 webhook payload, or one alert of it")
@@ -76,8 +102,48 @@ impl Alert {
             })?;
             (vec![alert], None)
         };
-        let alert = pick(&alerts, fingerprint)?;
-        Self::of(alert, external_url.as_deref())
+        let mut received: Vec<Received> = Vec::new();
+        for wire in alerts {
+            let alert = Self::of(wire, external_url.as_deref())?;
+            match received.iter_mut().find(|known| known.alert.is_same(&alert)) {
+                Some(known) => {
+                    known.copies += 1;
+                    // Where one says that it fires and the other that it is over, somebody has to look.
+                    if known.alert.is_resolved() && !alert.is_resolved() {
+                        known.alert = alert;
+                    }
+                }
+                None => received.push(Received { alert, copies: 1 }),
+            }
+        }
+        if received.is_empty() {
+            return Err(CockpitError::user("the payload has no alerts"));
+        }
+        if let Some(wanted) = fingerprint {
+            let all = listed(&received);
+            received.retain(|received| {
+                received.alert.fingerprint.as_deref().is_some_and(|print| print.starts_with(wanted))
+            });
+            if received.is_empty() {
+                return Err(CockpitError::user(format!("no alert has the fingerprint `{wanted}`"))
+                    .hint(format!("there are: {all}")));
+            }
+        }
+        received.sort_by_key(|received| received.alert.is_resolved());
+        Ok(received)
+    }
+
+    /// Whether it is over.
+    pub fn is_resolved(&self) -> bool {
+        self.status == RESOLVED
+    }
+
+    /// Whether two are one alert that came twice: by fingerprint, or by labels where one has none.
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.fingerprint, &other.fingerprint) {
+            (Some(one), Some(other)) if !one.is_empty() && !other.is_empty() => one == other,
+            _ => self.labels == other.labels,
+        }
     }
 
     fn of(wire: Wire, external_url: Option<&str>) -> Result<Self, CockpitError> {
@@ -107,27 +173,13 @@ impl Alert {
     }
 }
 
-fn pick(alerts: &[Wire], fingerprint: Option<&str>) -> Result<Wire, CockpitError> {
-    let known = || {
-        alerts
-            .iter()
-            .map(|alert| {
-                let name = alert.labels.get("alertname").map_or("?", String::as_str);
-                format!("{} ({name})", alert.fingerprint.as_deref().unwrap_or("no fingerprint"))
-            })
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let mut chosen = alerts.iter().filter(|alert| {
-        fingerprint.is_none_or(|wanted| alert.fingerprint.as_deref().is_some_and(|print| print.starts_with(wanted)))
-    });
-    match (chosen.next(), chosen.next(), fingerprint) {
-        (Some(only), None, _) => Ok(only.clone()),
-        // Alertmanager puts what fires first; without a choice several are ambiguous.
-        (Some(_), Some(_), _) => Err(CockpitError::user(format!("the payload has {} alerts", alerts.len()))
-            .hint(format!("pick one with `--fingerprint`: {}", known()))),
-        (None, _, Some(wanted)) => Err(CockpitError::user(format!("no alert has the fingerprint `{wanted}`"))
-            .hint(format!("there are: {}", known()))),
-        (None, _, None) => Err(CockpitError::user("the payload has no alerts")),
-    }
+fn listed(received: &[Received]) -> String {
+    received
+        .iter()
+        .map(|received| {
+            let alert = &received.alert;
+            format!("{} ({})", alert.fingerprint.as_deref().unwrap_or("no fingerprint"), alert.name)
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
 }

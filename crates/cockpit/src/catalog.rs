@@ -1,5 +1,6 @@
 //! The catalog: bundled runbooks, added directories, and paths.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,6 +67,19 @@ pub(crate) fn bundled() -> &'static BTreeMap<String, Found> {
             .collect()
     });
     &PARSED
+}
+
+/// The files of the bundled catalog, with their paths.
+pub(crate) fn bundled_files() -> impl Iterator<Item = (String, Cow<'static, [u8]>)> {
+    BUNDLED
+        .files()
+        .filter(|file| is_runbook_file(file.path()))
+        .map(|file| (file.path().display().to_string(), Cow::Borrowed(file.contents())))
+}
+
+/// What names a file of a source in the index.
+pub(crate) fn key(source: &str, path: &str) -> String {
+    format!("{source}\u{1f}{path}")
 }
 
 /// A bundled runbook by name or id, without parsing the others where the name alone tells.
@@ -182,7 +196,7 @@ pub(crate) fn is_runbook_file(path: &Path) -> bool {
 }
 
 /// The searchable document of a runbook.
-pub(crate) fn document(found: &Found, source: &str) -> Document {
+pub(crate) fn document(found: &Found, source: &str, key: String) -> Document {
     let runbook = &found.runbook;
     let words = |list: &[String]| list.join("\n");
     let steps = runbook
@@ -194,7 +208,7 @@ pub(crate) fn document(found: &Found, source: &str) -> Document {
     let mut symptoms = runbook.documentation.symptoms.clone();
     symptoms.extend(runbook.trigger.prose.iter().cloned());
     Document {
-        key: format!("{source}\u{1f}{}", runbook.name),
+        key,
         source: source.to_owned(),
         path: found.source.clone(),
         content_hash: found.digest.clone(),

@@ -19,6 +19,7 @@ mod library;
 mod plan;
 mod say;
 mod start;
+mod triage;
 mod view;
 pub mod wire;
 
@@ -36,3 +37,4 @@ pub use home::Home;
 pub use library::{CatalogReport, CatalogSource, SearchQuery};
 pub use say::Saying;
 pub use start::StartRequest;
+pub use triage::{AlertReport, Triaged};

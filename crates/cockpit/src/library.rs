@@ -1,11 +1,12 @@
 //! Finding, searching, validating: the catalog as front ends use it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use belay_runbook::finding::Finding;
 use belay_runbook::lint;
-use belay_store::SearchFilter;
+use belay_store::{Query, SearchFilter};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -13,7 +14,11 @@ use crate::Cockpit;
 use crate::alert::Alert;
 use crate::catalog::{self, BUNDLED_SOURCE, Broken, Found};
 use crate::error::CockpitError;
+use crate::triage::{self, AlertReport};
 use crate::wire::{RunbookStatistics, SearchHit};
+
+/// More hits than anybody reads.
+const MOST_HITS: usize = 1_000;
 
 /// What is searched for.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +37,7 @@ pub struct SearchQuery {
     pub domain: Option<String>,
     /// Any of these tags.
     pub tags: Vec<String>,
-    /// At most so many; all where zero.
+    /// At most so many; a thousand where zero.
     pub limit: usize,
 }
 
@@ -101,81 +106,99 @@ impl Cockpit {
 
     /// Searches bundled and added runbooks.
     pub fn search(&self, query: &SearchQuery) -> Result<Vec<SearchHit>, CockpitError> {
-        let found = self.index()?;
+        let wanted = Query { text: query.text.clone(), alert: query.alert.clone(), ..Query::default() };
+        self.ranked(&wanted, query)
+    }
+
+    /// Searches as `wanted` says; of `query` the filters count.
+    pub(crate) fn ranked(&self, wanted: &Query, query: &SearchQuery) -> Result<Vec<SearchHit>, CockpitError> {
+        self.index()?;
         let store = self.store()?;
         let filter = SearchFilter {
+            source: None,
             severity: query.severity.clone(),
             category: query.category.clone(),
             domain: query.domain.clone(),
             service: query.service.clone(),
-            limit: Some(10_000),
-            ..SearchFilter::default()
+            tags: query.tags.clone(),
+            limit: Some(if query.limit == 0 { MOST_HITS } else { query.limit }),
         };
-        let text = match &query.alert {
-            Some(alert) if query.text.is_empty() => alert.clone(),
-            Some(alert) => format!("{alert} {}", query.text),
-            None => query.text.clone(),
-        };
-        let mut hits = store.search(&text, &filter)?;
-        if let Some(alert) = &query.alert {
-            // What an alert names comes before what merely sounds like it.
-            let names = |key: &str| {
-                found.get(key).is_some_and(|found| found.runbook.trigger.alerts.iter().any(|name| name == alert))
-            };
-            hits.sort_by_key(|hit| !(hit.exact_alert || names(&hit.key)));
-        }
+        let hits = store.search(wanted, &filter)?;
         let statistics: BTreeMap<String, RunbookStatistics> =
             store.statistics(None)?.into_iter().map(|row| (row.runbook.clone(), statistics_view(&row))).collect();
-        let limit = if query.limit == 0 { usize::MAX } else { query.limit };
+        let own: BTreeSet<String> = hits
+            .iter()
+            .filter(|hit| hit.document.source != BUNDLED_SOURCE)
+            .map(|hit| hit.document.name.clone())
+            .collect();
         let mut seen = BTreeSet::new();
         Ok(hits
             .into_iter()
-            .filter_map(|hit| Some((found.get(&hit.key)?, hit)))
-            .filter(|(found, _)| query.tags.is_empty() || query.tags.iter().any(|tag| found.runbook.tags.contains(tag)))
             // The team's own runbook hides the bundled one of the same name.
-            .filter(|(found, _)| seen.insert(found.runbook.name.clone()))
-            .take(limit)
-            .map(|(found, hit)| SearchHit {
-                id: found.runbook.reference().to_owned(),
-                name: found.runbook.name.clone(),
-                title: found.runbook.display_title().to_owned(),
+            .filter(|hit| hit.document.source != BUNDLED_SOURCE || !own.contains(&hit.document.name))
+            .filter(|hit| seen.insert(hit.document.name.clone()))
+            .map(|hit| SearchHit {
+                statistics: statistics.get(&hit.document.id).cloned().unwrap_or_default(),
+                id: hit.document.id,
+                name: hit.document.name,
+                title: hit.document.title,
                 score: hit.score,
-                matched: hit.matched.iter().map(|&field| field.to_owned()).collect(),
-                severity: found.runbook.severity.as_str().to_owned(),
-                category: found.runbook.category.map(|category| category.as_str().to_owned()),
-                services: found.runbook.services.clone(),
-                source: found.source.clone(),
-                statistics: statistics.get(found.runbook.reference()).cloned().unwrap_or_default(),
+                matched: hit.matched.iter().map(ToString::to_string).collect(),
+                severity: hit.document.severity,
+                category: Some(hit.document.category).filter(|category| !category.is_empty()),
+                services: hit.document.services,
+                source: hit.document.path,
             })
             .collect())
     }
 
-    /// Brings the index up to date with the bundled catalog and the added directories; returns what it holds by key.
-    fn index(&self) -> Result<BTreeMap<String, Found>, CockpitError> {
+    /// Brings the index up to date with the bundled catalog and the added directories; only what changed is parsed.
+    fn index(&self) -> Result<(), CockpitError> {
         let store = self.store()?;
-        let mut sources: Vec<(String, Vec<Found>)> = Vec::new();
         for source in store.sources()? {
-            let listing = catalog::read_directory(Path::new(&source.path)).unwrap_or_else(|error| {
+            let dir = Path::new(&source.path);
+            let files = catalog::files_below(dir).unwrap_or_else(|error| {
                 tracing::warn!(%error, "a directory of the catalog cannot be read");
-                catalog::Listing::default()
+                Vec::new()
             });
-            sources.push((source.path, listing.found));
+            let files = files.iter().filter_map(|path| {
+                let bytes = catalog::read_bytes(path).ok()?;
+                Some((path.display().to_string(), Cow::Owned(bytes)))
+            });
+            self.index_source(&source.path, files)?;
         }
-        sources.push((BUNDLED_SOURCE.to_owned(), catalog::bundled().values().cloned().collect()));
-        let mut by_key = BTreeMap::new();
-        for (source, found) in sources {
-            let documents: Vec<_> = found.iter().map(|found| catalog::document(found, &source)).collect();
-            let indexed = store.document_hashes(&source)?;
-            let wanted: BTreeMap<String, String> =
-                documents.iter().map(|document| (document.key.clone(), document.content_hash.clone())).collect();
-            for (document, found) in documents.iter().zip(found) {
-                by_key.insert(document.key.clone(), found);
+        self.index_source(BUNDLED_SOURCE, catalog::bundled_files())
+    }
+
+    /// Brings the index up to date with the files of one source, each given by what names it and its bytes.
+    fn index_source<'a>(
+        &self,
+        source: &str,
+        files: impl Iterator<Item = (String, Cow<'a, [u8]>)>,
+    ) -> Result<(), CockpitError> {
+        let store = self.store()?;
+        let mut indexed = store.document_hashes(source)?;
+        let mut changed = Vec::new();
+        for (path, bytes) in files {
+            let key = catalog::key(source, &path);
+            if indexed.get(&key).is_some_and(|hash| *hash == catalog::sha256(&bytes)) {
+                indexed.remove(&key);
+                continue;
             }
-            if indexed != wanted {
-                store.replace_documents(&source, documents)?;
+            let shown = if source == BUNDLED_SOURCE { BUNDLED_SOURCE } else { &path };
+            // A file that was a runbook and is none any more is not found either.
+            if let Ok(found) = catalog::read(&path, &bytes, shown) {
+                indexed.remove(&key);
+                changed.push(catalog::document(&found, source, key));
             }
         }
-        Ok(by_key)
+        for gone in indexed.keys() {
+            store.remove_document(gone)?;
+        }
+        if !changed.is_empty() {
+            store.put_documents(changed)?;
+        }
+        Ok(())
     }
 
     /// Statistics of one runbook's executions here.
@@ -187,6 +210,13 @@ impl Cockpit {
     /// Reads an alert from a payload or from a file of one alert.
     pub fn read_alert(&self, bytes: &[u8], fingerprint: Option<&str>) -> Result<Alert, CockpitError> {
         Alert::read(bytes, fingerprint)
+    }
+
+    /// Finds runbooks for every alert of a payload, or for the one with this fingerprint; up to `limit` for each.
+    pub fn triage(&self, bytes: &[u8], fingerprint: Option<&str>, limit: usize) -> Result<AlertReport, CockpitError> {
+        triage::report(bytes, fingerprint, |wanted| {
+            self.ranked(wanted, &SearchQuery { limit, ..SearchQuery::default() })
+        })
     }
 
     /// Everything that validation reports of a file, or of every runbook below a directory.

@@ -1,10 +1,15 @@
-//! Tables `catalog`, `catalog_triggers` and `catalog_text`: the documents that can be searched. Rebuilt from files at will.
+//! Tables `catalog…`: the documents that can be searched, and the index over them. Rebuilt from files at will.
+//!
+//! The index (`catalog_index`, FTS5) holds terms, not text: stems, concepts of the table of synonyms, and what is written
+//! as one word. `catalog_vectors` has the same terms by document, for the ranking; `catalog_terms` and `catalog_words` count
+//! in how many documents each term and each word stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::{Doing, StoreError};
+use crate::search::{Lexicon, Stems, Terms, lexicon, reading, squash};
 
 /// A document of the catalog.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -43,160 +48,298 @@ pub struct Document {
     pub body: String,
 }
 
-fn row_of(connection: &Connection, key: &str) -> Result<Option<i64>, StoreError> {
-    connection
-        .prepare_cached("SELECT rowid FROM catalog WHERE key = ?1")
-        .and_then(|mut select| select.query_row([key], |row| row.get(0)).optional())
-        .doing("find a document of the catalog")
+/// The columns of `catalog` that [`head`] reads, in its order.
+pub(crate) const HEAD: &str =
+    "key, source, path, content_hash, id, name, title, severity, category, domain, services, tags, triggers, symptoms";
+
+/// Reads a document without its long texts from a row that begins with [`HEAD`].
+pub(crate) fn head(row: &Row<'_>) -> rusqlite::Result<Document> {
+    Ok(Document {
+        key: row.get(0)?,
+        source: row.get(1)?,
+        path: row.get(2)?,
+        content_hash: row.get(3)?,
+        id: row.get(4)?,
+        name: row.get(5)?,
+        title: row.get(6)?,
+        severity: row.get(7)?,
+        category: row.get(8)?,
+        domain: row.get(9)?,
+        services: list(row, 10)?,
+        tags: list(row, 11)?,
+        triggers: list(row, 12)?,
+        symptoms: list(row, 13)?,
+        description: String::new(),
+        body: String::new(),
+    })
 }
 
-fn remove_row(connection: &Connection, row: i64) -> Result<(), StoreError> {
-    for sql in [
-        "DELETE FROM catalog_text WHERE rowid = ?1",
-        "DELETE FROM catalog_triggers WHERE document = ?1",
-        "DELETE FROM catalog WHERE rowid = ?1",
-    ] {
-        connection
-            .prepare_cached(sql)
-            .and_then(|mut delete| delete.execute([row]))
-            .doing("remove a document from the catalog")?;
-    }
-    Ok(())
+fn list(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    })
 }
 
-/// Adds or replaces a document.
-pub(crate) fn put(connection: &Connection, document: &Document) -> Result<(), StoreError> {
-    let doing = "write a document of the catalog";
-    if let Some(row) = row_of(connection, &document.key)? {
-        remove_row(connection, row)?;
-    }
-    let list =
-        |entries: &[String]| serde_json::to_string(entries).expect("a list of strings is always representable as JSON");
+/// Returns a document by its row, long texts included.
+pub(crate) fn document(connection: &Connection, row: i64) -> Result<Option<Document>, StoreError> {
     connection
-        .prepare_cached(
-            "INSERT INTO catalog
-             (key, source, path, content_hash, id, name, title, severity, category, domain, services, tags)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        )
-        .and_then(|mut insert| {
-            insert.execute(params![
-                document.key,
-                document.source,
-                document.path,
-                document.content_hash,
-                document.id,
-                document.name,
-                document.title,
-                document.severity,
-                document.category,
-                document.domain,
-                list(&document.services),
-                list(&document.tags),
-            ])
+        .prepare_cached(&format!(
+            "SELECT {HEAD}, description, body FROM catalog JOIN catalog_texts ON document = catalog.rowid
+             WHERE catalog.rowid = ?1"
+        ))
+        .and_then(|mut select| {
+            select
+                .query_row([row], |row| Ok(Document { description: row.get(14)?, body: row.get(15)?, ..head(row)? }))
+                .optional()
         })
-        .doing(doing)?;
-    let row = connection.last_insert_rowid();
-    for alert in &document.triggers {
-        connection
-            .prepare_cached("INSERT OR IGNORE INTO catalog_triggers (document, alert) VALUES (?1, ?2)")
-            .and_then(|mut insert| insert.execute(params![row, alert.to_lowercase()]))
-            .doing(doing)?;
-    }
-    let words: Vec<String> =
-        [&document.id, &document.name].into_iter().chain(&document.triggers).map(|name| words(name)).collect();
-    // FTS5 reads no further than a NUL, so none is stored.
-    let text = |text: &str| text.replace('\0', " ");
-    connection
-        .prepare_cached(
-            "INSERT INTO catalog_text
-             (rowid, id, name, title, triggers, symptoms, services, tags, description, words, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )
-        .and_then(|mut insert| {
-            insert.execute(params![
-                row,
-                text(&document.id),
-                text(&document.name),
-                text(&document.title),
-                text(&document.triggers.join("\n")),
-                text(&document.symptoms.join("\n")),
-                text(&document.services.join("\n")),
-                text(&document.tags.join("\n")),
-                text(&document.description),
-                text(&words.join("\n")),
-                text(&document.body),
-            ])
-        })
-        .doing(doing)?;
-    Ok(())
+        .doing("read a document of the catalog")
 }
 
-/// Splits a name such as `KubePodCrashLooping` into words, so that `crash` finds it.
-fn words(name: &str) -> String {
-    let mut split = String::with_capacity(name.len() + 8);
-    let mut before = ' ';
-    for character in name.chars() {
-        let starts = character.is_uppercase() && before.is_lowercase()
-            || character.is_numeric() != before.is_numeric() && before.is_alphanumeric();
-        if starts {
-            split.push(' ');
+/// A change of the index. What it adds up to is written at its end, once for all documents.
+struct Change<'a> {
+    connection: &'a Connection,
+    lexicon: &'static Lexicon,
+    stems: Stems,
+    terms: HashMap<String, i64>,
+    words: HashMap<String, i64>,
+    documents: i64,
+}
+
+impl<'a> Change<'a> {
+    /// Begins a change. An index that was made by other rules is emptied first: its terms would not be found.
+    fn begin(connection: &'a Connection) -> Result<Self, StoreError> {
+        let doing = "see how the catalog was indexed";
+        let made: String =
+            connection.query_row("SELECT reading FROM catalog_state", [], |row| row.get(0)).doing(doing)?;
+        if made != reading() {
+            clear(connection)?;
         }
-        split.push(character);
-        before = character;
+        Ok(Self {
+            connection,
+            lexicon: lexicon(),
+            stems: Stems::default(),
+            terms: HashMap::new(),
+            words: HashMap::new(),
+            documents: 0,
+        })
     }
-    split
+
+    fn count(&mut self, terms: &Terms, by: i64) {
+        self.documents += by;
+        let tally = |counts: &mut HashMap<String, i64>, key: &str| match counts.get_mut(key) {
+            Some(count) => *count += by,
+            None => drop(counts.insert(key.to_owned(), by)),
+        };
+        terms.counts.keys().for_each(|term| tally(&mut self.terms, term));
+        terms.words.iter().for_each(|word| tally(&mut self.words, word));
+    }
+
+    fn put(&mut self, document: &Document) -> Result<(), StoreError> {
+        let doing = "write a document of the catalog";
+        let known: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT rowid FROM catalog WHERE key = ?1")
+            .and_then(|mut select| select.query_row([&document.key], |row| row.get(0)).optional())
+            .doing("find a document of the catalog")?;
+        if let Some(row) = known {
+            self.remove(row)?;
+        }
+        let list = |entries: &[String]| {
+            serde_json::to_string(entries).expect("a list of strings is always representable as JSON")
+        };
+        self.connection
+            .prepare_cached(&format!(
+                "INSERT INTO catalog ({HEAD}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+            ))
+            .and_then(|mut insert| {
+                insert.execute(params![
+                    document.key,
+                    document.source,
+                    document.path,
+                    document.content_hash,
+                    document.id,
+                    document.name,
+                    document.title,
+                    document.severity,
+                    document.category,
+                    document.domain,
+                    list(&document.services),
+                    list(&document.tags),
+                    list(&document.triggers),
+                    list(&document.symptoms),
+                ])
+            })
+            .doing(doing)?;
+        let row = self.connection.last_insert_rowid();
+        let terms = Terms::of(document, self.lexicon, &mut self.stems);
+        let (mut head, mut rest) = (String::new(), String::new());
+        terms.counts.iter().for_each(|(term, counts)| {
+            let (in_head, in_rest) = Terms::places(*counts);
+            for column in [in_head.then_some(&mut head), in_rest.then_some(&mut rest)].into_iter().flatten() {
+                column.push_str(term);
+                column.push(' ');
+            }
+        });
+        self.connection
+            .prepare_cached("INSERT INTO catalog_index (rowid, head, rest) VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| insert.execute(params![row, head, rest]))
+            .doing(doing)?;
+        self.connection
+            .prepare_cached("INSERT INTO catalog_texts (document, description, body) VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| insert.execute(params![row, document.description, document.body]))
+            .doing(doing)?;
+        self.connection
+            .prepare_cached("INSERT INTO catalog_vectors (document, vector) VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute(params![row, terms.pack()]))
+            .doing(doing)?;
+        for name in names(document) {
+            self.connection
+                .prepare_cached("INSERT OR IGNORE INTO catalog_names (name, document) VALUES (?1, ?2)")
+                .and_then(|mut insert| insert.execute(params![name, row]))
+                .doing(doing)?;
+        }
+        self.count(&terms, 1);
+        Ok(())
+    }
+
+    fn remove(&mut self, row: i64) -> Result<(), StoreError> {
+        if let Some(document) = document(self.connection, row)? {
+            let terms = Terms::of(&document, self.lexicon, &mut self.stems);
+            self.count(&terms, -1);
+        }
+        for sql in [
+            "DELETE FROM catalog_index WHERE rowid = ?1",
+            "DELETE FROM catalog_texts WHERE document = ?1",
+            "DELETE FROM catalog_vectors WHERE document = ?1",
+            "DELETE FROM catalog_names WHERE document = ?1",
+            "DELETE FROM catalog WHERE rowid = ?1",
+        ] {
+            self.connection
+                .prepare_cached(sql)
+                .and_then(|mut delete| delete.execute([row]))
+                .doing("remove a document from the catalog")?;
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), StoreError> {
+        let doing = "count the words of the catalog";
+        for (table, column, counts) in [("catalog_terms", "term", self.terms), ("catalog_words", "word", self.words)] {
+            // Neighbours in the table are written one after the other.
+            let mut counts: Vec<(String, i64)> = counts.into_iter().filter(|(_, count)| *count != 0).collect();
+            counts.sort_unstable();
+            let mut add = self
+                .connection
+                .prepare_cached(&format!(
+                    "INSERT INTO {table} ({column}, documents) VALUES (?1, ?2)
+                     ON CONFLICT DO UPDATE SET documents = documents + excluded.documents"
+                ))
+                .doing(doing)?;
+            for (key, count) in counts.iter().filter(|(_, count)| *count > 0) {
+                add.execute(params![key, count]).doing(doing)?;
+            }
+            let mut take = self
+                .connection
+                .prepare_cached(&format!("UPDATE {table} SET documents = documents + ?2 WHERE {column} = ?1"))
+                .doing(doing)?;
+            let mut forget = self
+                .connection
+                .prepare_cached(&format!("DELETE FROM {table} WHERE {column} = ?1 AND documents <= 0"))
+                .doing(doing)?;
+            for (key, count) in counts.iter().filter(|(_, count)| *count < 0) {
+                take.execute(params![key, count]).doing(doing)?;
+                forget.execute([key]).doing(doing)?;
+            }
+        }
+        self.connection
+            .prepare_cached("UPDATE catalog_state SET documents = documents + ?1, changes = changes + 1, reading = ?2")
+            .and_then(|mut update| update.execute(params![self.documents, reading()]))
+            .doing(doing)?;
+        Ok(())
+    }
+}
+
+fn clear(connection: &Connection) -> Result<(), StoreError> {
+    let doing = "empty the catalog";
+    // A table without content cannot be emptied by `DELETE`.
+    connection.execute("INSERT INTO catalog_index (catalog_index) VALUES ('delete-all')", []).doing(doing)?;
+    for table in ["catalog", "catalog_texts", "catalog_vectors", "catalog_names", "catalog_terms", "catalog_words"] {
+        connection.execute(&format!("DELETE FROM {table}"), []).doing(doing)?;
+    }
+    connection.execute("UPDATE catalog_state SET documents = 0, changes = changes + 1", []).doing(doing)?;
+    Ok(())
+}
+
+/// What names a document exactly.
+fn names(document: &Document) -> Vec<String> {
+    let mut names: Vec<String> = [&document.id, &document.name, &document.title]
+        .into_iter()
+        .chain(&document.triggers)
+        .map(|name| squash(name))
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Adds or replaces documents.
+pub(crate) fn put(connection: &Connection, documents: &[Document]) -> Result<(), StoreError> {
+    let mut change = Change::begin(connection)?;
+    documents.iter().try_for_each(|document| change.put(document))?;
+    change.end()
 }
 
 /// Removes the document with this key; returns whether it was there.
 pub(crate) fn remove(connection: &Connection, key: &str) -> Result<bool, StoreError> {
-    match row_of(connection, key)? {
-        Some(row) => remove_row(connection, row).map(|()| true),
-        None => Ok(false),
-    }
+    let mut change = Change::begin(connection)?;
+    let rows = rows(connection, "SELECT rowid FROM catalog WHERE key = ?1", key)?;
+    rows.iter().try_for_each(|&row| change.remove(row))?;
+    change.end()?;
+    Ok(!rows.is_empty())
 }
 
 /// Removes every document of a source; returns how many there were.
 pub(crate) fn remove_source(connection: &Connection, source: &str) -> Result<usize, StoreError> {
-    let doing = "remove a source's documents from the catalog";
-    let rows: Vec<i64> = connection
-        .prepare_cached("SELECT rowid FROM catalog WHERE source = ?1")
-        .doing(doing)?
-        .query_map([source], |row| row.get(0))
-        .doing(doing)?
-        .collect::<Result<_, _>>()
-        .doing(doing)?;
-    for &row in &rows {
-        remove_row(connection, row)?;
-    }
+    let mut change = Change::begin(connection)?;
+    let rows = rows(connection, "SELECT rowid FROM catalog WHERE source = ?1", source)?;
+    rows.iter().try_for_each(|&row| change.remove(row))?;
+    change.end()?;
     Ok(rows.len())
 }
 
 /// Makes the documents of a source exactly these.
 pub(crate) fn replace_source(connection: &Connection, source: &str, documents: &[Document]) -> Result<(), StoreError> {
-    remove_source(connection, source)?;
-    documents.iter().try_for_each(|document| put(connection, document))
+    let mut change = Change::begin(connection)?;
+    let rows = rows(connection, "SELECT rowid FROM catalog WHERE source = ?1", source)?;
+    rows.iter().try_for_each(|&row| change.remove(row))?;
+    documents.iter().try_for_each(|document| change.put(document))?;
+    change.end()
 }
 
-/// Returns the content hash of every document of a source, by key.
-pub(crate) fn hashes(connection: &Connection, source: &str) -> Result<BTreeMap<String, String>, StoreError> {
-    let doing = "read what the catalog holds";
+fn rows(connection: &Connection, sql: &str, value: &str) -> Result<Vec<i64>, StoreError> {
+    let doing = "find documents of the catalog";
     connection
-        .prepare_cached("SELECT key, content_hash FROM catalog WHERE source = ?1")
+        .prepare_cached(sql)
         .doing(doing)?
-        .query_map([source], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_map([value], |row| row.get(0))
         .doing(doing)?
         .collect::<Result<_, _>>()
         .doing(doing)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::words;
-
-    #[test]
-    fn names_are_split_where_a_word_begins() {
-        assert_eq!(words("KubePodCrashLooping"), "Kube Pod Crash Looping");
-        assert_eq!(words("Http5xxRate"), "Http 5 xx Rate");
-        assert_eq!(words("disk-full"), "disk-full");
-    }
+/// Returns the content hash of every document of a source, by key; of none when they were indexed by other rules.
+pub(crate) fn hashes(connection: &Connection, source: &str) -> Result<BTreeMap<String, String>, StoreError> {
+    let doing = "read what the catalog holds";
+    connection
+        .prepare_cached(
+            "SELECT key, content_hash FROM catalog
+             WHERE source = ?1 AND (SELECT reading FROM catalog_state) = ?2",
+        )
+        .doing(doing)?
+        .query_map([source, reading()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .doing(doing)?
+        .collect::<Result<_, _>>()
+        .doing(doing)
 }

@@ -32,7 +32,7 @@ pub use error::{Damage, StoreError};
 pub use executions::{ExecutionFilter, ExecutionRow};
 pub use journal::{Arrival, Draft};
 pub use output::{Kept, Output, OutputChunk, Stream};
-pub use search::{Hit, MARK_END, MARK_START, SearchFilter};
+pub use search::{Field, Hit, Query, Reason, SearchFilter};
 pub use sources::CatalogSource;
 pub use statistics::RunbookStatistics;
 pub use store::{Appending, Options, Store};

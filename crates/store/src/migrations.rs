@@ -8,10 +8,10 @@ use crate::error::{Doing, StoreError};
 /// Marks the file as ours: `BLAY` in the header field `application_id`.
 pub(crate) const APPLICATION_ID: i64 = 0x424c_4159;
 
-const STEPS: &[M<'_>] = &[M::up(include_str!("migrations/v1.sql"))];
+const STEPS: &[M<'_>] = &[M::up(include_str!("migrations/v1.sql")), M::up(include_str!("migrations/v2.sql"))];
 
 /// The schema version that this program writes.
-pub(crate) const LATEST: i64 = 1;
+pub(crate) const LATEST: i64 = 2;
 
 /// Brings an older or empty file to [`LATEST`]. Each step is one transaction, so a crash leaves an older version whole.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

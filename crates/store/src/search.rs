@@ -1,43 +1,59 @@
-//! Full-text search in the catalog.
+//! Search in the catalog: by alert, by name, by what somebody sees.
+//!
+//! What was typed becomes slots ([`query`]), the index answers with candidates ([`candidates`]), the ranking orders them
+//! ([`ranking`]) and each hit says why it is there ([`reasons`]). `docs/search.md` tells what was tried and what it gave.
 
-use std::collections::BTreeSet;
+mod candidates;
+mod entries;
+mod lexicon;
+mod query;
+mod ranking;
+mod reasons;
+mod stem;
+mod terms;
+mod text;
+mod vocabulary;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
+use crate::catalog::{self, Document};
 use crate::error::{Doing, StoreError};
+use query::Plan;
+use ranking::Usage;
+use terms::Vector;
 
-/// Stands before a matching word of a snippet.
-pub const MARK_START: char = '\u{2}';
-/// Stands after a matching word of a snippet.
-pub const MARK_END: char = '\u{3}';
+pub(crate) use lexicon::{Lexicon, lexicon};
+pub use query::Query;
+pub use reasons::Reason;
+pub use terms::Field;
+pub(crate) use terms::{Stems, Terms};
+pub(crate) use text::squash;
+pub(crate) use vocabulary::Vocabulary;
 
-/// More words than anybody types; what a pasted page has beyond them does not change what is found.
-const MAX_WORDS: usize = 32;
-/// Longer words are no words; the index holds none that matter.
-const MAX_WORD_CHARS: usize = 64;
 const DEFAULT_LIMIT: usize = 50;
+/// Of so many the entries are looked at.
+const LOOKED_AT: usize = 64;
 
-/// The columns of the index in order, with their weights in the score.
-const FIELDS: [(&str, f64); 10] = [
-    ("id", 8.0),
-    ("name", 8.0),
-    ("title", 8.0),
-    ("triggers", 10.0),
-    ("symptoms", 6.0),
-    ("services", 5.0),
-    ("tags", 5.0),
-    ("description", 3.0),
-    ("words", 7.0),
-    ("body", 1.0),
-];
+/// Changes whenever documents are split into other terms than before.
+const RULES: u32 = 1;
+
+/// By which rules an index is made: those of this program and its table of synonyms.
+pub(crate) fn reading() -> &'static str {
+    static READING: LazyLock<String> =
+        LazyLock::new(|| format!("{RULES}-{:08x}", terms::hash(include_str!("search/synonyms.txt"))));
+    &READING
+}
 
 /// Which documents to search; the default is all of them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SearchFilter {
     /// Only those of this source.
     pub source: Option<String>,
-    /// Only those with this severity.
+    /// Only those with this severity, or with `all`.
     pub severity: Option<String>,
     /// Only those of this category.
     pub category: Option<String>,
@@ -45,7 +61,7 @@ pub struct SearchFilter {
     pub domain: Option<String>,
     /// Only those about this service.
     pub service: Option<String>,
-    /// Only those with all of these tags.
+    /// Only those with any of these tags.
     pub tags: Vec<String>,
     /// At most so many; 50 unless given.
     pub limit: Option<usize>,
@@ -54,163 +70,153 @@ pub struct SearchFilter {
 /// A document that was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
-    /// The document.
-    pub key: String,
-    /// How well it fits: greater is better.
+    /// The document, without its description and body.
+    pub document: Document,
+    /// How well it fits: greater is better. Scores of different queries do not compare.
     pub score: f64,
-    /// Whether the query is the name of an alert that triggers the document.
+    /// Whether it is the runbook of exactly the alert that was asked for.
     pub exact_alert: bool,
-    /// The fields in which a word was found.
-    pub matched: Vec<&'static str>,
-    /// The passage around a word, the words between [`MARK_START`] and [`MARK_END`]; empty without a query.
-    pub snippet: String,
+    /// Why it was found, the strongest reason first; nothing where everything is listed.
+    pub matched: Vec<Reason>,
 }
 
-/// Splits what was typed into words: operators, quotes and control characters mean nothing.
-fn words_of(query: &str) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    query
-        .split(|character: char| !character.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| word.chars().take(MAX_WORD_CHARS).collect::<String>().to_lowercase())
-        .filter(|word| seen.insert(word.clone()))
-        .take(MAX_WORDS)
+struct Ranked {
+    row: i64,
+    document: Document,
+    vector: Vec<u8>,
+    exactness: u8,
+    score: f64,
+}
+
+/// Finds documents, best first: those of exactly this alert, those of exactly this name, then by score, then by key.
+///
+/// A query without anything lists all documents by key; one of signs or empty words alone finds nothing.
+pub(crate) fn search(
+    connection: &Connection,
+    vocabulary: &Vocabulary,
+    query: &Query,
+    filter: &SearchFilter,
+) -> Result<Vec<Hit>, StoreError> {
+    let limit = filter.limit.unwrap_or(DEFAULT_LIMIT);
+    let documents: i64 = connection
+        .prepare_cached("SELECT documents FROM catalog_state")
+        .and_then(|mut select| select.query_row([], |row| row.get(0)))
+        .doing("search the catalog")?;
+    let plan = query::plan(connection, vocabulary, documents, query)?;
+    if plan.blank {
+        return listed(connection, filter, limit);
+    }
+    let rows = candidates::gather(connection, &plan, filter)?;
+    let mut ranked = ranked(connection, &plan, &rows, limit.max(LOOKED_AT))?;
+    ranked.truncate(limit);
+    ranked
+        .into_iter()
+        .map(|ranked| {
+            let exact_alert =
+                reasons::exact(&plan, &ranked.document).iter().any(|reason| matches!(reason, Reason::Alert(_)));
+            let whole = catalog::document(connection, ranked.row)?.unwrap_or_else(|| ranked.document.clone());
+            let matched =
+                Vector::read(&ranked.vector).map(|vector| reasons::reasons(&plan, &whole, vector)).unwrap_or_default();
+            Ok(Hit { document: ranked.document, score: ranked.score, exact_alert, matched })
+        })
         .collect()
 }
 
-/// Builds the FTS5 expression: quoted words joined by `operator`, the last one a prefix.
-fn expression(words: &[String], operator: &str) -> String {
-    let mut quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-    if let Some(last) = quoted.last_mut() {
-        last.push('*');
-    }
-    quoted.join(operator)
-}
-
-/// Finds documents, best first: those triggered by an alert of exactly this name, then by score, then by key.
-///
-/// Documents with every word come first; when there are none, those with any word are returned.
-pub(crate) fn search(connection: &Connection, query: &str, filter: &SearchFilter) -> Result<Vec<Hit>, StoreError> {
-    let words = words_of(query);
-    let limit = filter.limit.unwrap_or(DEFAULT_LIMIT);
-    let alert: String =
-        query.trim().replace('\0', " ").chars().take(MAX_WORD_CHARS * 4).collect::<String>().to_lowercase();
-    let mut hits = if words.is_empty() {
-        listed(connection, filter, limit)?
-    } else {
-        let all = matching(connection, &expression(&words, " AND "), &words, filter, limit)?;
-        if all.is_empty() { matching(connection, &expression(&words, " OR "), &words, filter, limit)? } else { all }
-    };
-    if !words.is_empty() {
-        for key in triggered(connection, &alert, filter)? {
-            match hits.iter_mut().find(|hit| hit.key == key) {
-                Some(hit) => hit.exact_alert = true,
-                None => hits.push(Hit {
-                    key,
-                    score: 0.0,
-                    exact_alert: true,
-                    matched: vec!["triggers"],
-                    snippet: String::new(),
-                }),
-            }
-        }
-    }
-    hits.sort_by(|a, b| {
-        b.exact_alert.cmp(&a.exact_alert).then(b.score.total_cmp(&a.score)).then_with(|| a.key.cmp(&b.key))
-    });
-    hits.truncate(limit);
-    Ok(hits)
-}
-
-/// Builds the conditions of a filter; their values follow those already in `values`.
-fn conditions(filter: &SearchFilter, values: &mut Vec<Value>) -> String {
-    let mut sql = String::new();
-    for (column, wanted) in [
-        ("source", &filter.source),
-        ("severity", &filter.severity),
-        ("category", &filter.category),
-        ("domain", &filter.domain),
-    ] {
-        if let Some(wanted) = wanted {
-            sql = format!("{sql} AND catalog.{column} = ? COLLATE NOCASE");
-            values.push(wanted.clone().into());
-        }
-    }
-    let lists = filter.service.iter().map(|service| ("services", service));
-    for (column, wanted) in lists.chain(filter.tags.iter().map(|tag| ("tags", tag))) {
-        sql = format!("{sql} AND EXISTS (SELECT 1 FROM json_each(catalog.{column}) WHERE value = ? COLLATE NOCASE)");
-        values.push(wanted.clone().into());
-    }
-    sql
-}
-
-fn limit_value(limit: usize) -> Value {
-    i64::try_from(limit).unwrap_or(i64::MAX).into()
-}
-
-fn matching(
+fn ranked(
     connection: &Connection,
-    expression: &str,
-    words: &[String],
-    filter: &SearchFilter,
-    limit: usize,
-) -> Result<Vec<Hit>, StoreError> {
-    let doing = "search the catalog";
-    let weights = FIELDS.map(|(_, weight)| weight.to_string()).join(", ");
-    let columns = FIELDS.map(|(name, _)| format!("catalog_text.{name}")).join(", ");
-    let mut values: Vec<Value> =
-        vec![MARK_START.to_string().into(), MARK_END.to_string().into(), expression.to_owned().into()];
-    let conditions = conditions(filter, &mut values);
-    values.push(limit_value(limit));
-    let sql = format!(
-        "SELECT catalog.key, -bm25(catalog_text, {weights}) AS score,
-                snippet(catalog_text, -1, ?, ?, '…', 16), {columns}
-         FROM catalog_text JOIN catalog ON catalog.rowid = catalog_text.rowid
-         WHERE catalog_text MATCH ? {conditions} ORDER BY score DESC, catalog.key LIMIT ?"
-    );
-    let mut statement = connection.prepare(&sql).doing(doing)?;
-    let rows = statement
-        .query_map(params_from_iter(values), |row| {
-            let mut matched = Vec::new();
-            for (index, (field, _)) in FIELDS.iter().enumerate() {
-                let text = row.get::<_, String>(3 + index)?.to_lowercase();
-                if words.iter().any(|word| text.contains(word.as_str())) {
-                    matched.push(*field);
-                }
-            }
-            // `words` only repeats names in pieces.
-            if matched.len() > 1 {
-                matched.retain(|&field| field != "words");
-            }
-            Ok(Hit { key: row.get(0)?, score: row.get(1)?, exact_alert: false, matched, snippet: row.get(2)? })
-        })
-        .doing(doing)?;
-    rows.collect::<Result<_, _>>().doing(doing)
+    plan: &Plan,
+    rows: &BTreeSet<i64>,
+    looked_at: usize,
+) -> Result<Vec<Ranked>, StoreError> {
+    let doing = "rank what was found";
+    let mut select =
+        connection.prepare_cached("SELECT vector FROM catalog_vectors WHERE document = ?1").doing(doing)?;
+    let mut first: Vec<(f64, i64)> = Vec::with_capacity(rows.len());
+    let names: BTreeSet<i64> = exactly_named(connection, plan)?;
+    for &row in rows {
+        let score = select
+            .query_row([row], |found| {
+                Ok(Vector::read(found.get_ref(0)?.as_blob()?).map_or(0.0, |vector| ranking::by_terms(plan, vector)))
+            })
+            .optional()
+            .doing(doing)?
+            .unwrap_or_default();
+        first.push((score, row));
+    }
+    first.sort_by(|a, b| names.contains(&b.1).cmp(&names.contains(&a.1)).then(b.0.total_cmp(&a.0)).then(a.1.cmp(&b.1)));
+    first.truncate(looked_at);
+    let usage = usage(connection)?;
+    let mut ranked = Vec::with_capacity(first.len());
+    for (by_terms, row) in first {
+        let Some(document) = head(connection, row)? else { continue };
+        let vector: Vec<u8> =
+            select.query_row([row], |found| found.get(0)).optional().doing(doing)?.unwrap_or_default();
+        let by_entries = ranking::by_entries(plan, &entries::entries(&document));
+        let exact = reasons::exact(plan, &document);
+        let reference = if document.id.is_empty() { &document.name } else { &document.id };
+        let usage = usage.get(reference).copied().unwrap_or_default();
+        let score = ranking::score(by_terms, by_entries, usage) * ranking::scope(plan, &document);
+        ranked.push(Ranked { row, exactness: ranking::exactness(&exact), document, vector, score });
+    }
+    ranked.sort_by(|a, b| {
+        b.exactness
+            .cmp(&a.exactness)
+            .then(b.score.total_cmp(&a.score))
+            .then_with(|| a.document.key.cmp(&b.document.key))
+    });
+    Ok(ranked)
 }
 
-fn triggered(connection: &Connection, alert: &str, filter: &SearchFilter) -> Result<Vec<String>, StoreError> {
-    let doing = "search the catalog by alert";
-    let mut values: Vec<Value> = vec![alert.to_owned().into()];
-    let conditions = conditions(filter, &mut values);
-    let sql = format!(
-        "SELECT catalog.key FROM catalog_triggers JOIN catalog ON catalog.rowid = catalog_triggers.document
-         WHERE catalog_triggers.alert = ? {conditions} ORDER BY catalog.key"
-    );
-    let mut statement = connection.prepare(&sql).doing(doing)?;
-    let rows = statement.query_map(params_from_iter(values), |row| row.get(0)).doing(doing)?;
-    rows.collect::<Result<_, _>>().doing(doing)
+fn exactly_named(connection: &Connection, plan: &Plan) -> Result<BTreeSet<i64>, StoreError> {
+    let doing = "search the catalog by name";
+    let mut select =
+        connection.prepare_cached("SELECT document FROM catalog_names WHERE name = ?1 LIMIT 600").doing(doing)?;
+    let mut rows = BTreeSet::new();
+    for name in plan.names.iter().chain(&plan.runbooks) {
+        for row in select.query_map([name], |row| row.get(0)).doing(doing)? {
+            rows.insert(row.doing(doing)?);
+        }
+    }
+    Ok(rows)
+}
+
+fn head(connection: &Connection, row: i64) -> Result<Option<Document>, StoreError> {
+    connection
+        .prepare_cached(&format!("SELECT {} FROM catalog WHERE rowid = ?1", catalog::HEAD))
+        .and_then(|mut select| select.query_row([row], catalog::head).optional())
+        .doing("read a document of the catalog")
+}
+
+/// How every runbook that was executed has fared, by its reference.
+fn usage(connection: &Connection) -> Result<BTreeMap<String, Usage>, StoreError> {
+    let doing = "sum up the executions";
+    let rows: Vec<(String, i64, Option<i64>)> = connection
+        .prepare_cached(
+            "SELECT runbook, count(*), max(CASE WHEN succeeded = 1 THEN finished_ms END) FROM executions GROUP BY runbook",
+        )
+        .doing(doing)?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .doing(doing)?
+        .collect::<Result<_, _>>()
+        .doing(doing)?;
+    let last = rows.iter().filter_map(|(_, _, success)| *success).max().unwrap_or_default();
+    let usage = |executions: i64, success: Option<i64>| Usage {
+        executions: executions.max(0).cast_unsigned(),
+        success: success.map_or(0.0, |at| ranking::recency(last.saturating_sub(at))),
+    };
+    Ok(rows.into_iter().map(|(runbook, executions, success)| (runbook, usage(executions, success))).collect())
 }
 
 fn listed(connection: &Connection, filter: &SearchFilter, limit: usize) -> Result<Vec<Hit>, StoreError> {
     let doing = "list the catalog";
     let mut values = Vec::new();
-    let conditions = conditions(filter, &mut values);
-    values.push(limit_value(limit));
-    let sql = format!("SELECT catalog.key FROM catalog WHERE true {conditions} ORDER BY catalog.key LIMIT ?");
-    let mut statement = connection.prepare(&sql).doing(doing)?;
+    let conditions = candidates::conditions(filter, &mut values);
+    values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
+    let sql = format!("SELECT {} FROM catalog WHERE true {conditions} ORDER BY catalog.key LIMIT ?", catalog::HEAD);
+    let mut statement = connection.prepare_cached(&sql).doing(doing)?;
     let rows = statement
         .query_map(params_from_iter(values), |row| {
-            Ok(Hit { key: row.get(0)?, score: 0.0, exact_alert: false, matched: Vec::new(), snippet: String::new() })
+            Ok(Hit { document: catalog::head(row)?, score: 0.0, exact_alert: false, matched: Vec::new() })
         })
         .doing(doing)?;
     rows.collect::<Result<_, _>>().doing(doing)

@@ -22,7 +22,7 @@ use crate::journal::{self, Arrival, Author, Draft};
 use crate::migrations::migrate;
 use crate::output::{self, Kept, Output, OutputChunk};
 use crate::retention;
-use crate::search::{self, Hit, SearchFilter};
+use crate::search::{self, Hit, Query, SearchFilter, Vocabulary};
 use crate::settings;
 use crate::sources::{self, CatalogSource};
 use crate::statistics::{self, RunbookStatistics};
@@ -79,6 +79,7 @@ struct Inner {
     readers: Mutex<Vec<Connection>>,
     /// Kept for itself, because `data_version` compares with the last call on the same connection.
     watcher: Mutex<Connection>,
+    vocabulary: Vocabulary,
 }
 
 impl std::fmt::Debug for Store {
@@ -139,6 +140,7 @@ impl Store {
                 writer,
                 readers: Mutex::new(Vec::new()),
                 watcher: Mutex::new(watcher),
+                vocabulary: Vocabulary::default(),
             }),
         })
     }
@@ -432,7 +434,7 @@ impl Store {
     /// # Errors
     /// When the commit fails.
     pub fn put_documents(&self, documents: Vec<Document>) -> Result<(), StoreError> {
-        self.relaxed(move |connection| documents.iter().try_for_each(|document| catalog::put(connection, document)))
+        self.relaxed(move |connection| catalog::put(connection, &documents))
     }
 
     /// Makes the documents of a source exactly these.
@@ -470,12 +472,13 @@ impl Store {
         self.read(|connection| catalog::hashes(connection, source))
     }
 
-    /// Finds documents by what was typed, whatever characters that has; best first. Without words it lists them.
+    /// Finds documents by an alert or by what was typed, whatever characters that has; best first. An empty query lists
+    /// them.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn search(&self, query: &str, filter: &SearchFilter) -> Result<Vec<Hit>, StoreError> {
-        self.read(|connection| search::search(connection, query, filter))
+    pub fn search(&self, query: &Query, filter: &SearchFilter) -> Result<Vec<Hit>, StoreError> {
+        self.read(|connection| search::search(connection, &self.inner.vocabulary, query, filter))
     }
 
     /// Returns the directories that were added to the catalog.

@@ -3,9 +3,7 @@
 
 mod common;
 
-use belay_store::{
-    CatalogSource, Document, Hit, MARK_END, MARK_START, Options, OutputChunk, SearchFilter, Store, Stream,
-};
+use belay_store::{CatalogSource, Document, Hit, Options, OutputChunk, Query, Reason, SearchFilter, Store, Stream};
 use belay_trust::ExecutionId;
 use common::{begin, open, open_with, row};
 use proptest::prelude::*;
@@ -63,82 +61,142 @@ fn filled() -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
+fn search(store: &Store, query: &str) -> Vec<Hit> {
+    store.search(&Query::from(query), &SearchFilter::default()).unwrap()
+}
+
 fn keys(hits: &[Hit]) -> Vec<&str> {
-    hits.iter().map(|hit| hit.key.as_str()).collect()
+    hits.iter().map(|hit| hit.document.key.as_str()).collect()
+}
+
+fn reasons(hit: &Hit) -> Vec<String> {
+    hit.matched.iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn the_last_word_is_a_prefix_and_accents_do_not_matter() {
     let (_folder, store) = filled();
-    let search = |query: &str| store.search(query, &SearchFilter::default()).unwrap();
-    assert_eq!(keys(&search("crashing po")), ["bundled/pod-restart"]);
-    assert_eq!(keys(&search("promot")), ["bundled/db-failover"]);
-    assert_eq!(keys(&search("GROSSE")), Vec::<&str>::new());
-    assert_eq!(keys(&search("grö")), ["bundled/pod-restart"]);
-    assert_eq!(keys(&search("grosse größe")), ["bundled/pod-restart"], "any word will do when not all are found");
+    assert_eq!(keys(&search(&store, "crashing po"))[0], "bundled/pod-restart");
+    assert_eq!(keys(&search(&store, "promot")), ["bundled/db-failover"]);
+    assert_eq!(keys(&search(&store, "GROSSE")), ["bundled/pod-restart"]);
+    assert_eq!(keys(&search(&store, "grö")), ["bundled/pod-restart"]);
 }
 
 #[test]
-fn pieces_of_an_alert_name_are_found() {
+fn pieces_of_an_alert_name_are_found_in_every_spelling() {
     let (_folder, store) = filled();
-    assert_eq!(keys(&store.search("postgres down", &SearchFilter::default()).unwrap()), ["bundled/db-failover"]);
+    for query in ["postgres down", "postgresdown", "PostgresDown", "postgres-down", "Postgres_Down"] {
+        assert_eq!(keys(&search(&store, query))[0], "bundled/db-failover", "{query}");
+    }
+    for query in ["kube pod crash looping", "kubepodcrashlooping", "podcrashlooping", "crash-looping", "crashloop"] {
+        assert_eq!(keys(&search(&store, query))[0], "bundled/pod-restart", "{query}");
+    }
 }
 
 #[test]
 fn the_document_of_exactly_this_alert_comes_first() {
     let (_folder, store) = filled();
-    let hits = store.search(" kubepodcrashlooping ", &SearchFilter::default()).unwrap();
+    let hits = search(&store, " kubepodcrashlooping ");
     assert_eq!(keys(&hits), ["bundled/pod-restart", "bundled/db-failover"]);
     assert!(hits[0].exact_alert && !hits[1].exact_alert);
-    assert!(hits[0].matched.contains(&"triggers"));
-    assert_eq!(hits[1].matched, ["description"]);
+    assert_eq!(hits[0].matched[0], Reason::Alert("KubePodCrashLooping".to_owned()));
+    assert_eq!(reasons(&hits[0])[0], "alert name KubePodCrashLooping");
+    assert!(reasons(&hits[1]).iter().any(|reason| reason.starts_with("description: ")), "{:?}", reasons(&hits[1]));
+    let pasted = search(&store, "[FIRING:1] KubePodCrashLooping (checkout prod)");
+    assert!(pasted[0].exact_alert, "an alert is also recognised among other words");
 }
 
 #[test]
-fn a_snippet_marks_the_words_that_were_found() {
+fn each_hit_says_why_it_is_there() {
     let (_folder, store) = filled();
-    let hits = store.search("replica", &SearchFilter::default()).unwrap();
-    assert!(hits[0].snippet.contains(&format!("{MARK_START}replica{MARK_END}")), "{:?}", hits[0].snippet);
-    assert!(hits[0].score > 0.0);
+    for (query, reason) in [
+        ("pod restarts", "symptom \"pod restarts every minute\""),
+        ("rstarts", "typing error rstarts → restarts"),
+        ("partic", "beginning partic → particular"),
+        ("standby", "synonym standby → replica"),
+        ("RB-001", "name RB-001"),
+        ("orders", "service: orders"),
+    ] {
+        let hits = search(&store, query);
+        assert!(reasons(&hits[0]).iter().any(|said| said == reason), "{query}: {:?}", reasons(&hits[0]));
+    }
+}
+
+#[test]
+fn an_alert_is_looked_up_by_all_that_it_carries() {
+    let (_folder, store) = filled();
+    let find = |query: Query| store.search(&query, &SearchFilter::default()).unwrap();
+    let alert = Query { alert: Some("PostgresDown".to_owned()), ..Query::default() };
+    assert_eq!(keys(&find(alert.clone()))[0], "bundled/db-failover");
+    let other = Query { alert: Some("Unheard".to_owned()), ..Query::default() };
+    assert_eq!(keys(&find(other.clone())), Vec::<&str>::new());
+    let named = Query { runbooks: vec!["pod-crash-loop".to_owned()], ..other.clone() };
+    assert_eq!(keys(&find(named)), ["bundled/pod-restart"]);
+    let told = Query { background: "the replica has to be promoted".to_owned(), ..other.clone() };
+    assert_eq!(keys(&find(told)), ["bundled/db-failover"]);
+    let both = Query { services: vec!["checkout".to_owned()], background: "crashing, looping".to_owned(), ..other };
+    let hits = find(both);
+    assert_eq!(keys(&hits), ["bundled/pod-restart", "bundled/db-failover"]);
+    assert!(reasons(&hits[0]).contains(&"service checkout".to_owned()));
+}
+
+#[test]
+fn what_ran_well_comes_first_between_equals() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("belay.db"), 1);
+    let document = |name: &str| Document {
+        key: name.to_owned(),
+        name: name.to_owned(),
+        title: "Restart the service".to_owned(),
+        ..Document::default()
+    };
+    store.put_documents(vec![document("first"), document("second")]).unwrap();
+    assert_eq!(keys(&search(&store, "restart")), ["first", "second"]);
+    let execution = begin(&store, 2);
+    store.put_projection(belay_store::ExecutionRow { runbook: "second".to_owned(), ..row(execution, "a", 1) }).unwrap();
+    assert_eq!(keys(&search(&store, "restart")), ["second", "first"]);
 }
 
 #[test]
 fn filters_narrow_what_is_found_and_listed() {
     let (_folder, store) = filled();
     let list = |filter: SearchFilter| {
-        let hits = store.search("", &filter).unwrap();
+        let hits = store.search(&Query::default(), &filter).unwrap();
         keys(&hits).into_iter().map(ToOwned::to_owned).collect::<Vec<_>>()
     };
     let all = SearchFilter::default();
     assert_eq!(list(all.clone()).len(), 3, "no words list everything");
     assert_eq!(list(SearchFilter { service: Some("Orders".to_owned()), ..all.clone() }), ["bundled/db-failover"]);
-    let tags = vec!["pod".to_owned(), "kubernetes".to_owned()];
-    assert_eq!(list(SearchFilter { tags, ..all.clone() }), ["bundled/pod-restart"]);
+    let tags = vec!["pod".to_owned(), "Postgres".to_owned()];
+    assert_eq!(list(SearchFilter { tags, ..all.clone() }).len(), 2, "any of the tags will do");
     assert_eq!(list(SearchFilter { severity: Some("critical".to_owned()), ..all.clone() }), ["bundled/db-failover"]);
     assert_eq!(list(SearchFilter { source: Some("/srv/runbooks".to_owned()), ..all.clone() }), ["mine/note"]);
     assert_eq!(list(SearchFilter { category: Some("' OR 1=1".to_owned()), ..all.clone() }), Vec::<String>::new());
     assert_eq!(list(SearchFilter { limit: Some(2), ..all.clone() }).len(), 2);
     let other = SearchFilter { domain: Some("database".to_owned()), ..all };
-    assert!(store.search("KubePodCrashLooping", &other).unwrap().is_empty(), "an exact alert obeys the filter too");
+    let alert = Query::from("KubePodCrashLooping");
+    assert!(store.search(&alert, &other).unwrap().is_empty(), "an exact alert obeys the filter too");
 }
 
 #[test]
 fn documents_are_replaced_and_removed_with_everything_that_finds_them() {
     let (_folder, store) = filled();
-    let find = |query: &str| store.search(query, &SearchFilter::default()).unwrap().len();
+    let find = |query: &str| search(&store, query).len();
     let mut changed = documents().remove(0);
     changed.triggers = vec!["OtherAlert".to_owned()];
     changed.title = "Changed".to_owned();
+    changed.name = "changed".to_owned();
+    changed.description = String::new();
     store.put_documents(vec![changed.clone()]).unwrap();
-    assert_eq!((find("changed"), find("crashing")), (1, 0));
-    assert_eq!(store.search("KubePodCrashLooping", &SearchFilter::default()).unwrap()[0].key, "bundled/db-failover");
+    assert_eq!((find("changed"), find("crashing")), (1, 1), "only another document mentions it still");
+    assert_eq!(keys(&search(&store, "KubePodCrashLooping"))[0], "bundled/db-failover");
     assert_eq!(store.document_hashes("bundled").unwrap().len(), 2);
     store.replace_documents("bundled", vec![changed]).unwrap();
     assert_eq!(store.document_hashes("bundled").unwrap().into_keys().collect::<Vec<_>>(), ["bundled/pod-restart"]);
     assert!(store.remove_document("bundled/pod-restart").unwrap());
     assert!(!store.remove_document("bundled/pod-restart").unwrap());
     assert_eq!(store.remove_documents("/srv/runbooks").unwrap(), 1);
-    assert!(store.search("", &SearchFilter::default()).unwrap().is_empty());
+    assert!(search(&store, "").is_empty());
     assert_eq!(store.check().unwrap(), []);
 }
 
@@ -152,7 +210,7 @@ fn removing_a_source_removes_its_documents() {
     assert!(store.remove_source("/srv/runbooks").unwrap());
     assert!(!store.remove_source("/srv/runbooks").unwrap());
     assert!(store.sources().unwrap().is_empty());
-    assert!(store.search("particular", &SearchFilter::default()).unwrap().is_empty());
+    assert!(search(&store, "particular").is_empty());
 }
 
 #[test]
@@ -190,7 +248,7 @@ fn a_query_of_any_characters_is_no_error() {
         for filter in
             [SearchFilter::default(), SearchFilter { tags: vec![query.to_owned()], ..SearchFilter::default() }]
         {
-            let found = store.search(query, &filter);
+            let found = store.search(&Query::from(query), &filter);
             assert!(found.is_ok(), "{query:?}: {found:?}");
         }
     }
@@ -211,7 +269,7 @@ proptest! {
         };
         store.put_documents(vec![odd]).unwrap();
         for query in queries.iter().chain(&operators).chain([&text]) {
-            prop_assert!(store.search(query, &SearchFilter::default()).is_ok(), "{:?}", query);
+            prop_assert!(store.search(&Query::from(query.as_str()), &SearchFilter::default()).is_ok(), "{:?}", query);
         }
     }
 }
@@ -268,8 +326,7 @@ proptest! {
         let store = open(&folder.path().join("belay.db"), 1);
         let mut expected = std::collections::BTreeMap::new();
         let find = |store: &Store, word: &str| {
-            let hits = store.search(word, &SearchFilter::default()).unwrap();
-            hits.into_iter().map(|hit| hit.key).collect::<std::collections::BTreeSet<_>>()
+            search(store, word).into_iter().map(|hit| hit.document.key).collect::<std::collections::BTreeSet<_>>()
         };
         for (at, words) in changes {
             let key = format!("document-{at}");

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
 
 use belay_cockpit::wire::SearchHit;
-use belay_cockpit::{Alert, ExecutionFilter, SearchQuery, StartRequest};
+use belay_cockpit::{Alert, ExecutionFilter, SearchQuery, StartRequest, Triaged};
 use belay_runbook::finding::FindingLevel;
 use belay_runbook::{format, report};
 use serde_json::json;
@@ -14,10 +14,13 @@ use crate::arguments::{AlertCommand, Catalog, Search, Show, ShowFormat, Validate
 use crate::failure::{Exit, Failure};
 use crate::guided::prompts;
 use crate::render::{findings, lists};
+use crate::style::Style;
 use crate::{markdown, page, text};
 
 /// Runbooks offered for an alert or an answer.
 const OFFERED: usize = 8;
+/// Runbooks listed for each of several alerts.
+const OFFERED_EACH: usize = 3;
 /// The largest alert that is read.
 const LARGEST_ALERT: u64 = 16 << 20;
 
@@ -45,20 +48,55 @@ pub fn search(desk: &Desk, search: &Search) -> Result<Exit, Failure> {
 }
 
 pub fn alert(desk: &Desk, arguments: &AlertCommand) -> Result<Exit, Failure> {
-    let alert = read_alert(desk, &arguments.alert, arguments.fingerprint.as_deref())?;
-    let hits = hits_for(desk, &alert)?;
+    let bytes = read_source(&arguments.alert)?;
+    let report = desk.cockpit.triage(&bytes, arguments.fingerprint.as_deref(), OFFERED)?;
+    let style = desk.settings.style;
     if desk.settings.json {
-        page::json(&hits)?;
+        page::json(&report)?;
         return Ok(Exit::Done);
     }
-    let style = desk.settings.style;
-    page::print(&about(&alert, style))?;
-    page::print(&lists::hits(&hits, style))?;
+    for note in &report.notes {
+        page::print(&text::hang(&format!("{} ", style.care("!")), "  ", &text::line(note), style.columns))?;
+    }
     // From standard input came the alert, so no answer can come from there.
-    if !desk.settings.input || arguments.alert == "-" || hits.is_empty() {
+    let asks = desk.settings.input && arguments.alert != "-";
+    let several = report.alerts.len() > 1;
+    let picked = match report.alerts.as_slice() {
+        [only] => Some(only),
+        alerts if asks => {
+            for (index, triaged) in alerts.iter().enumerate() {
+                page::print(&text::hang(
+                    &format!("{:>3}. ", index + 1),
+                    "     ",
+                    &headline(triaged, style),
+                    style.columns,
+                ))?;
+            }
+            let prompt = format!("Which alert, 1 to {}? (Enter: none)", alerts.len());
+            prompts::pick(&prompt, alerts.len(), style)?.and_then(|index| alerts.get(index))
+        }
+        alerts => {
+            for triaged in alerts {
+                page::print(&about(triaged, style))?;
+                let best = triaged.runbooks.get(..OFFERED_EACH).unwrap_or(&triaged.runbooks);
+                page::print(&format!("{}\n", lists::hits(best, style)))?;
+            }
+            alerts.first()
+        }
+    };
+    let Some(triaged) = picked else { return Ok(Exit::Done) };
+    let hits = &triaged.runbooks;
+    if asks || !several {
+        page::print(&about(triaged, style))?;
+        page::print(&lists::hits(hits, style))?;
+    }
+    if !asks || hits.is_empty() {
         if let Some(hit) = hits.first() {
             let file = if arguments.alert == "-" { "ALERT" } else { &arguments.alert };
-            let command = format!("belay run {} --alert {}", text::quoted(&reference(hit)), text::quoted(file));
+            let mut command = format!("belay run {} --alert {}", text::quoted(&reference(hit)), text::quoted(file));
+            if let Some(print) = triaged.fingerprint.as_ref().filter(|_| several) {
+                put!(command, " --fingerprint {}", text::quoted(print));
+            }
             page::print(&format!("\n{} {}\n", style.code("hint:"), style.code(&command)))?;
         }
         return Ok(Exit::Done);
@@ -68,7 +106,7 @@ pub fn alert(desk: &Desk, arguments: &AlertCommand) -> Result<Exit, Failure> {
     let Some(hit) = picked.and_then(|index| hits.get(index)) else { return Ok(Exit::Done) };
     let request = StartRequest {
         runbook: reference(hit),
-        alert: Some(alert),
+        alert: Some(triaged.alert.clone()),
         incident: arguments.about.incident.clone(),
         ticket: arguments.about.ticket.clone(),
         context: arguments.about.context.clone(),
@@ -77,17 +115,19 @@ pub fn alert(desk: &Desk, arguments: &AlertCommand) -> Result<Exit, Failure> {
     run::begin(desk, request)
 }
 
-fn hits_for(desk: &Desk, alert: &Alert) -> Result<Vec<SearchHit>, Failure> {
-    let query = SearchQuery {
-        alert: Some(alert.name.clone()),
-        text: alert.labels.get("service").cloned().unwrap_or_default(),
-        limit: OFFERED,
-        ..SearchQuery::default()
-    };
-    Ok(desk.cockpit.search(&query)?)
+/// An alert in one line, with the runbook that fits best.
+fn headline(triaged: &Triaged, style: Style) -> String {
+    let summary = triaged.annotations.get("summary").map(|summary| text::line(summary)).unwrap_or_default();
+    let best = triaged.runbooks.first().map_or_else(|| "no runbook".to_owned(), |hit| text::line(&hit.name));
+    format!(
+        "{}  {}  {summary} {}",
+        style.bold(&text::line(&triaged.name)),
+        text::line(&triaged.status),
+        style.dim(&format!("→ {best}"))
+    )
 }
 
-fn about(alert: &Alert, style: crate::style::Style) -> String {
+fn about(alert: &Triaged, style: Style) -> String {
     let mut out = format!("{}  {}\n", style.bold(&text::line(&alert.name)), text::line(&alert.status));
     for name in ["summary", "description"] {
         if let Some(content) = alert.annotations.get(name) {
@@ -222,6 +262,10 @@ fn ended(mut document: String) -> String {
 
 /// Reads an alert from a file, or from standard input for `-`.
 pub fn read_alert(desk: &Desk, source: &str, fingerprint: Option<&str>) -> Result<Alert, Failure> {
+    Ok(desk.cockpit.read_alert(&read_source(source)?, fingerprint)?)
+}
+
+fn read_source(source: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = if source == "-" {
         std::io::stdin().lock().take(LARGEST_ALERT).read_to_end(&mut bytes)
@@ -231,5 +275,5 @@ pub fn read_alert(desk: &Desk, source: &str, fingerprint: Option<&str>) -> Resul
     read.map_err(|error| {
         Failure::usage(format!("`{source}` cannot be read: {error}"), "give an alert as a JSON file, or `-`")
     })?;
-    Ok(desk.cockpit.read_alert(&bytes, fingerprint)?)
+    Ok(bytes)
 }

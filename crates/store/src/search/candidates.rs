@@ -1,0 +1,143 @@
+//! Which documents are ranked at all: the index is asked for those with every word first, and for others only when too few
+//! of them have it.
+//!
+//! Nothing is sorted by the index and every question has a limit, so that a word which stands in half of a hundred thousand
+//! documents costs no more than a rare one.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::SearchFilter;
+use super::query::{Plan, Slot};
+use crate::error::{Doing, StoreError};
+
+/// The most that one question to the index returns.
+const MOST: usize = 600;
+/// With so many documents that have every word, those that lack one are not looked at.
+const ENOUGH: usize = 40;
+
+/// The rows of documents that may answer the query.
+pub(crate) fn gather(connection: &Connection, plan: &Plan, filter: &SearchFilter) -> Result<BTreeSet<i64>, StoreError> {
+    let mut rows = BTreeSet::new();
+    let names = plan.names.iter().chain(&plan.runbooks);
+    for name in names {
+        named(connection, name, filter, &mut rows)?;
+    }
+    let expected: Vec<&Slot> = plan.slots.iter().filter(|slot| slot.expected).collect();
+    if !expected.is_empty() {
+        matching(connection, &format!("{{head}} : ({})", all(&expected)), filter, &mut rows)?;
+        matching(connection, &all(&expected), filter, &mut rows)?;
+    }
+    if rows.len() >= ENOUGH {
+        return Ok(rows);
+    }
+    if (3..=8).contains(&expected.len()) {
+        for left_out in 0..expected.len() {
+            let others: Vec<&Slot> =
+                expected.iter().enumerate().filter(|(index, _)| *index != left_out).map(|(_, slot)| *slot).collect();
+            matching(connection, &all(&others), filter, &mut rows)?;
+        }
+    }
+    let mut by_mass: Vec<&Slot> = plan.slots.iter().collect();
+    by_mass.sort_by(|a, b| b.mass().total_cmp(&a.mass()));
+    for slot in by_mass {
+        if rows.len() >= MOST {
+            break;
+        }
+        let any = any(slot);
+        matching(connection, &format!("{{head}} : {any}"), filter, &mut rows)?;
+        matching(connection, &any, filter, &mut rows)?;
+    }
+    Ok(rows)
+}
+
+/// The expression for documents with every slot. Terms hold neither quotes nor operators, and each is one token.
+fn all(slots: &[&Slot]) -> String {
+    slots.iter().map(|slot| any(slot)).collect::<Vec<_>>().join(" AND ")
+}
+
+fn any(slot: &Slot) -> String {
+    let mut expression = String::from("(");
+    for (number, variant) in slot.variants.iter().enumerate() {
+        let or = if number > 0 { " OR " } else { "" };
+        write!(expression, "{or}\"{}\"", variant.term).expect("a string takes every write");
+    }
+    expression.push(')');
+    expression
+}
+
+/// Builds the conditions of a filter on `catalog`; their values follow those already in `values`.
+pub(crate) fn conditions(filter: &SearchFilter, values: &mut Vec<Value>) -> String {
+    let mut sql = String::new();
+    for (column, wanted, or) in [
+        ("source", &filter.source, ""),
+        // A runbook for every severity is also one for this.
+        ("severity", &filter.severity, " OR catalog.severity = 'all'"),
+        ("category", &filter.category, ""),
+        ("domain", &filter.domain, ""),
+    ] {
+        if let Some(wanted) = wanted {
+            write!(sql, " AND (catalog.{column} = ? COLLATE NOCASE{or})").expect("a string takes every write");
+            values.push(wanted.clone().into());
+        }
+    }
+    let mut among = |column: &str, wanted: &[String]| {
+        let marks = vec!["?"; wanted.len()].join(", ");
+        write!(sql, " AND EXISTS (SELECT 1 FROM json_each(catalog.{column}) WHERE value COLLATE NOCASE IN ({marks}))")
+            .expect("a string takes every write");
+        values.extend(wanted.iter().map(|wanted| Value::from(wanted.clone())));
+    };
+    if let Some(service) = &filter.service {
+        among("services", std::slice::from_ref(service));
+    }
+    if !filter.tags.is_empty() {
+        among("tags", &filter.tags);
+    }
+    sql
+}
+
+fn matching(
+    connection: &Connection,
+    expression: &str,
+    filter: &SearchFilter,
+    rows: &mut BTreeSet<i64>,
+) -> Result<(), StoreError> {
+    let mut values: Vec<Value> = vec![expression.to_owned().into()];
+    let conditions = conditions(filter, &mut values);
+    let sql = if conditions.is_empty() {
+        format!("SELECT rowid FROM catalog_index WHERE catalog_index MATCH ? LIMIT {MOST}")
+    } else {
+        format!(
+            "SELECT catalog.rowid FROM catalog_index JOIN catalog ON catalog.rowid = catalog_index.rowid
+             WHERE catalog_index MATCH ? {conditions} LIMIT {MOST}"
+        )
+    };
+    collect(connection, &sql, values, rows)
+}
+
+fn named(
+    connection: &Connection,
+    name: &str,
+    filter: &SearchFilter,
+    rows: &mut BTreeSet<i64>,
+) -> Result<(), StoreError> {
+    let mut values: Vec<Value> = vec![name.to_owned().into()];
+    let conditions = conditions(filter, &mut values);
+    let sql = format!(
+        "SELECT document FROM catalog_names JOIN catalog ON catalog.rowid = document
+         WHERE catalog_names.name = ? {conditions} LIMIT {MOST}"
+    );
+    collect(connection, &sql, values, rows)
+}
+
+fn collect(connection: &Connection, sql: &str, values: Vec<Value>, rows: &mut BTreeSet<i64>) -> Result<(), StoreError> {
+    let doing = "search the catalog";
+    let mut statement = connection.prepare_cached(sql).doing(doing)?;
+    for row in statement.query_map(params_from_iter(values), |row| row.get(0)).doing(doing)? {
+        rows.insert(row.doing(doing)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,331 @@
+//! What was typed, as the index understands it: a slot for each word, and in each slot what may stand for the word.
+
+use std::collections::HashSet;
+
+use rusqlite::Connection;
+
+use super::lexicon::lexicon;
+use super::stem::stem;
+use super::terms::hash;
+use super::text::{self, Compounds, Word, Words, squash};
+use super::vocabulary::{Vocabulary, completions, documents_with};
+use crate::error::StoreError;
+
+/// More words than anybody types; of a pasted page those that say most are kept.
+const MOST_SLOTS: usize = 32;
+/// What is read of a pasted page.
+const LONGEST_TEXT: usize = 4_096;
+/// The least length of a word that is completed.
+const SHORTEST_START: usize = 2;
+
+/// What to look for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Query {
+    /// What somebody typed.
+    pub text: String,
+    /// The name of an alert.
+    pub alert: Option<String>,
+    /// What names the runbook outright: the end of an alert's `runbook_url`.
+    pub runbooks: Vec<String>,
+    /// Services that it happens to.
+    pub services: Vec<String>,
+    /// How severe it is, in the words of the documents.
+    pub severity: Option<String>,
+    /// Text that orders what is found and finds little by itself: an alert's summary and labels.
+    pub background: String,
+}
+
+impl From<&str> for Query {
+    fn from(text: &str) -> Self {
+        Self { text: text.to_owned(), ..Self::default() }
+    }
+}
+
+/// How a term stands for a word.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum How {
+    /// It is the word, in some form.
+    Word,
+    /// The words were typed apart and stand as one.
+    Joined,
+    /// Another name for it.
+    Synonym,
+    /// What it usually is.
+    Related,
+    /// The word begins so.
+    Start(String),
+    /// The word that was probably meant.
+    Meant(String),
+}
+
+/// A term that may stand for a word.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Variant {
+    pub(crate) term: String,
+    pub(crate) hash: u32,
+    /// How well it stands for the word, from 0 to 1.
+    pub(crate) weight: f64,
+    /// How much it says: rare terms say more.
+    pub(crate) rarity: f64,
+    pub(crate) how: How,
+}
+
+/// What was typed in one place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Slot {
+    pub(crate) typed: String,
+    pub(crate) variants: Vec<Variant>,
+    /// How much it counts beside the others.
+    pub(crate) factor: f64,
+    /// Whether a document is expected to have it.
+    pub(crate) expected: bool,
+}
+
+impl Slot {
+    /// How much the slot can say at most.
+    pub(crate) fn mass(&self) -> f64 {
+        self.factor * self.variants.iter().map(|variant| variant.weight * variant.rarity).fold(0.0, f64::max)
+    }
+}
+
+/// A query, prepared.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) slots: Vec<Slot>,
+    /// Names that count as exact, squashed.
+    pub(crate) names: Vec<String>,
+    /// Names of runbooks, squashed.
+    pub(crate) runbooks: Vec<String>,
+    pub(crate) services: Vec<String>,
+    pub(crate) severity: Option<String>,
+    /// Whether nothing at all was asked.
+    pub(crate) blank: bool,
+}
+
+/// Everything that preparing a query looks things up in.
+struct Builder<'a> {
+    connection: &'a Connection,
+    vocabulary: &'a Vocabulary,
+    documents: f64,
+    slots: Vec<Slot>,
+    seen: HashSet<String>,
+}
+
+/// Prepares a query.
+pub(crate) fn plan(
+    connection: &Connection,
+    vocabulary: &Vocabulary,
+    documents: i64,
+    query: &Query,
+) -> Result<Plan, StoreError> {
+    let text = clipped(&query.text);
+    #[allow(clippy::cast_precision_loss, reason = "a catalog has far fewer documents than a float counts exactly")]
+    let documents = documents as f64;
+    let mut builder = Builder { connection, vocabulary, documents, slots: Vec::new(), seen: HashSet::new() };
+    if let Some(alert) = &query.alert {
+        builder.read(clipped(alert), 1.0, true, false)?;
+    }
+    builder.read(text, 1.0, true, true)?;
+    for service in &query.services {
+        builder.read(clipped(service), 0.5, false, false)?;
+    }
+    builder.read(clipped(&query.background), 0.3, false, false)?;
+    let mut slots = builder.slots;
+    slots.retain(|slot| slot.mass() > 0.0);
+    if slots.len() > MOST_SLOTS {
+        slots.sort_by(|a, b| b.mass().total_cmp(&a.mass()));
+        slots.truncate(MOST_SLOTS);
+    }
+    let mut names: Vec<String> = query.alert.iter().map(|alert| squash(alert)).collect();
+    names.push(squash(text));
+    names.extend(
+        text.split_whitespace()
+            .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
+            .filter(|word| is_name(word))
+            .map(squash),
+    );
+    names.retain(|name| !name.is_empty());
+    names.dedup();
+    names.truncate(MOST_SLOTS);
+    Ok(Plan {
+        slots,
+        names,
+        runbooks: query.runbooks.iter().map(|name| squash(name)).filter(|name| !name.is_empty()).collect(),
+        services: query.services.iter().map(|service| squash(service)).collect(),
+        severity: query.severity.clone(),
+        blank: query.text.trim().is_empty()
+            && query.background.trim().is_empty()
+            && query.alert.is_none()
+            && query.runbooks.is_empty()
+            && query.services.is_empty(),
+    })
+}
+
+fn clipped(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(LONGEST_TEXT)).unwrap_or_default()
+}
+
+/// Whether a single word of a query can be a whole name: it has several parts.
+fn is_name(word: &str) -> bool {
+    word.len() >= 4 && text::words(word, Compounds::AsWritten).sequence.len() > 1
+}
+
+impl Builder<'_> {
+    fn rarity(&self, term: &str) -> Result<f64, StoreError> {
+        let with = documents_with(self.connection, term)?;
+        if with <= 0 {
+            return Ok(0.0);
+        }
+        #[allow(clippy::cast_precision_loss, reason = "a catalog has far fewer documents than a float counts exactly")]
+        let with = with as f64;
+        Ok((1.0 + (self.documents - with + 0.5).max(0.0) / (with + 0.5)).ln())
+    }
+
+    fn variant(&self, term: String, weight: f64, how: How) -> Result<Option<Variant>, StoreError> {
+        let rarity = self.rarity(&term)?;
+        Ok((rarity > 0.0).then(|| Variant { hash: hash(&term), term, weight, rarity, how }))
+    }
+
+    /// Reads a text into slots.
+    fn read(&mut self, text: &str, factor: f64, expected: bool, open: bool) -> Result<(), StoreError> {
+        let lexicon = lexicon();
+        let Words { sequence, compounds } = text::words(text, Compounds::OfNeighbours);
+        let stems: Vec<String> = sequence.iter().map(|word| stem(&word.text)).collect();
+        let mentions = lexicon.mentions(&stems);
+        let last = sequence.len().saturating_sub(1);
+        // Somebody who has typed a space is done with the word.
+        let open = open && text.ends_with(char::is_alphanumeric);
+        for (index, (word, stem)) in sequence.iter().zip(&stems).enumerate() {
+            let around: Vec<_> = mentions
+                .iter()
+                .filter(|mention| (mention.start..mention.start + mention.length).contains(&index))
+                .collect();
+            let in_phrase = around.iter().any(|mention| mention.length > 1);
+            if lexicon.is_ignored(&word.text) || !self.seen.insert(stem.clone()) {
+                continue;
+            }
+            let mut variants = Vec::new();
+            variants.extend(self.variant(stem.clone(), 1.0, How::Word)?);
+            for mention in &around {
+                let weight = if mention.length == 1 { SYNONYM } else { PART_OF_SYNONYM };
+                self.concept(mention.concept, weight, &mut variants)?;
+            }
+            let known = !variants.is_empty();
+            if (!known || index == last && open) && word.text.len() >= SHORTEST_START {
+                self.complete(word, known, &mut variants)?;
+            }
+            let is_number = word.text.chars().all(char::is_numeric);
+            if variants.is_empty() && !is_number {
+                if let Some((first, second)) = self.halves(&word.text)? {
+                    for half in [first, second] {
+                        let variants = vec![half];
+                        self.slots.push(Slot { typed: word.text.clone(), variants, factor, expected });
+                    }
+                    continue;
+                }
+                self.correct(word, &mut variants)?;
+            }
+            let mut factor = factor;
+            if in_phrase {
+                factor *= IN_PHRASE;
+            }
+            if is_number {
+                factor *= NUMBER;
+            }
+            self.slots.push(Slot { typed: word.text.clone(), variants, factor, expected });
+        }
+        for mention in mentions.iter().filter(|mention| mention.length > 1) {
+            let range = mention.start..mention.start + mention.length;
+            let Some(words) = sequence.get(range) else { continue };
+            let typed = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+            let mut variants = Vec::new();
+            self.concept(mention.concept, 1.0, &mut variants)?;
+            self.slots.push(Slot { typed, variants, factor, expected: false });
+        }
+        for compound in &compounds {
+            let stem = stem(&compound.text);
+            if !self.seen.insert(stem.clone()) {
+                continue;
+            }
+            let mut variants = Vec::new();
+            for mention in lexicon.mentions(std::slice::from_ref(&stem)) {
+                self.concept(mention.concept, SYNONYM, &mut variants)?;
+            }
+            variants.extend(self.variant(stem, 1.0, How::Joined)?);
+            let typed = text.get(compound.at.clone()).unwrap_or_default().to_owned();
+            self.slots.push(Slot { typed, variants, factor: factor * COMPOUND, expected: false });
+        }
+        Ok(())
+    }
+
+    /// Adds a concept of the table of synonyms, and what is related to it.
+    fn concept(&self, concept: usize, weight: f64, variants: &mut Vec<Variant>) -> Result<(), StoreError> {
+        let Some(found) = lexicon().get(concept) else { return Ok(()) };
+        variants.extend(self.variant(found.term.clone(), weight, How::Synonym)?);
+        for &related in &found.related {
+            if let Some(related) = lexicon().get(related) {
+                variants.extend(self.variant(related.term.clone(), weight * RELATED, How::Related)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(&self, word: &Word, known: bool, variants: &mut Vec<Variant>) -> Result<(), StoreError> {
+        let weight = if known { COMPLETED_KNOWN } else { COMPLETED };
+        let mut seen: HashSet<String> = variants.iter().map(|variant| variant.term.clone()).collect();
+        for full in completions(self.connection, &word.text)? {
+            let stem = stem(&full);
+            if seen.insert(stem.clone()) {
+                variants.extend(self.variant(stem, weight, How::Start(full))?);
+            }
+        }
+        Ok(())
+    }
+
+    fn correct(&self, word: &Word, variants: &mut Vec<Variant>) -> Result<(), StoreError> {
+        for meant in self.vocabulary.corrections(self.connection, &word.text)? {
+            let weight = if meant.distance == 1 { MEANT } else { MEANT * MEANT };
+            let stem = stem(&meant.word);
+            let how = How::Meant(meant.word.clone());
+            for mention in lexicon().mentions(std::slice::from_ref(&stem)) {
+                if let Some(concept) = lexicon().get(mention.concept) {
+                    variants.extend(self.variant(concept.term.clone(), weight * SYNONYM, how.clone())?);
+                }
+            }
+            variants.extend(self.variant(stem, weight, how)?);
+        }
+        Ok(())
+    }
+
+    /// Splits a word that stands in no document into two that do.
+    fn halves(&self, word: &str) -> Result<Option<(Variant, Variant)>, StoreError> {
+        let mut best: Option<(f64, (Variant, Variant))> = None;
+        for (at, _) in word.char_indices().filter(|(at, _)| *at >= 3 && at + 3 <= word.len()) {
+            let Some((first, second)) = word.split_at_checked(at) else { continue };
+            let Some(first) = self.variant(stem(first), 0.9, How::Joined)? else { continue };
+            let Some(second) = self.variant(stem(second), 0.9, How::Joined)? else { continue };
+            // Frequent halves are words; rare ones are accidents.
+            let rarest = first.rarity.max(second.rarity);
+            if best.as_ref().is_none_or(|(known, _)| rarest < *known) {
+                best = Some((rarest, (first, second)));
+            }
+        }
+        Ok(best.map(|(_, halves)| halves))
+    }
+}
+
+/// Another name counts a little less than the word itself.
+const SYNONYM: f64 = 0.75;
+/// A word of a phrase that has another name is found by that name, too.
+const PART_OF_SYNONYM: f64 = 0.6;
+/// What it usually is counts less than what it is called.
+const RELATED: f64 = 0.35;
+/// A word of a phrase that counts as a whole counts less by itself.
+const IN_PHRASE: f64 = 0.5;
+/// Numbers are mostly addresses, ages and counts.
+const NUMBER: f64 = 0.5;
+/// Neighbours that stand as one.
+const COMPOUND: f64 = 0.4;
+const COMPLETED: f64 = 0.8;
+const COMPLETED_KNOWN: f64 = 0.5;
+const MEANT: f64 = 0.85;
