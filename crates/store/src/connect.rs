@@ -28,15 +28,33 @@ pub(crate) enum Use {
     Read,
 }
 
+/// What the first bytes of the file say.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Start {
+    /// There is nothing in it.
+    Empty,
+    /// It is a database with pages of this many bytes.
+    Database(usize),
+}
+
+impl Start {
+    pub(crate) fn page_size(self) -> Option<usize> {
+        match self {
+            Self::Empty => None,
+            Self::Database(size) => Some(size),
+        }
+    }
+}
+
 /// Creates the file if it is not there, readable by its owner alone, and refuses a file that is something else.
-pub(crate) fn prepare_file(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn prepare_file(path: &Path) -> Result<Start, StoreError> {
     let file = |operation| move |error: std::io::Error| StoreError::File { operation, source: Arc::new(error) };
     let mut create = OpenOptions::new();
     create.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut create, 0o600);
     match create.open(path) {
-        Ok(_) => return Ok(()),
+        Ok(_) => return Ok(Start::Empty),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         // A read-only disk may still hold a file, about which SQLite then says the right thing.
         Err(_) if path.is_file() => {}
@@ -46,9 +64,17 @@ pub(crate) fn prepare_file(path: &Path) -> Result<(), StoreError> {
     OpenOptions::new()
         .read(true)
         .open(path)
-        .and_then(|opened| opened.take(HEADER.len() as u64).read_to_end(&mut start))
+        .and_then(|opened| opened.take(HEADER.len() as u64 + 2).read_to_end(&mut start))
         .map_err(file("read the database file"))?;
-    if start.is_empty() || start == HEADER { Ok(()) } else { Err(StoreError::NotADatabase) }
+    if start.is_empty() {
+        return Ok(Start::Empty);
+    }
+    match start.strip_prefix(HEADER) {
+        // The largest size does not fit into two bytes and is written as 1.
+        Some([0, 1]) => Ok(Start::Database(65536)),
+        Some(size) => Ok(Start::Database(size.iter().fold(0, |size, &byte| (size << 8) | usize::from(byte)))),
+        None => Err(StoreError::NotADatabase),
+    }
 }
 
 /// Opens a connection. WAL and its file are kept: the file is never truncated, nor removed when the last one closes.
@@ -81,8 +107,12 @@ pub(crate) fn connect(path: &Path, vfs: Option<&str>, usage: Use, busy: Duration
     Ok(connection)
 }
 
-/// Says whether the file is ours and of a version that can be read, and turns on WAL.
-pub(crate) fn check_file(connection: &Connection) -> Result<(), StoreError> {
+/// Whether the file is marked as ours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Marked(bool);
+
+/// Says whether the file is ours and of a version that can be read; returns whether it is marked as ours already.
+pub(crate) fn check_file(connection: &Connection) -> Result<Marked, StoreError> {
     let read = "read the header of the database";
     let pragma = |name: &str| -> Result<i64, StoreError> {
         connection.pragma_query_value(None, name, |row| row.get(0)).doing(read)
@@ -101,10 +131,18 @@ pub(crate) fn check_file(connection: &Connection) -> Result<(), StoreError> {
         let refused = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
         return Err(StoreError::ReadOnly { source: Arc::new(rusqlite::Error::SqliteFailure(refused, None)) });
     }
+    Ok(Marked(application == APPLICATION_ID))
+}
+
+/// Turns on WAL, marks the file as ours, and looks at its pages.
+pub(crate) fn begin_file(connection: &Connection, marked: Marked) -> Result<(), StoreError> {
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).doing("turn on the write-ahead log")?;
-    if application != APPLICATION_ID {
+    if !marked.0 {
         connection.pragma_update(None, "application_id", APPLICATION_ID).doing("mark the database as ours")?;
     }
+    let pragma = |name: &str| -> Result<i64, StoreError> {
+        connection.pragma_query_value(None, name, |row| row.get(0)).doing("read the size of the database")
+    };
     if pragma("page_count")?.saturating_mul(pragma("page_size")?) <= QUICK_CHECK_LIMIT {
         let found: String = connection
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))

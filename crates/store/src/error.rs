@@ -7,6 +7,8 @@ use std::sync::Arc;
 use belay_trust::{DeviceId, EnvelopeError, ExecutionId};
 use rusqlite::ErrorCode;
 
+use crate::wal::LogState;
+
 /// A row that is not as it was written.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Damage {
@@ -120,6 +122,22 @@ pub enum StoreError {
     /// A row is not as it was written.
     #[error("the database is damaged: {0}")]
     Damaged(Damage),
+    /// Events that were acknowledged are not there any more.
+    #[error(
+        "the database is damaged: event {acknowledged} of the journal was acknowledged and the journal ends at event \
+         {found}; the log `{}` {state}",
+        log.display()
+    )]
+    HistoryLost {
+        /// The row of the newest event that is known to have been acknowledged.
+        acknowledged: i64,
+        /// The row of the newest event that SQLite finds.
+        found: i64,
+        /// The file of SQLite's write-ahead log.
+        log: PathBuf,
+        /// How far that file can be read.
+        state: LogState,
+    },
     /// Another failure of SQLite.
     #[error("cannot {operation}")]
     Sql {
@@ -180,6 +198,9 @@ impl StoreError {
             Self::DamagedFile { .. } | Self::Damaged(_) | Self::Migration { .. } => {
                 Some("run `belay doctor`, and restore the database from a backup or from another device")
             }
+            Self::HistoryLost { .. } => {
+                Some("copy the folder away first; then restore the database from a backup or from another device")
+            }
             Self::File { .. } => Some("check that the directory exists and can be written"),
             Self::UnknownExecution(_) => Some("list the executions with `belay executions`"),
             Self::Sql { .. } | Self::Envelope(_) | Self::NoGenesis | Self::OutOfRange { .. } | Self::Closed => None,
@@ -190,7 +211,7 @@ impl StoreError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Open { source, .. } => source.is_damage(),
-            Self::DamagedFile { .. } | Self::Damaged(_) => true,
+            Self::DamagedFile { .. } | Self::Damaged(_) | Self::HistoryLost { .. } => true,
             Self::NotADatabase
             | Self::NewerSchema { .. }
             | Self::Migration { .. }

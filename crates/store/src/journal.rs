@@ -356,6 +356,15 @@ pub(crate) fn last_row(connection: &Connection) -> Result<i64, StoreError> {
         .doing("read the end of the journal")
 }
 
+/// Returns the highest row that the journal ever gave to an event, 0 when there is none; it never counts down.
+pub(crate) fn last_given(connection: &Connection) -> Result<i64, StoreError> {
+    let last = connection
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'journal'")
+        .and_then(|mut select| select.query_row([], |row| row.get(0)).optional())
+        .doing("read how far the journal counted")?;
+    Ok(last.unwrap_or(0))
+}
+
 /// Checks every row of the journal against its hash and signature, and every execution for lost rows.
 pub(crate) fn check(connection: &Connection) -> Result<Vec<Damage>, StoreError> {
     let doing = "check the journal";

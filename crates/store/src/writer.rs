@@ -11,7 +11,8 @@ use rusqlite::Connection;
 
 use crate::crash::{COMMIT_AFTER, COMMIT_BEFORE, CrashPoints};
 use crate::error::{Doing, StoreError};
-use crate::journal::Author;
+use crate::head::Head;
+use crate::journal::{self, Author};
 
 /// Enough for every driver, import and output pump of one process; a sender beyond it waits for the disk.
 const QUEUE: usize = 1024;
@@ -46,10 +47,11 @@ impl Writer {
         durable: Connection,
         relaxed: Connection,
         author: Author,
+        head: Head,
         crash_points: CrashPoints,
     ) -> Result<Self, StoreError> {
         let (jobs, queue) = sync_channel(QUEUE);
-        let mut desk = Desk { durable, relaxed, author, crash_points, stopped: false };
+        let mut desk = Desk { durable, relaxed, author, head, crash_points, stopped: false };
         let thread =
             std::thread::Builder::new().name("belay-store".to_owned()).spawn(move || desk.run(&queue)).map_err(
                 |error| StoreError::File { operation: "start the writer thread", source: std::sync::Arc::new(error) },
@@ -104,6 +106,7 @@ struct Desk {
     durable: Connection,
     relaxed: Connection,
     author: Author,
+    head: Head,
     crash_points: CrashPoints,
     /// Set after a disk error in a commit: it is open what the disk holds until the file is opened again.
     stopped: bool,
@@ -168,16 +171,25 @@ impl Desk {
                 }
             }
         }
-        let ended = if let Some(error) = failed {
-            Err(error)
-        } else {
+        // Inside the transaction nobody else can add events.
+        let newest = match failed {
+            Some(error) => Err(error),
+            None => journal::last_given(connection),
+        };
+        let ended = newest.and_then(|newest| {
             self.crash_points.reach(COMMIT_BEFORE);
             let committed = execute(connection, "COMMIT", "commit");
             self.stopped |= matches!(committed, Err(StoreError::Disk { .. }));
-            committed
-        };
+            committed.map(|()| newest)
+        });
         match ended {
-            Ok(()) => {
+            Ok(newest) => {
+                // What a relaxed commit finds may be of another process, whose own commit is not yet on disk.
+                if durability == Durability::Durable
+                    && let Err(error) = self.head.raise(newest)
+                {
+                    tracing::warn!(%error, "how far the journal was acknowledged cannot be noted down");
+                }
                 self.author.commit();
                 self.crash_points.reach(COMMIT_AFTER);
                 Ok(())

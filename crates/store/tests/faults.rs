@@ -2,6 +2,7 @@
 //!
 //! The faults come from a thin layer over SQLite's own file system, which fails one write, sync or truncation.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+#![allow(clippy::indexing_slicing, reason = "a failed test panics")]
 #![allow(unsafe_code, reason = "a SQLite file system is a table of C functions")]
 
 mod common;
@@ -253,6 +254,51 @@ fn assert_sound(path: &Path, run: &Run, case: &str) {
         store.append(Some(execution), vec![draft("afterwards")]).unwrap();
     }
     assert_eq!(store.check().unwrap(), [], "{case}");
+}
+
+/// A program that ends during its last sync leaves a whole transaction in the log that counts for nobody, and another
+/// program that lives on writes over its beginning.
+#[test]
+fn the_rest_of_a_transaction_that_another_process_wrote_over_is_not_damage() {
+    register();
+    let mut left_a_commit = 0;
+    for nth in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("belay.db");
+        let living = open(&path, 1);
+        let execution = begin(&living, 2);
+        let options = Options { vfs: Some(VFS.to_owned()), ..Options::default() };
+        let dying = Store::open_with(&path, key(), session(2), options).unwrap();
+        FAULT.store(1, Ordering::SeqCst);
+        LEFT.store(nth, Ordering::SeqCst);
+        let mut large = draft("large");
+        large.body = vec![7; 20_000];
+        let failed = dying.append(Some(execution), vec![large]).is_err();
+        LEFT.store(-1, Ordering::SeqCst);
+        if !failed {
+            break;
+        }
+        let written = std::fs::metadata(folder.path().join("belay.db-wal")).unwrap().len();
+        let mut acknowledged = living.append(Some(execution), vec![draft("goes on")]).unwrap();
+        let log = std::fs::read(folder.path().join("belay.db-wal")).unwrap();
+        let last = log.len() - (24 + 4096);
+        if log.len() as u64 == written && log[last + 4..last + 8] != [0; 4] {
+            left_a_commit += 1;
+        }
+        let found_by_the_next = tempfile::tempdir().unwrap();
+        for name in ["belay.db", "belay.db-wal", "belay.db-head"] {
+            std::fs::copy(folder.path().join(name), found_by_the_next.path().join(name)).unwrap();
+        }
+        for _ in 0..2 {
+            let store = open(&found_by_the_next.path().join("belay.db"), 3);
+            let events = store.events(execution).unwrap();
+            assert!(acknowledged.iter().all(|event| events.contains(event)), "operation {nth}");
+            acknowledged.extend(store.append(Some(execution), vec![draft("and on")]).unwrap());
+            drop(store);
+            std::fs::remove_file(found_by_the_next.path().join("belay.db-head")).unwrap();
+        }
+    }
+    assert!(left_a_commit > 0, "the sync was among the operations that failed");
 }
 
 /// A small file system of its own, unmounted at the end.

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use belay_store::{CrashPoints, Options, Store};
+use belay_store::{CrashPoints, Options, OutputChunk, Store, Stream};
 use belay_trust::{ExecutionId, verify_chains};
 use common::{begin, child, draft, open, open_with, second_process};
 use nix::sys::signal::{Signal, raise};
@@ -19,6 +19,21 @@ use nix::sys::signal::{Signal, raise};
 fn acknowledge(execution: ExecutionId, hash: impl std::fmt::Display) {
     let line = format!("\nacknowledged {execution} {hash}\n");
     std::io::stdout().write_all(line.as_bytes()).unwrap();
+}
+
+/// Reads what a process acknowledged until it ends.
+fn acknowledged_in(lines: ChildStdout) -> BTreeMap<ExecutionId, BTreeSet<String>> {
+    let mut found: BTreeMap<ExecutionId, BTreeSet<String>> = BTreeMap::new();
+    for line in BufReader::new(lines).split(b'\n') {
+        let line = String::from_utf8(line.unwrap()).unwrap();
+        // The last line of a killed process may be cut off.
+        if let ["acknowledged", execution, hash] = *line.split(' ').collect::<Vec<_>>()
+            && hash.len() == 64
+        {
+            found.entry(execution.parse().unwrap()).or_default().insert(hash.to_owned());
+        }
+    }
+    found
 }
 
 /// Reads acknowledgements until there are `enough` or the child ends.
@@ -188,4 +203,63 @@ fn a_crash_at_each_named_point_loses_nothing_acknowledged_and_keeps_no_half() {
             assert_eq!(events, acknowledged + after, "after the commit it is there, before it is not");
         }
     }
+}
+
+/// What every process of the next test adds: events and output, large enough that the log begins anew again and again.
+fn write_much(store: &Store, execution: ExecutionId) {
+    let mut large = draft("large");
+    large.body = vec![7; 40_000];
+    for at_ms in 0.. {
+        let output = OutputChunk { stream: Stream::Stdout, at_ms, bytes: vec![8; 9_000] };
+        store.append_output(execution, &format!("run-{}", at_ms / 100), output).unwrap();
+        for event in store.append(Some(execution), vec![large.clone(), draft("small")]).unwrap() {
+            acknowledge(execution, event.hash());
+        }
+    }
+}
+
+#[test]
+fn opening_never_takes_other_processes_that_write_checkpoint_and_are_killed_for_damage() {
+    let test = "opening_never_takes_other_processes_that_write_checkpoint_and_are_killed_for_damage";
+    if let Some((path, number)) = child() {
+        let store = open(&path, number);
+        let execution = begin(&store, 1);
+        write_much(&store, execution);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("belay.db");
+    let mut acknowledged: BTreeMap<ExecutionId, BTreeSet<String>> = BTreeMap::new();
+    let mut openings = 0;
+    for round in 0..6 {
+        let mut writers: Vec<Child> = (0..2)
+            .map(|which| second_process(test, &path, 10 + 2 * round + which).stdout(Stdio::piped()).spawn().unwrap())
+            .collect();
+        let listeners: Vec<_> = writers
+            .iter_mut()
+            .map(|writer| writer.stdout.take().unwrap())
+            .map(|lines| std::thread::spawn(move || acknowledged_in(lines)))
+            .collect();
+        for each in 0..20 {
+            let store = open(&path, 1_000 + 100 * round + each);
+            assert!(store.last_row().unwrap() >= 0);
+            openings += 1;
+        }
+        for writer in &mut writers {
+            writer.kill().unwrap();
+            writer.wait().unwrap();
+        }
+        for listener in listeners {
+            for (execution, hashes) in listener.join().unwrap() {
+                acknowledged.entry(execution).or_default().extend(hashes);
+            }
+        }
+        let store = open(&path, 5_000 + round);
+        for (&execution, hashes) in &acknowledged {
+            let found: BTreeSet<String> =
+                store.events(execution).unwrap().iter().map(|event| event.hash().to_string()).collect();
+            assert!(hashes.is_subset(&found), "an acknowledged event is lost");
+        }
+    }
+    assert_eq!(openings, 120);
+    assert!(!acknowledged.is_empty());
 }

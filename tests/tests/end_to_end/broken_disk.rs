@@ -65,6 +65,33 @@ fn a_flipped_byte_of_the_journal_is_found_before_anything_acts() {
     assert_ne!(verified.code, Some(0), "the audit finds it, too: {verified:?}");
 }
 
+#[test]
+fn i5_a_flipped_byte_of_the_log_does_not_make_an_act_run_again() {
+    let desk = Desk::new();
+    run(&desk).exits(3);
+    let execution = desk.executions().remove(0);
+    desk.belay(["confirm", &execution, "ask"]).exits(0);
+    let acted = desk.world.lines().unwrap();
+    let log = desk.home.join("belay.db-wal");
+    let whole = std::fs::read(&log).unwrap();
+    let started = whole.windows(11).position(|window| window == b"act_started").unwrap();
+    for at in [0, 17, 40, started, whole.len() / 2] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        std::fs::write(&log, &flipped).unwrap();
+        for ran in [desk.belay(["resume", &execution, "--no-input"]), run_again(&desk)] {
+            says_why(&ran);
+            assert!(ran.stderr.contains("belay.db-wal") && ran.stderr.contains("hint: "), "byte {at}: {ran:?}");
+            ran.exits(5);
+        }
+        assert_eq!(desk.world.lines().unwrap(), acted, "nothing acts");
+        assert_eq!(std::fs::read(&log).unwrap(), flipped, "what can be saved is left alone");
+    }
+    std::fs::write(&log, &whole).unwrap();
+    desk.belay(["resume", &execution, "--no-input"]).exits(0);
+    assert_eq!(desk.world.number("counter").unwrap(), 2, "with its log it goes on where it was");
+}
+
 /// Changes one byte in every place of a file that holds a text.
 fn flip(path: &Path, text: &[u8]) -> usize {
     let mut file = std::fs::File::options().read(true).write(true).open(path).unwrap();

@@ -1,0 +1,106 @@
+//! The file beside the database that says how far the journal was acknowledged.
+//!
+//! A log that is damaged, cut off or gone looks to SQLite like one that was never longer. This file is the second witness:
+//! the row of the newest event that anybody was told of. It is written after a commit is on disk and before the commit is
+//! answered, and it is not synced, which would cost as much as the commit. So it never claims more than the disk holds;
+//! after a kill of the program it is exact, after a power cut it may claim less.
+//!
+//! One line of fixed length, replaced by a single write: the version, the number, and the SHA-256 of both. A line that
+//! does not hold is as good as none: it is written anew.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+const LENGTH: usize = 100;
+/// Another process holds the lock for one read and one write; one that was stopped there is not waited for.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_micros(100);
+
+/// Returns the file that belongs to a database.
+pub(crate) fn path_of(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-head");
+    path.into()
+}
+
+fn line(row: i64) -> String {
+    let text = format!("belay-head-v1 {row:020} ");
+    let digest = Sha256::digest(text.as_bytes());
+    let hex = digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    format!("{text}{hex}\n")
+}
+
+fn parse(bytes: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let row = text.split(' ').nth(1)?.parse().ok()?;
+    (line(row) == text).then_some(row)
+}
+
+fn read_from(mut file: &File) -> io::Result<Option<i64>> {
+    let mut bytes = [0; LENGTH];
+    file.seek(SeekFrom::Start(0))?;
+    match file.read_exact(&mut bytes) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        read => read.map(|()| parse(&bytes)),
+    }
+}
+
+/// Returns the row of the newest event that was acknowledged, as far as is known.
+pub(crate) fn read(path: &Path) -> io::Result<Option<i64>> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => read_from(&opened?),
+    }
+}
+
+/// The file, open for writing.
+#[derive(Debug)]
+pub(crate) struct Head {
+    file: File,
+    /// What it said when this process last looked.
+    row: Option<i64>,
+}
+
+impl Head {
+    /// Opens or creates the file, readable by its owner alone.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Ok(Self { file: options.open(path)?, row: None })
+    }
+
+    /// Says that the journal was acknowledged up to a row; it never goes back, whichever process is first.
+    pub(crate) fn raise(&mut self, row: i64) -> io::Result<()> {
+        if self.row.is_some_and(|known| known >= row) {
+            return Ok(());
+        }
+        self.lock()?;
+        let raised = read_from(&self.file).and_then(|known| {
+            if known.is_none_or(|known| known < row) {
+                self.file.seek(SeekFrom::Start(0))?;
+                self.file.write_all(line(row).as_bytes())?;
+            }
+            Ok(known.unwrap_or(row).max(row))
+        });
+        self.file.unlock()?;
+        self.row = Some(raised?);
+        Ok(())
+    }
+
+    fn lock(&self) -> io::Result<()> {
+        for _ in 0..TRIES {
+            match self.file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}

@@ -1,0 +1,140 @@
+//! Opening a store: what has to hold before anything acts.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use belay_trust::{DeviceKey, SessionId};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use crate::connect::{Start, Use, begin_file, check_file, connect, prepare_file};
+use crate::error::{Doing, StoreError};
+use crate::head::{self, Head};
+use crate::journal::{self, Author};
+use crate::migrations::migrate;
+use crate::store::Options;
+use crate::{device, wal};
+
+/// How long opening waits before it tries a lock again.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+/// What a store is made of.
+pub(crate) struct Opened {
+    pub(crate) durable: Connection,
+    pub(crate) relaxed: Connection,
+    pub(crate) watcher: Connection,
+    pub(crate) author: Author,
+    pub(crate) head: Head,
+}
+
+/// Opens or creates the file.
+pub(crate) fn open(path: &Path, key: DeviceKey, session: SessionId, options: &Options) -> Result<Opened, StoreError> {
+    let witness = Witness::of(path)?;
+    let vfs = options.vfs.as_deref();
+    let mut durable = connect(path, vfs, Use::Durable, options.busy)?;
+    make_ready(&mut durable, &witness, options.busy)?;
+    let transaction = durable.transaction_with_behavior(TransactionBehavior::Immediate).doing("begin a transaction")?;
+    let newest = journal::last_given(&transaction)?;
+    device::record_open(&transaction, key.device(), options.adopt_device)?;
+    let author = Author::new(&transaction, key, session)?;
+    transaction.commit().doing("record the opening of the database")?;
+    let note = "note down how far the journal was acknowledged";
+    let head = Head::open(&head::path_of(path))
+        .and_then(|mut head| head.raise(newest).map(|()| head))
+        .map_err(|error| StoreError::File { operation: note, source: Arc::new(error) })?;
+    let relaxed = connect(path, vfs, Use::Relaxed, options.busy)?;
+    let watcher = connect(path, vfs, Use::Read, options.busy)?;
+    Ok(Opened { durable, relaxed, watcher, author, head })
+}
+
+/// Checks the file and brings it to the latest schema.
+///
+/// SQLite does not wait for a lock when it turns on the write-ahead log or when a read becomes a write, so processes
+/// that create one file together may find it locked in spite of the busy time-out; all steps can be repeated.
+fn make_ready(connection: &mut Connection, witness: &Witness, patience: Duration) -> Result<(), StoreError> {
+    let began = Instant::now();
+    loop {
+        let ready = check_file(connection)
+            .and_then(|marked| witness.compare(connection).map(|()| marked))
+            .and_then(|marked| begin_file(connection, marked))
+            .and_then(|()| migrate(connection));
+        match ready {
+            Err(StoreError::Locked { .. }) if began.elapsed() < patience => std::thread::sleep(LOCK_PAUSE),
+            done => return done,
+        }
+    }
+}
+
+/// What is known about the journal without SQLite.
+///
+/// It is gathered before the database is read, which then must show at least as much, whatever other processes do
+/// meanwhile: a journal only counts up.
+struct Witness<'a> {
+    path: &'a Path,
+    start: Start,
+    /// What the head file says.
+    noted: i64,
+    /// What the head file or the log says.
+    acknowledged: i64,
+}
+
+impl<'a> Witness<'a> {
+    fn of(path: &'a Path) -> Result<Self, StoreError> {
+        let noted = head::read(&head::path_of(path)).map_err(failed("read how far the journal was acknowledged"))?;
+        let noted = noted.unwrap_or(0);
+        let start = prepare_file(path)?;
+        let log = wal::path_of(path);
+        let acknowledged =
+            wal::proven_sequence(&log, start.page_size(), noted).map_err(failed("read the write-ahead log"))?;
+        let witness = Self { path, start, noted, acknowledged };
+        // SQLite would remove a log that stands beside an empty file. It is looked at again because another process may
+        // have begun it meanwhile.
+        if acknowledged > 0 && start == Start::Empty {
+            let now = std::fs::metadata(path).map_err(failed("read the database file"))?;
+            if now.len() == 0 {
+                return Err(witness.lost(0));
+            }
+        }
+        Ok(witness)
+    }
+
+    /// Refuses a database that shows less than was acknowledged.
+    fn compare(&self, connection: &Connection) -> Result<(), StoreError> {
+        let known: Option<i64> = connection
+            .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'", [], |row| row.get(0))
+            .optional()
+            .doing("read the schema")?;
+        let found = if known.is_some() { journal::last_given(connection)? } else { 0 };
+        if found < self.acknowledged {
+            return Err(self.lost(found));
+        }
+        if found > self.noted {
+            self.sync_log()?;
+        }
+        Ok(())
+    }
+
+    /// A program that was killed during its last sync leaves a commit that the next one finds and nobody knows to be on
+    /// disk. It is put there before anything is written behind it, since what stands behind a commit proves it.
+    fn sync_log(&self) -> Result<(), StoreError> {
+        match File::open(wal::path_of(self.path)).and_then(|log| log.sync_data()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(failed("sync the write-ahead log")(error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn lost(&self, found: i64) -> StoreError {
+        let log = wal::path_of(self.path);
+        match wal::state(&log, self.start.page_size()) {
+            Ok(state) => StoreError::HistoryLost { acknowledged: self.acknowledged, found, log, state },
+            Err(error) => failed("read the write-ahead log")(error),
+        }
+    }
+}
+
+fn failed(operation: &'static str) -> impl FnOnce(std::io::Error) -> StoreError {
+    move |error| StoreError::File { operation, source: Arc::new(error) }
+}
