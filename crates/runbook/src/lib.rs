@@ -13,5 +13,6 @@ pub mod lint;
 pub mod model;
 pub mod policy;
 pub mod report;
+pub mod revision;
 mod sink;
 pub mod template;

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod find;
+mod import;
 mod look;
 mod run;
 mod say;
@@ -75,6 +76,7 @@ fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, Failure> {
         Command::Show(show) => find::show(&desk, &show),
         Command::Catalog(catalog) => find::catalog(&desk, &catalog),
         Command::Validate(validate) => find::validate(&desk, &validate),
+        Command::Import(arguments) => import::import(&desk, &arguments),
         Command::Schema(schema) => surroundings::schema(schema.of),
         Command::Plan(plan) => run::plan(&desk, &plan),
         Command::Run(arguments) => run::run(&desk, &arguments),

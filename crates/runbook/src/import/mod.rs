@@ -36,6 +36,9 @@ pub const HEADINGS_ANNOTATION: &str = "sre.oversight.io/imported-headings";
 /// The annotation with the front matter that has no field of its own, one key a line.
 pub const FRONT_MATTER_ANNOTATION: &str = "sre.oversight.io/imported-front-matter";
 
+/// The annotation with an id that another runbook has as well.
+pub const ID_ANNOTATION: &str = "sre.oversight.io/imported-id";
+
 /// A runbook and how it came about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Import {

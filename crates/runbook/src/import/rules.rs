@@ -29,6 +29,8 @@ rules! {
         "Mend the lines between `---` (YAML) or `+++` (TOML).";
     UNREADABLE "unreadable" Error "The file or directory cannot be read."
         "Check its rights.";
+    FILE_EXISTS "file-exists" Error "Another file has the place of the runbook."
+        "Replace it with `--force`, or choose another folder.";
     KEPT_AS_TEXT "kept-as-text" Warning "A code block was kept as text and not as commands."
         "Copy it from the step's description, or write the command so that every value is an argument of its own.";
     NO_STEPS "no-steps" Warning "The text names no steps."

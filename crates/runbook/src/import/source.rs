@@ -33,7 +33,7 @@ pub(super) fn decode<'b>(file: &str, bytes: &'b [u8]) -> Result<&'b str, Finding
         return Err(binary(file, bytes, offset));
     }
     if text.trim().is_empty() {
-        return Err(EMPTY.at(file, START, "the file is empty"));
+        return Err(hint(EMPTY.at(file, START, "the file is empty"), "remove it, or write the runbook"));
     }
     Ok(text)
 }

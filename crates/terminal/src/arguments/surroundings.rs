@@ -1,0 +1,115 @@
+//! Evidence, actions, policy, contexts, and what surrounds them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::One;
+
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Of what
+    #[arg(value_enum, default_value = "runbook")]
+    pub of: SchemaOf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    Runbook,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Verify every signature and link: of everything here, of one execution, or of an exported file
+    Verify(AuditVerify),
+    /// Write the signed log of an execution into a file
+    Export(AuditExport),
+}
+
+#[derive(Debug, Args)]
+pub struct AuditVerify {
+    /// An execution, or a file
+    #[arg(value_name = "EXEC|FILE")]
+    pub what: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditExport {
+    #[command(flatten)]
+    pub at: One,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Purge {
+    /// Only what is older, such as 90d or 12h
+    #[arg(long, value_name = "D", default_value = "90d", value_parser = age)]
+    pub older_than: jiff::SignedDuration,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Actions {
+    /// List the actions
+    List,
+    /// Show one action
+    Show(ActionName),
+}
+
+#[derive(Debug, Args)]
+pub struct ActionName {
+    /// Such as `kubernetes.restart_pod`
+    pub name: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Print the policy in force
+    Show,
+    /// Check a policy file, or the policy in force
+    Check(PolicyFile),
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyFile {
+    /// The file
+    pub path: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Context {
+    /// List the contexts
+    List,
+    /// Act there from now on
+    Use(ContextName),
+}
+
+#[derive(Debug, Args)]
+pub struct ContextName {
+    /// The context's name
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// A whole number with a unit: `45m`, `12h`, `90d`, `8w`.
+pub(super) fn age(text: &str) -> Result<jiff::SignedDuration, String> {
+    let wrong = || "write it as a number with a unit: 45m, 12h, 90d or 8w".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let number: i64 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        'w' => 604_800,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(seconds).filter(|total| *total >= 0).map(jiff::SignedDuration::from_secs).ok_or_else(wrong)
+}
