@@ -5,6 +5,7 @@
 
 pub mod alert;
 mod audit;
+mod author;
 mod catalog;
 mod cockpit;
 mod context;
@@ -27,7 +28,9 @@ pub mod wire;
 
 pub use alert::Alert;
 pub use audit::{ExecutionVerdict, VerifyReport, verify_file};
+pub use author::{Edit, Kept, Revision};
 pub use belay_engine::event::{Confirmation, UndoChoice};
+pub use belay_runbook::revision::Bump;
 pub use catalog::{BUNDLED_SOURCE, Broken, Found};
 pub use cockpit::{Cockpit, Options, PolicyText, Program};
 pub use context::{Context, ContextView, LOCAL};

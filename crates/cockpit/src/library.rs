@@ -226,6 +226,11 @@ impl Cockpit {
         for file in &files {
             texts.push((file.display().to_string(), catalog::read_bytes(file)?));
         }
+        self.validate_texts(&texts)
+    }
+
+    /// Everything that validation reports of texts, each with the name of its file.
+    pub(crate) fn validate_texts(&self, texts: &[(String, Vec<u8>)]) -> Result<Vec<Finding>, CockpitError> {
         let parsed: Vec<_> =
             texts.iter().filter_map(|(name, bytes)| belay_runbook::format::parse(name, bytes).runbook).collect();
         let bundled = catalog::bundled().values().map(|found| found.runbook.as_ref());

@@ -70,6 +70,10 @@ pub enum Command {
     Catalog(Catalog),
     /// Check runbook files
     Validate(Validate),
+    /// Write a new runbook
+    New(New),
+    /// Change a runbook in your editor, with findings
+    Edit(Edit),
     /// Make runbooks of Markdown files
     Import(Import),
     /// Print a JSON Schema

@@ -1,5 +1,6 @@
 //! From the command line to an exit code.
 
+mod author;
 mod evidence;
 mod find;
 mod import;
@@ -76,6 +77,8 @@ fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, Failure> {
         Command::Show(show) => find::show(&desk, &show),
         Command::Catalog(catalog) => find::catalog(&desk, &catalog),
         Command::Validate(validate) => find::validate(&desk, &validate),
+        Command::New(new) => author::new(&desk, &new),
+        Command::Edit(edit) => author::edit(&desk, &edit),
         Command::Import(arguments) => import::import(&desk, &arguments),
         Command::Schema(schema) => surroundings::schema(schema.of),
         Command::Plan(plan) => run::plan(&desk, &plan),

@@ -396,7 +396,8 @@ impl<'d> Converter<'d, '_> {
     }
 }
 
-fn manual(name: &str, title: &str, does: Does, effect: Option<Effect>) -> Step {
+/// A step that a person does.
+pub(super) fn manual(name: &str, title: &str, does: Does, effect: Option<Effect>) -> Step {
     Step {
         name: StepName::new(name),
         title: Some(title.to_owned()).filter(|title| !title.is_empty()),
@@ -445,7 +446,7 @@ fn is_name(word: &str) -> bool {
 }
 
 /// Entries that could run as written, with the inputs that they refer to; else why they could not.
-fn check(script: &str, names: &BTreeSet<String>) -> Result<(Vec<CommandSpec>, BTreeSet<String>), String> {
+pub(super) fn check(script: &str, names: &BTreeSet<String>) -> Result<(Vec<CommandSpec>, BTreeSet<String>), String> {
     let entries = fence::entries(script);
     let references = commands::references(&entries, names).map_err(|error| error.message)?;
     if let Some(foreign) = references.iter().find(|reference| reference.variable.is_none()) {

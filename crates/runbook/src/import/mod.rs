@@ -4,14 +4,14 @@
 //! front matter in annotations. Everything that people did by hand stays manual; commands are shown and sorted
 //! into those that look and those that change something.
 
-use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::finding::{Finding, Position};
 use crate::format;
 use crate::lint::rule::Rule;
-use crate::model::{AutomationLevel, Documentation, Runbook, Severity, Trigger};
+use crate::model::Runbook;
 
+mod author;
 mod convert;
 mod fence;
 mod front_matter;
@@ -26,6 +26,7 @@ pub mod rules;
 mod source;
 mod steps;
 
+pub use author::{add_step, blank, publish};
 pub use naming::runbook_name;
 pub use source::{SIZE_LIMIT, too_large};
 
@@ -109,57 +110,5 @@ impl ImportReport {
         let hint = chars.next().map(|first| first.to_lowercase().chain(chars).collect());
         let finding = rule.at(&self.file, Position { line, column: 1 }, message);
         self.findings.push(Finding { hint, ..finding });
-    }
-}
-
-/// Gives a runbook what a new one has: a version, a change, and a date for its review.
-pub fn publish(runbook: &mut Runbook, author: Option<&str>, today: Date, review: Date, changes: &str) {
-    runbook.version.get_or_insert_with(|| "1.0.0".to_owned());
-    runbook.created.get_or_insert(today);
-    runbook.review_date = Some(runbook.review_date.filter(|date| *date > today).unwrap_or(review));
-    let change = crate::model::Change {
-        date: today.to_string(),
-        author: author.map(str::to_owned),
-        changes: changes.to_owned(),
-    };
-    runbook.changelog.insert(0, change);
-}
-
-/// A runbook with a name and nothing else.
-pub fn blank(name: &str) -> Runbook {
-    Runbook {
-        name: name.to_owned(),
-        namespace: None,
-        labels: std::collections::BTreeMap::new(),
-        annotations: std::collections::BTreeMap::new(),
-        id: None,
-        title: None,
-        description: None,
-        domain: None,
-        category: None,
-        severity: Severity::All,
-        services: Vec::new(),
-        tags: Vec::new(),
-        trigger: Trigger::default(),
-        author: None,
-        version: None,
-        created: None,
-        updated: None,
-        review_date: None,
-        approvers: Vec::new(),
-        estimated_duration_minutes: None,
-        requires_change_ticket: false,
-        automation_level: Some(AutomationLevel::Manual),
-        prerequisites: Vec::new(),
-        post_conditions: Vec::new(),
-        inputs: indexmap::IndexMap::new(),
-        approval: None,
-        rollback_on_failure: false,
-        steps: Vec::new(),
-        rollback_steps: Vec::new(),
-        documentation: Documentation::default(),
-        related_runbooks: Vec::new(),
-        references: Vec::new(),
-        changelog: Vec::new(),
     }
 }

@@ -48,6 +48,7 @@ impl Bench {
             .env("TERM", "xterm")
             .env("NO_COLOR", "1")
             .env_remove("BELAY_LOG")
+            .env_remove("VISUAL")
             .env_remove("COLUMNS");
         command
     }
@@ -72,14 +73,29 @@ impl Bench {
         serde_json::from_str(&self.expect(&all, code)).unwrap()
     }
 
+    /// The same with variables of the environment.
+    pub fn json_with(&self, environment: &[(&str, &str)], arguments: &[&str], code: i32) -> Value {
+        let mut command = self.command(arguments);
+        let output = command.arg("--json").envs(environment.iter().copied()).stdin(Stdio::null()).output().unwrap();
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "belay {arguments:?}\n{out}\n{err}");
+        serde_json::from_str(&out).unwrap()
+    }
+
     /// Runs it on a terminal of 80 columns.
     pub fn terminal(&self, arguments: &[&str]) -> Terminal {
+        self.terminal_with(&[], arguments)
+    }
+
+    /// The same with variables of the environment.
+    pub fn terminal_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Terminal {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(&size, None).unwrap();
         let end = || Stdio::from(pty.slave.try_clone().unwrap());
         // `setsid --ctty` makes the terminal the one whose Ctrl-C reaches the program.
         let mut wrapped = Command::new("setsid");
-        let inner = self.command(arguments);
+        let mut inner = self.command(arguments);
+        inner.envs(environment.iter().copied());
         wrapped.arg("--ctty").arg("--wait").arg(inner.get_program()).args(inner.get_args()).current_dir(self.path());
         for (name, value) in inner.get_envs() {
             match value {

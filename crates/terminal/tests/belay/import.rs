@@ -112,7 +112,7 @@ fn a_folder_that_cannot_be_read_does_not_keep_the_others_out() {
     let closed = bench.path().join("pages/closed");
     fs::create_dir_all(&closed).unwrap();
     fs::write(bench.path().join("pages/good.md"), PAGE).unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read_dir(&closed).is_ok() {
         eprintln!("skipped: root may read everything");
         return;
