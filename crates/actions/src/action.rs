@@ -38,8 +38,25 @@ pub trait Action: Send + Sync {
         Ok(UndoState::Incomparable)
     }
 
+    /// Whether [`Action::undo`] itself refuses a target that is not in the expected state.
+    fn undo_precondition(&self) -> UndoPrecondition {
+        UndoPrecondition::ComparedBefore
+    }
+
     /// Takes the act back from its captured undo record; only called where the spec says `captures_undo`.
-    async fn undo(&self, _act: &Act, _record: &Value, _surroundings: &Surroundings) -> Outcome {
+    ///
+    /// `expected` is the recorded state after the act. Where the target can compare and write in one request (a
+    /// resource version, a transaction), the action does so, answers [`Ending::NotStarted`] for any other state, and
+    /// says [`UndoPrecondition::Enforced`].
+    ///
+    /// [`Ending::NotStarted`]: belay_runbook::act::Ending::NotStarted
+    async fn undo(
+        &self,
+        _act: &Act,
+        _record: &Value,
+        _expected: Option<&Value>,
+        _surroundings: &Surroundings,
+    ) -> Outcome {
         Outcome::failed("this action captures no undo record")
     }
 
@@ -52,6 +69,15 @@ pub trait Action: Send + Sync {
     ) -> Result<ProbeAnswer, ActionError> {
         Ok(ProbeAnswer::Unknown)
     }
+}
+
+/// How an undo is kept from overwriting what somebody else changed in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UndoPrecondition {
+    /// The target compares and writes in one request: nothing is overwritten.
+    Enforced,
+    /// The state is compared right before; a change between that and the write is overwritten.
+    ComparedBefore,
 }
 
 /// What surrounds one invocation: limits, where output goes, how it is cancelled, where it acts.

@@ -229,9 +229,13 @@ fn changed(transition: &Transition) -> String {
         Transition::RetryScheduled { at, not_before, error } => {
             format!("step `{at}` is tried again at {not_before}: {error}")
         }
-        Transition::StepEnded { at, status, error, branch, by_hand, .. } => {
+        Transition::StepEnded { at, status, error, branch, by_hand, by, .. } => {
             let branch = branch.as_deref().map(|branch| format!(", branch {branch}")).unwrap_or_default();
-            let by_hand = if *by_hand { ", by hand" } else { "" };
+            let by_hand = match by {
+                Some(by) if *by_hand => format!(", by hand by {}", by.responder),
+                None if *by_hand => ", by hand".to_owned(),
+                Some(_) | None => String::new(),
+            };
             let error = error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
             format!("step `{at}` {}{branch}{by_hand}{error}", status.as_str())
         }

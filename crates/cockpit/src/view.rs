@@ -293,6 +293,7 @@ fn step_view(execution: &Execution, step: &Step, registry: &Registry) -> StepVie
         effect: planned.iter().map(|act| act.effect).max().map(|effect| effect.as_str().to_owned()),
         impact: planned.iter().map(|act| act.preparation.impact).max().map(|impact| impact_word(impact).to_owned()),
         by_hand: visit.is_some_and(|visit| visit.by_hand),
+        done_by: visit.and_then(|visit| visit.done_by.as_ref()).map(|by| by.responder.clone()),
         branch: visit.and_then(|visit| visit.branch.clone()),
         error: visit.and_then(|visit| visit.error.clone()),
         acts: planned.iter().map(|act| act_view(act, registry)).collect(),

@@ -201,6 +201,8 @@ pub struct StepView {
     pub impact: Option<String>,
     /// A person did it by hand.
     pub by_hand: bool,
+    /// Who said that it is done, where a person did.
+    pub done_by: Option<String>,
     /// The branch taken.
     pub branch: Option<String>,
     /// Why it failed.

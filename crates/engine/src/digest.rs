@@ -3,6 +3,7 @@
 use belay_runbook::act::{Act, Preparation};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::event::{PlannedAct, UndoPlan};
@@ -52,6 +53,26 @@ impl ApprovalPreimage<'_> {
 /// SHA-256 of an act's canonical bytes, hex: what an intent commits to.
 pub fn act_digest(act: &Act) -> String {
     hash(&[b"belay.act.v1\0", &act.bytes()])
+}
+
+/// The reading of a later act's state as the acts before it were expected to leave it: each changed the same target, and
+/// said how it left that.
+pub fn expected_basis<'a>(
+    planned: &Preparation,
+    done: impl Iterator<Item = (&'a Preparation, Option<&'a Value>)>,
+) -> Preparation {
+    let mut expected = planned.clone();
+    for (before, after) in done.filter(|(before, _)| before.target == planned.target) {
+        if let (Some(later), Some(earlier)) = (&mut expected.basis.replicas, before.basis.replicas) {
+            later.from = earlier.to;
+        }
+        for (name, value) in &mut expected.basis.values {
+            if let Some(left) = after.and_then(|after| after.get(name)) {
+                value.clone_from(left);
+            }
+        }
+    }
+    expected
 }
 
 /// What differs between two readings of the basis that a judgement rests on; empty where nothing does.

@@ -440,6 +440,9 @@ pub enum Transition {
         branch: Option<String>,
         /// Whether a person did it by hand.
         by_hand: bool,
+        /// Who, where a person said that it is done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Author>,
         /// Where the flow goes; `None` where it stops here.
         next: Option<NextStep>,
     },

@@ -129,6 +129,8 @@ pub struct Visit {
     pub branch: Option<String>,
     /// Whether a person did it by hand.
     pub by_hand: bool,
+    /// Who said that it is done, where a person did.
+    pub done_by: Option<Author>,
     /// Why it failed.
     pub error: Option<String>,
     /// What came of taking it back.

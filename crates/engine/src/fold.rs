@@ -237,7 +237,7 @@ impl Execution {
                 visit.refused.retain(|call, _| passed.is_some_and(|passed| *call < passed));
                 Ok(())
             }
-            Transition::StepEnded { at: id, status, error, branch, by_hand, next } => {
+            Transition::StepEnded { at: id, status, error, branch, by_hand, by, next } => {
                 let visit = self.open_visit(id)?;
                 ensure(
                     !matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_)),
@@ -248,6 +248,7 @@ impl Execution {
                 visit.error.clone_from(error);
                 visit.branch.clone_from(branch);
                 visit.by_hand = *by_hand;
+                visit.done_by.clone_from(by);
                 if *status != StepStatus::Failed && *status != StepStatus::Cancelled {
                     visit.error = None;
                 }
@@ -761,6 +762,7 @@ impl Visit {
             failures: 0,
             branch: None,
             by_hand: false,
+            done_by: None,
             error: None,
             undo: None,
         }

@@ -154,6 +154,30 @@ fn the_json_of_a_run_ends_with_the_status_of_the_contract() {
 }
 
 #[test]
+fn a_step_that_failed_is_done_by_hand_and_who_did_it_is_on_record() {
+    let desk = Desk::new();
+    let steps = "    - name: fail
+      commands: ['belay-world --dir {dir} fail']
+      rollback: { irreversible: it only fails }
+    - name: count
+      commands: ['belay-world --dir {dir} add counter 1']
+      rollback: { irreversible: it counts }
+";
+    let text = runbook("by-hand", steps).replace("rollbackOnFailure: true", "rollbackOnFailure: false");
+    let (status, code) = run(&desk, &text);
+    assert_eq!((status["status"].as_str(), code), (Some("failed"), Some(1)));
+    desk.belay(["confirm", id(&status), "fail", "--note", "no hands"]).exits(2);
+    desk.belay(["confirm", id(&status), "fail", "--by-hand", "--note", "done at the console"]).exits(0);
+    desk.belay(["resume", id(&status), "--no-input"]).exits(0);
+    let ended = desk.status(id(&status));
+    assert_eq!(ended["status"], "completed", "{ended:#}");
+    let step = &ended["steps"][0];
+    assert_eq!((&step["status"], &step["by_hand"]), (&Value::from("succeeded"), &Value::from(true)));
+    assert_eq!(step["done_by"], "alice");
+    assert_eq!(desk.world.number("counter").unwrap(), 1, "it goes on after it");
+}
+
+#[test]
 fn i8_a_script_takes_a_step_back_and_its_calls_are_on_record() {
     let desk = Desk::new();
     let server = Server::start();

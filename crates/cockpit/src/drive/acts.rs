@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use belay_actions::action::{HostAnswer as ScriptAnswer, NoticeSink, ScriptHost, SecretSource, Surroundings};
+use belay_actions::action::{
+    Action, HostAnswer as ScriptAnswer, NoticeSink, ScriptHost, SecretSource, Surroundings, UndoPrecondition,
+};
 use belay_actions::host_functions::action_for;
 use belay_engine::driver::{HostAnswer, Input, Invocation};
 use belay_engine::ids::InvocationId;
-use belay_runbook::act::{Act, Outcome, Preparation, ProbeAnswer, UndoState};
+use belay_runbook::act::{Act, Ending, Outcome, Preparation, ProbeAnswer, UndoState};
 use belay_runbook::action::SCRIPT_ACTION;
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -159,16 +161,39 @@ async fn perform(
         return Outcome::failed(format!("there is no action `{}`", invocation.act.action));
     };
     match (&invocation.undo_record, &invocation.preparation) {
-        (Some(record), _) => action.undo(&invocation.act, record, surroundings).await,
+        (Some(record), _) => take_back(&*action, invocation, record, surroundings).await,
         (None, Some(preparation)) => action.run(&invocation.act, preparation, surroundings).await,
         // An act that takes something back was never prepared with its step: its state is read now.
         (None, None) => match action.prepare(&invocation.act, surroundings).await {
             Ok(preparation) => action.run(&invocation.act, &preparation, surroundings).await,
-            Err(error) => {
-                Outcome { error: Some(chain(&error)), ..Outcome::bare(belay_runbook::act::Ending::NotStarted) }
-            }
+            Err(error) => Outcome { error: Some(chain(&error)), ..Outcome::bare(Ending::NotStarted) },
         },
     }
+}
+
+/// Takes an act back from its captured record, unless somebody has changed the target since it was compared.
+async fn take_back(
+    action: &dyn Action,
+    invocation: &Invocation,
+    record: &Value,
+    surroundings: &Surroundings,
+) -> Outcome {
+    let expected = invocation.expected.as_ref();
+    let refused = |error: String| Outcome { error: Some(error), ..Outcome::bare(Ending::NotStarted) };
+    match action.undo_precondition() {
+        UndoPrecondition::Enforced => {}
+        // The comparison that the engine asked for is a commit old.
+        UndoPrecondition::ComparedBefore => {
+            match action.undo_state(&invocation.act, record, expected, surroundings).await {
+                Ok(UndoState::AsAfter | UndoState::Incomparable) => {}
+                Ok(UndoState::AsBefore | UndoState::Other { .. }) => {
+                    return refused("it was changed since it was compared".to_owned());
+                }
+                Err(error) => return refused(chain(&error)),
+            }
+        }
+    }
+    action.undo(&invocation.act, record, expected, surroundings).await
 }
 
 pub(super) async fn answer(inbox: &mpsc::Sender<Box<Answer>>, answer: Answer) {
@@ -206,5 +231,142 @@ impl SecretSource for EnvironmentSecrets {
     fn secret(&self, name: &str) -> Option<SecretString> {
         let name = name.to_uppercase().replace(['-', '.'], "_");
         std::env::var(format!("BELAY_SECRET_{name}")).ok().map(SecretString::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed test panics")]
+
+    use std::sync::Mutex;
+
+    use belay_actions::action::ActionError;
+    use belay_engine::ids::{ActIndex, VisitId};
+    use belay_runbook::action::{ActionSpec, Effect};
+    use serde_json::json;
+
+    use super::*;
+
+    /// A number that is put back, compared before or in the same request.
+    struct Number {
+        live: Mutex<i64>,
+        precondition: UndoPrecondition,
+        spec: ActionSpec,
+    }
+
+    impl Number {
+        fn new(live: i64, precondition: UndoPrecondition) -> Self {
+            let spec = ActionSpec {
+                name: "number".to_owned(),
+                description: String::new(),
+                parameters: json!({}),
+                output: json!({}),
+                sinks: std::collections::BTreeMap::new(),
+                effect: Effect::Mutate,
+                idempotent: true,
+                captures_undo: true,
+                published: Vec::new(),
+                facts: Vec::new(),
+                target_parameter: None,
+                kinds: Vec::new(),
+                access: Vec::new(),
+                available: true,
+            };
+            Self { live: Mutex::new(live), precondition, spec }
+        }
+    }
+
+    #[async_trait]
+    impl Action for Number {
+        fn spec(&self) -> &ActionSpec {
+            &self.spec
+        }
+
+        fn describe(&self, _parameters: &Value) -> String {
+            "number".to_owned()
+        }
+
+        async fn prepare(&self, _act: &Act, _surroundings: &Surroundings) -> Result<Preparation, ActionError> {
+            Err(ActionError::NotAvailable("number".to_owned()))
+        }
+
+        async fn run(&self, _act: &Act, _preparation: &Preparation, _surroundings: &Surroundings) -> Outcome {
+            Outcome::bare(Ending::NotStarted)
+        }
+
+        fn undo_precondition(&self) -> UndoPrecondition {
+            self.precondition
+        }
+
+        async fn undo_state(
+            &self,
+            _act: &Act,
+            record: &Value,
+            after: Option<&Value>,
+            _surroundings: &Surroundings,
+        ) -> Result<UndoState, ActionError> {
+            assert_eq!(self.precondition, UndoPrecondition::ComparedBefore, "what is enforced is not read twice");
+            let live = json!(*self.live.lock().unwrap());
+            Ok(match after {
+                Some(after) if *after == live => UndoState::AsAfter,
+                _ => UndoState::Other { before: record.clone(), after: json!(after), live },
+            })
+        }
+
+        async fn undo(
+            &self,
+            _act: &Act,
+            record: &Value,
+            expected: Option<&Value>,
+            _surroundings: &Surroundings,
+        ) -> Outcome {
+            let mut live = self.live.lock().unwrap();
+            if self.precondition == UndoPrecondition::Enforced && expected != Some(&json!(*live)) {
+                return Outcome::bare(Ending::NotStarted);
+            }
+            *live = record.as_i64().unwrap();
+            Outcome::succeeded(Value::Null)
+        }
+    }
+
+    #[tokio::test]
+    async fn i8_an_undo_does_not_start_on_what_somebody_changed_since_it_was_compared() {
+        for precondition in [UndoPrecondition::Enforced, UndoPrecondition::ComparedBefore] {
+            for (live, ending, left) in [(5, Ending::Succeeded, 1), (7, Ending::NotStarted, 7)] {
+                let number = Number::new(live, precondition);
+                let id = InvocationId {
+                    epoch: 0,
+                    at: VisitId { step: "set".into(), visit: 1 },
+                    attempt: 1,
+                    act: ActIndex::Undo(0),
+                };
+                let invocation = Invocation {
+                    first: id.clone(),
+                    id,
+                    act: Act { action: "number".to_owned(), parameters: json!({}) },
+                    preparation: None,
+                    undo_record: Some(json!(1)),
+                    expected: Some(json!(5)),
+                    timeout: std::time::Duration::from_secs(1),
+                    survives: false,
+                    now: Timestamp::UNIX_EPOCH,
+                };
+                let surroundings = Surroundings {
+                    invocation: "test".to_owned(),
+                    timeout: None,
+                    cancel: CancellationToken::new(),
+                    output: Arc::new(|_| {}),
+                    survives: false,
+                    context: Arc::new(json!({})),
+                    secrets: Arc::new(EnvironmentSecrets),
+                    now: Timestamp::UNIX_EPOCH,
+                    notices: Arc::new(|_| {}),
+                    host: None,
+                };
+                let outcome = take_back(&number, &invocation, &json!(1), &surroundings).await;
+                assert_eq!(outcome.ending, ending, "{precondition:?}, live {live}");
+                assert_eq!(*number.live.lock().unwrap(), left, "what somebody changed is untouched");
+            }
+        }
     }
 }

@@ -199,6 +199,7 @@ impl Driver {
             act: planned.act,
             preparation: Some(known),
             undo_record: None,
+            expected: None,
             timeout: step.timeout.unwrap_or(ACT_TIME),
             survives: step.survives,
             now,

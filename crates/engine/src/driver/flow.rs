@@ -208,6 +208,7 @@ impl Driver {
                 error: None,
                 branch: Some(branch.to_owned()),
                 by_hand: false,
+                by: None,
                 next,
             },
         )
@@ -241,7 +242,10 @@ impl Driver {
         self.withdraw_request(now, at)?;
         let next = Some(self.next_of(at));
         self.poll = None;
-        self.record(now, Transition::StepEnded { at: at.clone(), status, error, branch: None, by_hand: false, next })
+        self.record(
+            now,
+            Transition::StepEnded { at: at.clone(), status, error, branch: None, by_hand: false, by: None, next },
+        )
     }
 
     pub(super) fn withdraw_request(&mut self, now: Timestamp, at: &VisitId) -> Result<(), Illegal> {
@@ -287,6 +291,7 @@ impl Driver {
                 error: Some(error.to_owned()),
                 branch: None,
                 by_hand: false,
+                by: None,
                 next,
             },
         )?;
@@ -392,7 +397,7 @@ impl Driver {
         let error = (!done).then(|| "the execution was stopped".to_owned());
         self.record(
             now,
-            Transition::StepEnded { at: at.clone(), status, error, branch: None, by_hand: false, next: None },
+            Transition::StepEnded { at: at.clone(), status, error, branch: None, by_hand: false, by: None, next: None },
         )
     }
 

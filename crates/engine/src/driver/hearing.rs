@@ -84,7 +84,13 @@ impl Execution {
                 Phase::Finished(Finish::RolledBack) => Err(Refusal::NotNow("it was rolled back".to_owned())),
                 Phase::Finished(_) | Phase::Checklist | Phase::Forward | Phase::SignOff | Phase::Stopping(_) => Ok(()),
             },
-            Statement::Retry { at } | Statement::Skip { at, .. } if self.is_finished() => self.accepts_reopening(at),
+            Statement::Retry { at }
+            | Statement::Skip { at, .. }
+            | Statement::Confirm { at, outcome: Confirmation::Done, by_hand: true, .. }
+                if self.is_finished() =>
+            {
+                self.accepts_reopening(at)
+            }
             Statement::Check { list, items, .. } => self.accepts_check(*list, items),
             Statement::Provide { .. } => self.still_open(),
             Statement::Confirm { at, outcome, by_hand, .. } => self.accepts_confirmation(at, *outcome, *by_hand),
@@ -368,6 +374,11 @@ impl Driver {
             self.cite_last(cites);
             return Ok(());
         }
+        if self.execution.is_finished() {
+            // Done by hand after it failed: the flow goes on after it.
+            let by = stated.by.clone();
+            self.record_citing(now, Transition::Retried { at: at.clone(), by }, cites.clone())?;
+        }
         let manual = self.execution.step(&at.step).is_some_and(|step| step.kind == StepKind::Manual);
         self.withdraw_request(now, at)?;
         self.forget_wait();
@@ -378,6 +389,7 @@ impl Driver {
             error: None,
             branch: None,
             by_hand: by_hand && !manual,
+            by: Some(stated.by.clone()),
             next,
         };
         Ok(self.record_citing(now, transition, cites)?)

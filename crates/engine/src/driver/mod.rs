@@ -154,6 +154,8 @@ pub struct Invocation {
     pub preparation: Option<Preparation>,
     /// The captured record to take back; `None` performs the act itself.
     pub undo_record: Option<Value>,
+    /// The state that a captured record may be taken back from: the recorded one after the act.
+    pub expected: Option<Value>,
     /// Longest time.
     pub timeout: Duration,
     /// Whether its child outlives the program.

@@ -15,11 +15,11 @@ use serde_json::Value;
 
 use super::{Busy, Driver, Effect, Refusal};
 use crate::check;
-use crate::digest::{ApprovalPreimage, basis_difference};
+use crate::digest::{ApprovalPreimage, basis_difference, expected_basis};
 use crate::event::{ApprovalRequest, Closing, Plan, PlannedAct, Transition, UndoPlan};
 use crate::execution::Visit;
 use crate::fold::Illegal;
-use crate::ids::VisitId;
+use crate::ids::{ActIndex, VisitId};
 use crate::scope::ScopeRoot;
 use crate::status::StepStatus;
 
@@ -432,12 +432,24 @@ impl Driver {
         let request = visit.request.as_ref().map(|request| request.asked.clone());
         let mut fresh = Vec::new();
         let mut difference = Vec::new();
+        // A plan that was made after an act knows what that has left.
+        let done: Vec<(&Preparation, Option<&Value>)> = visit
+            .acts
+            .iter()
+            .filter(|record| record.plan == plan.number && matches!(record.id.act, ActIndex::Act(_)))
+            .filter(|record| record.succeeded())
+            .filter_map(|record| {
+                let after = record.counted_outcome().and_then(|outcome| outcome.after.as_ref());
+                Some((visit.preparation(record)?, after))
+            })
+            .collect();
         for (planned, result) in plan.acts.iter().skip(first).zip(results) {
             let preparation = match result {
                 Ok(preparation) => preparation,
                 Err(error) => return self.fail_step(now, at, &error, StepStatus::Failed),
             };
-            difference.extend(basis_difference(&describe(&planned.act), &planned.preparation, &preparation));
+            let expected = expected_basis(&planned.preparation, done.iter().copied());
+            difference.extend(basis_difference(&describe(&planned.act), &expected, &preparation));
             match self.judge_act(&step, planned.act.clone(), preparation) {
                 Ok((act, verdict)) => {
                     if let Some(reason) = verdict.forbidden {

@@ -122,6 +122,7 @@ impl Driver {
             act: planned.act.clone(),
             preparation: visit.preparation(record).cloned(),
             undo_record: None,
+            expected: None,
             timeout: step.timeout.unwrap_or(POLL_TIME),
             survives: false,
             now,

@@ -305,6 +305,7 @@ impl Driver {
             act: planned.act,
             preparation: Some(planned.preparation),
             undo_record: None,
+            expected: None,
             timeout: CALL_TIME,
             survives: false,
             now,

@@ -259,8 +259,8 @@ impl Driver {
                 if interrupted {
                     self.record(now, Transition::UndoSettled { item, choice: UndoChoice::Retry, by: None })?;
                 }
-                if let Some((act, record, _)) = self.captured(&entry.item.at, reference) {
-                    self.start_undo(now, &entry.item.at, act, Some(record))?;
+                if let Some((act, record, after)) = self.captured(&entry.item.at, reference) {
+                    self.start_undo(now, &entry.item.at, act, Some((record, after)))?;
                 }
             }
             Ok(UndoState::Other { before, after, live }) => {
@@ -291,10 +291,19 @@ impl Driver {
         self.record(now, Transition::UndoSettled { item, choice, by: None })
     }
 
-    /// An interrupted undo whose action can compare is looked at once by each driver before a person is asked.
+    /// An undo that was interrupted, or that found another state than the expected one, is looked at once by each driver
+    /// before a person is asked; where its action can compare.
     fn compare_interrupted(&mut self, item: u32, entry: &UndoEntry) -> bool {
         let Some(reference) = entry.item.act else { return false };
-        if !self.driving || self.execution.interrupted_undo(entry).is_none() || !self.compared.insert(item) {
+        let refused = |record: &ActRecord| {
+            record.interrupted.is_none()
+                && record.outcome.as_ref().is_some_and(|outcome| outcome.ending == Ending::NotStarted)
+        };
+        let last = entry.unsettled.as_ref().and_then(|id| self.execution.act(id));
+        if !self.driving
+            || !last.is_some_and(|record| record.interrupted.is_some() || refused(record))
+            || !self.compared.insert(item)
+        {
             return false;
         }
         self.compare(item, &entry.item.at, reference)
@@ -305,7 +314,7 @@ impl Driver {
         now: Timestamp,
         at: &VisitId,
         act: Act,
-        undo_record: Option<Value>,
+        captured: Option<(Value, Option<Value>)>,
     ) -> Result<bool, Illegal> {
         let before = self
             .execution
@@ -326,7 +335,8 @@ impl Driver {
             id,
             act,
             preparation: None,
-            undo_record,
+            undo_record: captured.as_ref().map(|(record, _)| record.clone()),
+            expected: captured.and_then(|(_, after)| after),
             timeout,
             survives: false,
             now: started,

@@ -232,3 +232,52 @@ fn several_commands_run_under_one_approval_and_a_renewal_repeats_none() {
     assert_eq!(run.execution().status(), ExecutionStatus::Completed);
     assert_eq!((run.world.value("a"), run.world.value("b")), (1, 1), "renewing is not trying again");
 }
+
+const TWICE: &str = "name: twice
+description: Sets it twice
+do:
+  - {action: thing.set, parameters: {name: a, value: 1}}
+  - {action: thing.set, parameters: {name: a, value: 2}}
+";
+
+fn twice() -> Setting {
+    let mut setting = Setting::new(
+        "steps:
+         - name: twice
+           automation: twice
+        ",
+    )
+    .production();
+    setting.automations.push(("twice", TWICE));
+    setting
+}
+
+#[test]
+fn one_approval_covers_every_part_although_the_first_changes_what_the_second_was_judged_by() {
+    crash_everywhere(&twice(), People::new, |run| {
+        assert_eq!(run.execution().status(), ExecutionStatus::Completed, "{:?}", run.execution().error);
+        assert_eq!(run.world.value("a"), 2);
+        assert_eq!(run.world.log.iter().filter(|invoked| invoked.applied).count(), 2, "each part is performed once");
+    });
+    let run = twice().run(People::new());
+    assert_eq!(closings(&run), [], "nobody is asked again about what was expected");
+}
+
+#[test]
+fn a_foreign_change_between_two_parts_is_asked_about_and_what_is_done_stays_done() {
+    let people = || {
+        People::new().when(|execution, world, _| {
+            let visit = execution.visit(&at("twice"))?;
+            (world.value("a") == 1 && visit.acts.last()?.outcome.is_none()).then(|| {
+                world.foreign("a", 7);
+                Statement::Note { text: "changed".to_owned() }
+            })
+        })
+    };
+    let run = twice().run(people());
+    assert_eq!(run.execution().status(), ExecutionStatus::Completed);
+    assert_eq!(run.world.log.len(), 2, "each part is performed once");
+    let closings = closings(&run);
+    let [Closing::Voided { difference }] = closings.as_slice() else { panic!("{closings:?}") };
+    assert_eq!(difference, &["thing.set: `value` was 1 and is 7"]);
+}

@@ -7,7 +7,7 @@ use belay_engine::status::{ExecutionStatus, StepStatus};
 
 use crate::support::laws;
 use crate::support::people::{acting, status};
-use crate::support::{People, Run, Setting, at, crash_everywhere};
+use crate::support::{Fault, People, Run, Setting, at, crash_everywhere, me};
 
 const MIXED: &str = "steps:
          - name: set
@@ -189,6 +189,43 @@ fn a_step_is_done_by_hand_instead() {
     assert_eq!(run.execution().status(), ExecutionStatus::Completed);
     assert!(run.execution().visit(&at("set")).unwrap().by_hand);
     assert!(run.world.invoked("thing.set a").is_empty());
+}
+
+#[test]
+fn a_step_that_failed_is_done_by_hand_and_it_goes_on_after_it() {
+    let setting = Setting::new(MIXED).world(|world| world.fault("thing.set a", 1, Fault::FAILED));
+    let people = || {
+        People::new().when(|execution, world, _| {
+            execution.is_finished().then(|| {
+                world.foreign("a", 1);
+                Statement::Confirm { at: at("set"), outcome: Confirmation::Done, by_hand: true, note: None }
+            })
+        })
+    };
+    crash_everywhere(&setting, people, |run| {
+        assert_eq!(run.execution().status(), ExecutionStatus::Completed, "{:?}", run.refusals);
+        assert_eq!(status(run.execution(), "set"), StepStatus::Succeeded);
+    });
+    let run = setting.run(people());
+    let visit = run.execution().visit(&at("set")).unwrap();
+    assert_eq!(visit.done_by, Some(me()), "who did it is on record");
+    assert!(visit.by_hand, "it counts as done by hand, not as left out");
+}
+
+#[test]
+fn a_step_that_failed_is_not_said_to_have_worked_without_hands() {
+    let setting = Setting::new(MIXED).world(|world| world.fault("thing.set a", 1, Fault::FAILED));
+    let people = People::new().when(|execution, _, _| {
+        execution.is_finished().then(|| Statement::Confirm {
+            at: at("set"),
+            outcome: Confirmation::Done,
+            by_hand: false,
+            note: None,
+        })
+    });
+    let run = setting.run(people);
+    assert_eq!(run.execution().status(), ExecutionStatus::Failed);
+    assert_eq!(run.refusals.len(), 1);
 }
 
 #[test]

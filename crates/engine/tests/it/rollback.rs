@@ -480,3 +480,27 @@ fn a_step_of_the_rollback_is_asked_first_whether_it_is_still_needed() {
         });
     }
 }
+
+#[test]
+fn i8_a_change_between_the_comparison_and_the_undo_is_not_overwritten() {
+    let setting = Setting::new(TWO_ON_ONE);
+    let people = || {
+        People::new().when(|execution, world, _| {
+            (execution.phase == Phase::Undoing && world.value("a") == 3).then(|| {
+                world.foreign("a", 99);
+                Statement::Note { text: "changed".to_owned() }
+            })
+        })
+    };
+    crash_everywhere(&setting, people, |run| {
+        assert_eq!(run.world.value("a"), 99, "what somebody else changed is untouched");
+        assert_eq!(run.execution().status(), ExecutionStatus::Failed);
+    });
+    let mut people = people();
+    people.silent = true;
+    let run = setting.run(people);
+    let stuck = run.journal.transitions().any(
+        |it| matches!(it, Transition::UndoStuck { detail, .. } if detail["live"]["value"] == 99 && detail["after"]["value"] == 3),
+    );
+    assert!(stuck, "before, after and live are shown: {:?}", run.execution().rollback);
+}

@@ -132,7 +132,7 @@ impl People {
                 (!values.is_empty()).then_some(Statement::Provide { values })
             }
             // Nobody asks for ever.
-            Stage::Person(Need::Renewal) => (visit.plans.len() < 4).then_some(Statement::Retry { at }),
+            Stage::Person(Need::Renewal) => (self.approves || visit.plans.len() < 4).then_some(Statement::Retry { at }),
             Stage::Person(Need::Recovery { .. }) => Some(Statement::Skip { at, reason: "leave it".to_owned() }),
             Stage::Interrupted(id) => {
                 let truth = match world.happened(id) {

@@ -38,6 +38,7 @@ pub struct Setting {
     pub environment: &'static str,
     pub policy: Policy,
     pub inputs: Vec<(&'static str, serde_json::Value)>,
+    pub automations: Vec<(&'static str, &'static str)>,
 }
 
 impl Setting {
@@ -48,6 +49,7 @@ impl Setting {
             environment: "local",
             policy: Policy::default_policy(),
             inputs: Vec::new(),
+            automations: Vec::new(),
         }
     }
 
@@ -355,7 +357,7 @@ fn genesis(setting: &Setting) -> Genesis {
         config: json!({}),
         policy: "".into(),
         policy_digest: setting.policy.digest(),
-        automations: std::collections::BTreeMap::new(),
+        automations: setting.automations.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect(),
         history: Vec::new(),
         started_by: me(),
         triggered_by: "manual".to_owned(),

@@ -229,7 +229,7 @@ impl World {
         let mut outcome = Outcome::succeeded(Value::Null);
         if applied {
             outcome = match &invocation.undo_record {
-                Some(record) => self.take_back(act, record),
+                Some(record) => self.take_back(act, record, invocation.expected.as_ref()),
                 None => self.apply(act),
             };
         }
@@ -300,8 +300,12 @@ impl World {
         outcome
     }
 
-    fn take_back(&mut self, act: &Act, record: &Value) -> Outcome {
+    fn take_back(&mut self, act: &Act, record: &Value, expected: Option<&Value>) -> Outcome {
         let name = act.parameters["name"].as_str().unwrap().to_owned();
+        let expected = expected.map_or(&act.parameters["value"], |expected| &expected["value"]);
+        if *expected != json!(self.value(&name)) {
+            return Outcome::bare(Ending::NotStarted);
+        }
         self.write(&name, record["value"].as_i64().unwrap());
         self.after(&name)
     }

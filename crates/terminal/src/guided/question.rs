@@ -186,7 +186,11 @@ impl Question {
                 (lead, choices.collect(), "What now?".to_owned())
             }
             Self::Recovery { detail, .. } => {
-                let choices = vec![choice("r", "retry"), choice("s", "skip it, with a reason")];
+                let choices = vec![
+                    choice("r", "retry"),
+                    choice("s", "skip it, with a reason"),
+                    choice("b", "I did it by hand; go on after it"),
+                ];
                 (say("", &text::block(detail)), choices, "What now?".to_owned())
             }
             Self::Values { missing, given } => values_parts(missing, given, style),
@@ -282,7 +286,7 @@ impl Question {
             (Self::Renewal { step } | Self::Recovery { step, .. } | Self::Failure { step }, "r" | "retry") => {
                 Reply::Say(Saying::Retry { step: step.clone() })
             }
-            (Self::Failure { step }, "b" | "by hand") => {
+            (Self::Failure { step } | Self::Recovery { step, .. }, "b" | "by hand") => {
                 Reply::Ask(Self::Reason(ReasonFor::ByHand { step: step.clone() }))
             }
             (Self::Failure { .. }, "u" | "rollback" | "roll back") => Reply::Ask(Self::Reason(ReasonFor::Rollback)),
@@ -357,7 +361,9 @@ impl ReasonFor {
         Reply::Say(match self {
             Self::Note => Saying::Note { text: words },
             Self::Skip { step } => Saying::Skip { step: step.clone(), reason: words },
-            Self::ByHand { step } => Saying::Skip { step: step.clone(), reason: format!("done by hand: {words}") },
+            Self::ByHand { step } => {
+                Saying::Confirm { step: step.clone(), outcome: Confirmation::Done, by_hand: true, note: Some(words) }
+            }
             Self::Abort => Saying::Abort { reason: words },
             Self::Rollback => Saying::Rollback { reason: words },
             Self::Reject { step } => Saying::Reject { step: step.clone(), comment: Some(words) },

@@ -60,6 +60,7 @@ pub fn view(word: &str) -> ExecutionView {
         effect: Some("mutate".to_owned()),
         impact: Some("HIGH".to_owned()),
         by_hand: false,
+        done_by: None,
         branch: None,
         error: None,
         acts: vec![act.clone()],
