@@ -6,6 +6,7 @@
 mod address;
 mod check;
 pub(crate) mod client;
+mod link;
 
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ use crate::action::{Action, ActionError, Surroundings};
 use crate::declaration::{Declaration, boolean, integer, list, number, object, text, word};
 use crate::preparation;
 use check::{Check, Health};
+
+pub use link::dead_link;
 
 /// Endpoints that one batch may name.
 const LARGEST_BATCH: usize = 64;

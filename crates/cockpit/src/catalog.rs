@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use belay_runbook::finding::{Finding, FindingLevel};
+use belay_runbook::finding::{Finding, FindingLevel, Position};
 use belay_runbook::format;
-use belay_runbook::lint;
+use belay_runbook::lint::{self, rule::UNREADABLE};
 use belay_runbook::model::Runbook;
 use belay_store::Document;
 use include_dir::{Dir, include_dir};
@@ -174,14 +174,7 @@ pub(crate) fn read_directory(dir: &Path) -> Result<Listing, CockpitError> {
             },
             Err(error) => listing.broken.push(Broken {
                 path: name.clone(),
-                findings: vec![Finding {
-                    file: name,
-                    position: belay_runbook::finding::Position { line: 1, column: 1 },
-                    rule: "unreadable",
-                    severity: FindingLevel::Error,
-                    message: error.message,
-                    hint: None,
-                }],
+                findings: vec![UNREADABLE.at(&name, Position { line: 1, column: 1 }, error.message)],
             }),
         }
     }

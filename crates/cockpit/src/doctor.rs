@@ -104,7 +104,8 @@ impl Cockpit {
     }
 }
 
-fn on_path(program: &str) -> Option<String> {
+/// Where a program lies on the path.
+pub(crate) fn on_path(program: &str) -> Option<String> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .map(|dir| dir.join(program))

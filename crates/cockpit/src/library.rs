@@ -239,14 +239,24 @@ impl Cockpit {
             let added = self.added_runbooks()?;
             known.extend(catalog::references(added.iter().map(|found| found.runbook.as_ref())));
         }
+        let texts = texts.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+        Ok(self.validate_beside(texts, &known).into_iter().flatten().collect())
+    }
+
+    /// What validation reports of each of some texts, where `known` are the runbooks that they may refer to.
+    pub(crate) fn validate_beside<'t>(
+        &self,
+        texts: impl IntoIterator<Item = (&'t str, &'t [u8])>,
+        known: &BTreeSet<String>,
+    ) -> Vec<Vec<Finding>> {
         let automations = self.automations().iter().map(|automation| automation.name.clone()).collect();
         let surroundings = lint::Surroundings {
             actions: self.registry().as_ref(),
             automations: &automations,
-            runbooks: Some(&known),
+            runbooks: Some(known),
             today: Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
         };
-        Ok(texts.iter().flat_map(|(name, bytes)| catalog::validate_bytes(name, bytes, &surroundings)).collect())
+        texts.into_iter().map(|(name, bytes)| catalog::validate_bytes(name, bytes, &surroundings)).collect()
     }
 
     /// Adds a directory to the catalog.
@@ -296,9 +306,10 @@ impl Cockpit {
     }
 }
 
-fn statistics_view(row: &belay_store::RunbookStatistics) -> RunbookStatistics {
+pub(crate) fn statistics_view(row: &belay_store::RunbookStatistics) -> RunbookStatistics {
     RunbookStatistics {
         last_execution: Timestamp::from_millisecond(row.last_started_ms).ok(),
+        last_success: row.last_succeeded_ms.and_then(|at| Timestamp::from_millisecond(at).ok()),
         executions: row.executions,
         success_rate: row.success_rate,
         average_duration_seconds: row.average_duration_seconds,

@@ -51,6 +51,8 @@ pub struct SearchHit {
 pub struct RunbookStatistics {
     /// Start of the last execution.
     pub last_execution: Option<Timestamp>,
+    /// Start of the last one that completed.
+    pub last_success: Option<Timestamp>,
     /// How many there were.
     pub executions: u64,
     /// Share of finished ones that completed, from 0 to 1.

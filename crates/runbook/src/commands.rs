@@ -17,6 +17,7 @@ use crate::template::{
     secret_name, static_pieces,
 };
 
+mod invoked;
 mod judge;
 mod lexer;
 mod programs;
@@ -24,6 +25,7 @@ mod programs;
 mod tests;
 mod words;
 
+pub use invoked::programs;
 pub use judge::effect;
 
 use lexer::{Lexed, Misplaced, Part, Word};

@@ -4,6 +4,7 @@
 
 pub mod act;
 pub mod action;
+pub mod alert_rules;
 pub mod automation;
 pub mod commands;
 pub mod finding;

@@ -17,6 +17,8 @@ pub struct RunbookStatistics {
     pub last_started_ms: i64,
     /// The status of the last one.
     pub last_status: String,
+    /// When the last one that succeeded began, in milliseconds since 1970-01-01T00:00:00Z.
+    pub last_succeeded_ms: Option<i64>,
     /// The share of the finished ones that succeeded, from 0 to 1; `None` when none has ended.
     pub success_rate: Option<f64>,
     /// How long the finished ones took on average; `None` when none has ended.
@@ -30,7 +32,9 @@ pub(crate) fn runbooks(connection: &Connection, runbook: Option<&str>) -> Result
     let mut statement = connection
         .prepare_cached(
             "SELECT runbook, count(*), count(succeeded), max(started_ms), status,
-                    avg(succeeded), avg(CASE WHEN succeeded IS NOT NULL THEN duration_seconds END)
+                    avg(succeeded), avg(CASE WHEN succeeded IS NOT NULL THEN duration_seconds END),
+                    (SELECT max(won.started_ms) FROM executions won
+                     WHERE won.runbook = executions.runbook AND won.succeeded = 1)
              FROM executions WHERE ?1 IS NULL OR runbook = ?1
              GROUP BY runbook ORDER BY runbook",
         )
@@ -45,6 +49,7 @@ pub(crate) fn runbooks(connection: &Connection, runbook: Option<&str>) -> Result
                 last_status: row.get(4)?,
                 success_rate: row.get(5)?,
                 average_duration_seconds: row.get(6)?,
+                last_succeeded_ms: row.get(7)?,
             })
         })
         .doing(doing)?;

@@ -1,6 +1,7 @@
 //! From the command line to an exit code.
 
 mod author;
+mod catalog;
 mod evidence;
 mod find;
 mod import;
@@ -75,7 +76,7 @@ fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, Failure> {
         Command::Search(search) => find::search(&desk, &search),
         Command::Alert(alert) => find::alert(&desk, &alert),
         Command::Show(show) => find::show(&desk, &show),
-        Command::Catalog(catalog) => find::catalog(&desk, &catalog),
+        Command::Catalog(catalog) => catalog::catalog(&desk, &catalog),
         Command::Validate(validate) => find::validate(&desk, &validate),
         Command::New(new) => author::new(&desk, &new),
         Command::Edit(edit) => author::edit(&desk, &edit),

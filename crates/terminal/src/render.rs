@@ -5,6 +5,7 @@ pub mod imports;
 pub mod lists;
 pub mod log;
 pub mod plan;
+pub mod rot;
 pub mod status;
 pub mod table;
 

@@ -16,6 +16,7 @@ mod command_line;
 mod hostile_values;
 mod kill_points;
 mod random_kills;
+mod rot;
 mod support;
 mod survival;
 mod two_processes;

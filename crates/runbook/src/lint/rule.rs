@@ -137,6 +137,22 @@ rules! {
         "A runbook may raise an effect, never lower it. Remove `effect` or raise it.";
     WRONG_INPUT "wrong-input" Error "An input's default, options or pattern contradict its type."
         "Write defaults and options in the declared type; options and defaults must agree, and a pattern must be a regular expression for a string.";
+    UNREADABLE "unreadable" Error "A file of the catalog that cannot be read."
+        "Mend its permissions, or take the file out of the directory.";
+    NEVER_RUN "never-run" Warning "A runbook that was never executed on this device."
+        "Nobody here knows whether it works. Rehearse it before an incident does.";
+    LONG_WITHOUT_SUCCESS "long-without-success" Warning "A runbook whose last success is long ago, or that has never succeeded."
+        "Rehearse it, and mend what fails.";
+    UNKNOWN_PROGRAM "unknown-program" Warning "A command starts a program that this device does not have."
+        "Install the program, or fix its name.";
+    DEAD_LINK "dead-link" Warning "A link of a runbook leads nowhere."
+        "Fix or remove the link: whoever follows it has no time to look for the page.";
+    ALERT_WITHOUT_RUNBOOK "alert-without-runbook" Warning "An alerting rule that no runbook is triggered by."
+        "Write a runbook for it, or add the alert to the `trigger.alert` of one.";
+    RUNBOOK_WITHOUT_RULE "runbook-without-rule" Warning "A runbook waits for an alert that no rule raises."
+        "Fix the alert's name, or remove it: the runbook would never be suggested.";
+    NOT_ALERT_RULES "not-alert-rules" Error "A file without groups of Prometheus rules."
+        "Give a Prometheus rule file with `groups`, or a `PrometheusRule`.";
 }
 
 /// Finds a rule by its id.

@@ -71,6 +71,24 @@ pub enum Catalog {
     Remove(Directory),
     /// List the directories
     List,
+    /// Say what is rotten: overdue reviews, runbooks never run, missing programs, alerts without a runbook
+    Check(CatalogCheck),
+}
+
+#[derive(Debug, Args)]
+pub struct CatalogCheck {
+    /// A Prometheus rule file, or a directory of them: alerts without a runbook, and runbooks without an alert
+    #[arg(long = "rules", value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+    /// Ask for every link (nothing leaves this device otherwise)
+    #[arg(long)]
+    pub links: bool,
+    /// Only the directories that were added, not the bundled catalog
+    #[arg(long)]
+    pub own: bool,
+    /// How to print the findings
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: ValidateFormat,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! Finding and reading runbooks: search, alert, show, catalog, validate, and the question at the start.
+//! Finding and reading runbooks: search, alert, show, validate, and the question at the start.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
@@ -7,10 +7,9 @@ use belay_cockpit::wire::SearchHit;
 use belay_cockpit::{Alert, ExecutionFilter, SearchQuery, StartRequest, Triaged};
 use belay_runbook::finding::FindingLevel;
 use belay_runbook::{format, report};
-use serde_json::json;
 
 use super::{Desk, run};
-use crate::arguments::{AlertCommand, Catalog, Search, Show, ShowFormat, Validate, ValidateFormat};
+use crate::arguments::{AlertCommand, Search, Show, ShowFormat, Validate, ValidateFormat};
 use crate::failure::{Exit, Failure};
 use crate::guided::prompts;
 use crate::render::{findings, lists};
@@ -206,34 +205,6 @@ pub fn show(desk: &Desk, show: &Show) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-pub fn catalog(desk: &Desk, catalog: &Catalog) -> Result<Exit, Failure> {
-    let style = desk.settings.style;
-    match catalog {
-        Catalog::Add(directory) => {
-            let report = desk.cockpit.catalog_add(&directory.dir)?;
-            desk.show(&report, || {
-                let mut out = String::new();
-                if !report.findings.is_empty() {
-                    out.push_str(&findings::text(&report.findings, 1, style));
-                }
-                let count = text::count(report.runbooks, "runbook", "runbooks");
-                put!(out, "added {} with {count}\n", text::line(&report.path));
-                out
-            })?;
-        }
-        Catalog::Remove(directory) => {
-            desk.cockpit.catalog_remove(&directory.dir)?;
-            let path = directory.dir.display().to_string();
-            desk.show(&json!({ "removed": path }), || format!("removed {}; its files stay\n", text::line(&path)))?;
-        }
-        Catalog::List => {
-            let sources = desk.cockpit.catalog_list()?;
-            desk.show(&sources, || lists::sources(&sources, style))?;
-        }
-    }
-    Ok(Exit::Done)
-}
-
 pub fn validate(desk: &Desk, validate: &Validate) -> Result<Exit, Failure> {
     let mut all = Vec::new();
     for path in &validate.paths {
@@ -253,7 +224,7 @@ pub fn validate(desk: &Desk, validate: &Validate) -> Result<Exit, Failure> {
     Ok(if wrong { Exit::Failed } else { Exit::Done })
 }
 
-fn ended(mut document: String) -> String {
+pub(super) fn ended(mut document: String) -> String {
     if !document.ends_with('\n') {
         document.push('\n');
     }
