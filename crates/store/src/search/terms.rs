@@ -250,7 +250,7 @@ mod tests {
         let terms = Terms::of(&document, lexicon(), &mut Stems::default());
         let packed = terms.pack();
         let vector = Vector::read(&packed).unwrap();
-        for (term, counts) in &terms.counts {
+        for (term, counts) in terms.counts.iter().collect::<std::collections::BTreeMap<_, _>>() {
             assert_eq!(vector.counts(hash(term)).unwrap(), counts.map(|count| count.min(15)), "{term}");
         }
         assert_eq!(vector.counts(hash("nothing")), None);
