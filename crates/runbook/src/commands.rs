@@ -21,12 +21,14 @@ mod invoked;
 mod judge;
 mod lexer;
 mod programs;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod words;
 
 pub use invoked::programs;
 pub use judge::effect;
+pub use shown::shown;
 
 use lexer::{Lexed, Misplaced, Part, Word};
 

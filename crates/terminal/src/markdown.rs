@@ -178,10 +178,15 @@ impl Page {
                 self.gap();
             }
             TagEnd::CodeBlock => {
+                let room = self.room().saturating_sub(self.levels.len() * 4 + 4).max(20);
                 for line in text::block(&self.code.take().unwrap_or_default()).trim_end().split('\n') {
-                    let bar = self.style.dim("│");
-                    let code = self.style.code(line);
-                    self.put_line(&format!("  {bar} {code}"));
+                    let mut bar = self.style.dim("│");
+                    for row in text::fold(line, room) {
+                        let code = self.style.code(&row);
+                        self.put_line(&format!("  {bar} {code}"));
+                        // What goes on is no line of its own.
+                        bar = self.style.dim("┆");
+                    }
                 }
                 self.gap();
             }
@@ -233,16 +238,16 @@ impl Page {
         match self.heading.take() {
             Some(HeadingLevel::H1) => {
                 let rule = self.style.dim(&"═".repeat(text::width(&title).min(self.room())));
-                self.put_line(&title);
+                self.put_wrapped(&title);
                 self.put_line(&rule);
             }
             Some(HeadingLevel::H2) => {
                 let rule = self.style.dim(&"─".repeat(text::width(&title).min(self.room())));
-                self.put_line(&title);
+                self.put_wrapped(&title);
                 self.put_line(&rule);
             }
             Some(HeadingLevel::H3 | HeadingLevel::H4 | HeadingLevel::H5 | HeadingLevel::H6) | None => {
-                self.put_line(&title);
+                self.put_wrapped(&title);
             }
         }
         if !matches!(self.heading, Some(HeadingLevel::H1)) {
@@ -251,7 +256,12 @@ impl Page {
     }
 
     fn end_table(&mut self) {
-        let Some(table) = self.table.take() else { return };
+        let Some(mut table) = self.table.take() else { return };
+        // A head without words divides nothing.
+        if table.has_head && table.rows.first().is_some_and(|head| head.iter().all(|cell| cell.trim().is_empty())) {
+            table.rows.remove(0);
+            table.has_head = false;
+        }
         let columns = table.rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)
             .map(|column| table.rows.iter().filter_map(|row| row.get(column)).map(|cell| text::width(cell)).max())
@@ -306,6 +316,11 @@ impl Page {
         }
         let (first, rest) = self.prefixes();
         self.out.push_str(&text::hang(&first, &rest, content.trim(), self.style.columns));
+    }
+
+    fn put_wrapped(&mut self, line: &str) {
+        let (first, rest) = self.prefixes();
+        self.out.push_str(&text::hang(&first, &rest, line, self.style.columns));
     }
 
     fn put_line(&mut self, line: &str) {
@@ -375,6 +390,21 @@ mod tests {
             0,
         );
         insta::assert_snapshot!(page);
+    }
+
+    #[test]
+    fn nothing_is_wider_than_the_page() {
+        let long = "word ".repeat(30);
+        let page = render(
+            &format!(
+                "# {long}\n\n### {long}\n\n- x\n\n  ```sh\n  kubectl {long}\n  ```\n\n| | |\n|---|---|\n| a | b |\n"
+            ),
+            Style::plain(40),
+            2,
+        );
+        assert!(page.lines().all(|line| text::width(line) <= 40), "it fits the page:\n{page}");
+        assert!(page.contains('┆'), "what goes on is told from the next line:\n{page}");
+        assert!(page.ends_with("\n  a │ b\n"), "a head without words is left out:\n{page}");
     }
 
     #[test]

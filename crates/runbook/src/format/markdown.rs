@@ -192,7 +192,14 @@ impl Page<'_> {
         self.labelled("Approval", step.approval.as_ref().map(|asked| escaped(&approval(asked))));
         self.labelled("Before", conditions(&step.prerequisite));
         self.does(&step.does);
-        self.labelled("Expected output", step.expected_output.clone());
+        match &step.expected_output {
+            // Columns and lines of a terminal's output say something.
+            Some(output) if output.trim_end().contains('\n') => {
+                self.paragraph("**Expected output:**");
+                self.fenced("text", output.trim_end());
+            }
+            output => self.labelled("Expected output", output.clone()),
+        }
         self.labelled("Success criteria", step.success_criteria.clone());
         self.labelled("Check", conditions(&step.post_condition));
         self.labelled("If failed", step.failure_hint.clone());

@@ -76,12 +76,13 @@ struct Above {
 impl<'d> Converter<'d, '_> {
     fn front_matter(&mut self, matter: &FrontMatter) {
         let (became, rest) = matter.apply(&mut self.runbook);
-        for (key, target) in became {
-            self.report.add(1, format!("front matter `{key}`"), target);
+        for (key, target) in &became {
+            self.report.add(1, format!("front matter `{key}`"), *target);
         }
         if !rest.is_empty() {
             let lines: Vec<String> = rest.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-            for (key, _) in &rest {
+            let rest = rest.iter().filter(|(key, _)| !became.iter().any(|(known, _)| known == key));
+            for (key, _) in rest {
                 self.report.add(1, format!("front matter `{key}`"), "annotation");
             }
             self.runbook.annotations.insert(FRONT_MATTER_ANNOTATION.to_owned(), lines.join("\n"));
@@ -274,10 +275,9 @@ impl<'d> Converter<'d, '_> {
     fn steps(&mut self, blocks: &'d [Block], heading: &str, prefixed: bool, rollback: bool) {
         let title = naming::title(heading);
         let drafts = steps::drafts(self.document, blocks, &title, prefixed);
-        let several = drafts.len() > 1;
         for draft in drafts {
             self.report.has_steps |= !draft.script.is_empty();
-            let step = self.step(draft, Some(title.as_str()).filter(|_| prefixed && several));
+            let step = self.step(draft, Some(title.as_str()).filter(|_| prefixed));
             if rollback {
                 self.runbook.rollback_steps.push(step);
             } else {

@@ -178,7 +178,7 @@ mod tests {
     #[case("name_of_pod", "pod_name")]
     #[case("YOUR_CLUSTER", "cluster")]
     #[case("PodName", "pod_name")]
-    #[case("2nd node", "value_2nd_node")]
+    #[case("2 nodes", "value_2_nodes")]
     fn an_input_is_snake_case(#[case] written: &str, #[case] name: &str) {
         assert_eq!(input_name(written).as_deref(), Some(name));
     }

@@ -304,3 +304,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_example_of_the_documentation_is_what_comes_of_it() {
+    let docs = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/import.md")).unwrap();
+    let between = |start: &str, end: &str| {
+        let rest = docs.split_once(start).unwrap().1;
+        rest.split_once(end).unwrap().0.to_owned()
+    };
+    let source = between("````\n", "\n````");
+    let written = between("becomes\n\n```yaml\n", "\n```\n\nIn a run");
+    let import = import("CheckoutSlow.md", source.as_bytes()).unwrap();
+    assert_eq!(to_yaml(&import.runbook).trim_end(), written);
+}

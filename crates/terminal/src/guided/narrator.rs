@@ -1,10 +1,11 @@
 //! Tells what a drive does, from one view to the next. Pure: events in, text out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use belay_cockpit::wire::{ActView, DriveEvent, ExecutionView, StepView};
-use belay_runbook::model::{CommandSpec, Does, Runbook, Step};
+use belay_runbook::commands;
+use belay_runbook::model::{Does, Runbook, Step};
 use serde_json::Value;
 
 use super::output::OutputPane;
@@ -23,6 +24,8 @@ pub struct Narrator {
     /// The runbook of the execution's genesis: descriptions and commands of manual steps come from it.
     runbook: Option<Arc<Runbook>>,
     execution: String,
+    /// Values of variables, as they are now.
+    values: BTreeMap<String, Value>,
     steps: Vec<StepView>,
     status: String,
     /// Acts whose start was told and whose end was not.
@@ -41,6 +44,7 @@ impl Narrator {
             style,
             runbook,
             execution: view.summary.execution.clone(),
+            values: view.summary.inputs.clone(),
             steps: view.steps.iter().filter(|step| is_ended(&step.status)).cloned().collect(),
             status: view.summary.status.clone(),
             running: None,
@@ -88,6 +92,7 @@ impl Narrator {
     }
 
     fn changed(&mut self, view: &ExecutionView) -> String {
+        self.values.clone_from(&view.summary.inputs);
         let mut out = String::new();
         let acting = view.steps.iter().any(|step| step.attempts.iter().any(|attempt| attempt.status == "running"));
         if !acting && self.running.is_some() {
@@ -153,7 +158,36 @@ impl Narrator {
             out.push_str(&markdown::render(description, style, 2));
         }
         if step.kind == "manual" || step.kind == "verification" {
-            out.push_str(&by_person(written, style));
+            out.push_str(&self.by_person(written));
+        }
+        out
+    }
+
+    /// What a person does or looks for in a step.
+    fn by_person(&self, step: &Step) -> String {
+        let style = self.style;
+        let mut out = String::new();
+        if let Does::Commands(commands) = &step.does
+            && step.kind == belay_runbook::model::StepKind::Manual
+        {
+            out.push('\n');
+            let variables = self.runbook.iter().flat_map(|runbook| runbook.inputs.keys().cloned()).collect();
+            for command in commands::shown(commands, &self.values, &variables) {
+                for row in text::block(&command).lines() {
+                    put!(out, "  {} {}\n", style.dim("$"), style.code(row));
+                }
+            }
+        }
+        let expected = [("expect", &step.expected_output), ("done when", &step.success_criteria)];
+        for (lead, content) in expected {
+            if let Some(content) = content {
+                out.push_str(&text::hang(
+                    &format!("  {} ", style.bold(lead)),
+                    "    ",
+                    &text::block(content),
+                    style.columns,
+                ));
+            }
         }
         out
     }
@@ -320,39 +354,6 @@ fn parameters(act: &ActView, style: Style) -> String {
             }
         };
         out.push_str(&text::hang(&lead, "         ", &content, style.columns));
-    }
-    out
-}
-
-/// What a person does or looks for in a step.
-fn by_person(step: &Step, style: Style) -> String {
-    let mut out = String::new();
-    if let Does::Commands(commands) = &step.does
-        && step.kind == belay_runbook::model::StepKind::Manual
-    {
-        out.push('\n');
-        for command in commands {
-            let line = match command {
-                CommandSpec::Line(line) | CommandSpec::Script(line) => text::block(line),
-                CommandSpec::Argv(argv) => {
-                    argv.iter().map(|word| text::quoted(&text::line(word))).collect::<Vec<_>>().join(" ")
-                }
-            };
-            for row in line.lines() {
-                put!(out, "  {} {}\n", style.dim("$"), style.code(row));
-            }
-        }
-    }
-    let expected = [("expect", &step.expected_output), ("done when", &step.success_criteria)];
-    for (lead, content) in expected {
-        if let Some(content) = content {
-            out.push_str(&text::hang(
-                &format!("  {} ", style.bold(lead)),
-                "    ",
-                &text::block(content),
-                style.columns,
-            ));
-        }
     }
     out
 }

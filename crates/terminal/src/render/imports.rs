@@ -35,8 +35,9 @@ pub fn file(file: &ImportedFile, details: bool, style: Style) -> String {
     }
     if details {
         for became in &file.became {
-            let line = format!("    {:>4}  {} → {}", became.line, text::line(&became.what), text::line(&became.into));
-            out.push_str(&text::hang("", "            ", &line, style.columns));
+            let lead = format!("    {:>4}  ", became.line);
+            let line = format!("{} → {}", text::line(&became.what), text::line(&became.into));
+            out.push_str(&text::hang(&lead, "          ", &line, style.columns));
         }
     }
     for finding in &file.findings {
