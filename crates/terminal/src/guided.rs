@@ -5,6 +5,7 @@ pub mod narrator;
 pub mod output;
 pub mod prompts;
 pub mod question;
+mod reason;
 pub mod session;
 
 #[cfg(test)]

@@ -5,9 +5,13 @@
 //! the drive ends, so that what is on the disk is what counts.
 
 mod acts;
+mod handle;
+mod hearing;
 mod output;
 mod recovery;
 pub(crate) mod watch;
+
+pub use self::handle::{Drive, Voice};
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
@@ -23,84 +27,19 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::handle::Control;
+use self::hearing::Said;
 use self::watch::Watched;
-use crate::Cockpit;
 use crate::error::{CockpitError, chain};
-use crate::journal::{decode, encode, hash_of};
-use crate::say::Saying;
-use crate::view;
+use crate::journal::encode;
 use crate::wire::DriveEvent;
+use crate::{Cockpit, view};
 
 /// How many events a slow front end may be behind before the drive waits for it.
 const EVENTS: usize = 256;
+
 /// How many answers of acts may be on their way; there is one act at a time, its host calls and its output.
 const INBOX: usize = 64;
-
-/// A running drive, as a front end holds it.
-pub struct Drive {
-    events: mpsc::Receiver<Box<DriveEvent>>,
-    control: mpsc::Sender<Control>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Drive {
-    /// The next event; `None` after the drive has ended.
-    pub async fn next(&mut self) -> Option<DriveEvent> {
-        self.events.recv().await.map(|event| *event)
-    }
-
-    /// Says something to the execution. Whoever takes the events in the same task uses [`Drive::voice`] instead: the
-    /// drive may wait for its events to be taken before it answers.
-    pub async fn say(&self, saying: Saying) -> Result<(), CockpitError> {
-        self.voice().say(saying).await
-    }
-
-    /// A way to say something from another task.
-    pub fn voice(&self) -> Voice {
-        Voice { control: self.control.clone() }
-    }
-
-    /// Cancels the running act.
-    pub fn cancel(&self) {
-        // A full channel holds a cancellation already; a closed one has nothing to cancel.
-        if self.control.try_send(Control::Cancel).is_err() {
-            tracing::debug!("there was nothing to cancel");
-        }
-    }
-
-    /// Stops driving. A running act is ended and recorded; nothing is lost.
-    pub async fn leave(mut self) {
-        if self.control.send(Control::Leave).await.is_ok() {
-            // The drive may wait for somebody to take its events.
-            while self.events.recv().await.is_some() {}
-        }
-        if let Err(error) = self.task.await {
-            tracing::warn!(%error, "the drive did not end well");
-        }
-    }
-}
-
-/// Says things to a running drive, apart from whoever takes its events.
-#[derive(Clone)]
-pub struct Voice {
-    control: mpsc::Sender<Control>,
-}
-
-impl Voice {
-    /// Says something to the execution.
-    pub async fn say(&self, saying: Saying) -> Result<(), CockpitError> {
-        let (answer, answered) = oneshot::channel();
-        let gone = || CockpitError::user("the execution is no longer driven here").hint("`belay resume EXEC` goes on");
-        self.control.send(Control::Say { saying: Box::new(saying), answer }).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
-    }
-}
-
-enum Control {
-    Say { saying: Box<Saying>, answer: oneshot::Sender<Result<(), CockpitError>> },
-    Cancel,
-    Leave,
-}
 
 /// What comes back from the world.
 enum Answer {
@@ -178,7 +117,7 @@ pub(crate) fn start(cockpit: &Arc<Cockpit>, hex: &str, lock: File) -> Result<Dri
         }
         this.stop_acts().await;
     });
-    Ok(Drive { events: event_receiver, control: control_sender, task })
+    Ok(Drive::new(event_receiver, control_sender, task))
 }
 
 impl Loop {
@@ -408,60 +347,6 @@ impl Loop {
         format!("{}/{id}", self.hex)
     }
 
-    /// A person at this front end says something.
-    async fn say(&mut self, saying: Saying) -> Result<(), Said> {
-        let statement = saying.statement(self.driver.execution()).map_err(Said::Refused)?;
-        let accepted = self.driver.execution().accepts(&statement, Timestamp::now());
-        accepted.map_err(|refusal| Said::Refused(refusal.into()))?;
-        let by = self.cockpit.author().map_err(Said::Broken)?;
-        let draft =
-            Draft { event: Event::Statement { by: by.clone(), statement: statement.clone() }, cites: Vec::new() };
-        let encoded = encode(&draft, Timestamp::now()).map_err(Said::Broken)?;
-        let store = self.cockpit.store().map_err(Said::Broken)?;
-        let appended = store
-            .append_async(Some(self.id), vec![encoded], |_| None)
-            .await
-            .map_err(|error| Said::Broken(error.into()))?;
-        let Some(said) = appended.first() else {
-            return Err(Said::Broken(CockpitError::bug("an append answered with nothing")));
-        };
-        self.seen.insert(said.hash());
-        let hash = hash_of(said);
-        self.hear(Stated { hash, by, statement }).await.map_err(Said::Broken)
-    }
-
-    /// Gives a durable statement to the engine; one that no longer fits stays in the log without effect.
-    async fn hear(&mut self, stated: Stated) -> Result<(), CockpitError> {
-        let hash = stated.hash.clone();
-        match self.driver.handle(Timestamp::now(), Input::Statement(stated)) {
-            Ok(effects) => self.perform(effects).await,
-            Err(Refusal::Illegal(illegal)) => Err(Refusal::Illegal(illegal).into()),
-            Err(refusal) => {
-                tracing::debug!(%refusal, "a statement came too late");
-                let effects = self.driver.dismiss(Timestamp::now(), hash, &refusal)?;
-                self.perform(effects).await
-            }
-        }
-    }
-
-    /// Takes in what others on this store have said; its own events are passed over unread.
-    async fn look_around(&mut self) -> Result<(), CockpitError> {
-        let arrivals = self.cockpit.store()?.arrivals(Some(self.id), self.last_row, usize::MAX)?;
-        let known = std::mem::take(&mut self.seen);
-        for arrival in arrivals {
-            self.last_row = arrival.row;
-            if known.contains(&arrival.hash) || self.seen.contains(&arrival.hash) {
-                continue;
-            }
-            if let Some(event) = self.cockpit.store()?.event(arrival.row)?
-                && let Event::Statement { by, statement } = decode(&event)?
-            {
-                self.hear(Stated { hash: hash_of(&event), by, statement }).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Ends what runs, and records how it ended, before the lock is let go of.
     async fn leave(&mut self, answers: &mut mpsc::Receiver<Box<Answer>>) -> Result<(), CockpitError> {
         let Some(id) = self.driver.running().cloned() else { return Ok(()) };
@@ -505,14 +390,6 @@ fn ended_act(event: Event) -> Option<InvocationId> {
         return None;
     };
     Some(id)
-}
-
-/// Why a saying was not taken.
-enum Said {
-    /// The person's: it does not fit here.
-    Refused(CockpitError),
-    /// Driving cannot go on.
-    Broken(CockpitError),
 }
 
 async fn sleep_until(wake: Option<Timestamp>) {

@@ -6,7 +6,7 @@ use belay_runbook::model::{Does, OnFailure, OnTimeout, Step, StepKind, Target};
 use belay_runbook::template::{self, Reference, RenderError, Scope};
 use jiff::{SignedDuration, Timestamp};
 
-use super::planning::PlanError;
+use super::rendering::PlanError;
 use super::{Busy, Driver, Effect};
 use crate::check;
 use crate::event::{Checklist, Closing, Finish, Need, NextStep, Stop, Transition};

@@ -9,10 +9,12 @@ mod acting;
 mod checking;
 mod flow;
 mod hearing;
+mod judging;
 mod needing;
 mod planning;
 mod polling;
 mod preview;
+mod rendering;
 mod script;
 mod undoing;
 

@@ -7,7 +7,8 @@ use belay_runbook::template::RenderError;
 use jiff::Timestamp;
 
 use super::Driver;
-use super::planning::{Asking, PlanError};
+use super::judging::Asking;
+use super::rendering::PlanError;
 use crate::event::{NextStep, PlannedAct, UndoPlan};
 use crate::ids::VisitId;
 

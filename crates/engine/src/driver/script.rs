@@ -10,7 +10,8 @@ use belay_runbook::act::{Act, Ending, Outcome, Preparation};
 use belay_runbook::policy::Verdict;
 use jiff::Timestamp;
 
-use super::planning::{Asking, describe, stricter};
+use super::judging::{Asking, stricter};
+use super::planning::describe;
 use super::{Busy, CallBusy, Driver, Effect, HostAnswer, Invocation, Refusal};
 use crate::digest::{act_digest, basis_difference};
 use crate::event::{Closing, PlannedAct, Settlement, Transition, UndoPlan};

@@ -6,6 +6,7 @@ use belay_cockpit::wire::{ExecutionView, StepView, Waiting, WaitingKind, Waiting
 use belay_cockpit::{Confirmation, Saying, UndoChoice};
 use serde_json::Value;
 
+use super::reason::ReasonFor;
 use crate::render::status::shown;
 use crate::style::Style;
 use crate::text;
@@ -37,23 +38,6 @@ pub enum Question {
     Failure { step: String },
     /// Words for something that was picked.
     Reason(ReasonFor),
-}
-
-/// What a text is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReasonFor {
-    /// A remark.
-    Note,
-    /// Leaving a step out.
-    Skip { step: String },
-    /// A step that was done by hand after it failed.
-    ByHand { step: String },
-    /// Ending the execution.
-    Abort,
-    /// Taking everything back.
-    Rollback,
-    /// Refusing what would run.
-    Reject { step: String },
 }
 
 /// What an answer leads to.
@@ -335,39 +319,6 @@ impl Question {
             put("=", "before a value takes it as it is: =n is the value n");
         }
         out
-    }
-}
-
-impl ReasonFor {
-    fn prompt(&self) -> &'static str {
-        match self {
-            Self::Note => "Note:",
-            Self::Skip { .. } => "Why skip it?",
-            Self::ByHand { .. } => "What did you do by hand?",
-            Self::Abort => "Why abort?",
-            Self::Rollback => "Why roll back?",
-            Self::Reject { .. } => "Why reject it?",
-        }
-    }
-
-    fn answer(&self, line: &str) -> Reply {
-        match line {
-            "" => return Reply::Back,
-            "?" => return Reply::Again("write a sentence for the log; an empty line goes back".to_owned()),
-            "q" => return Reply::Leave,
-            _ => {}
-        }
-        let words = line.to_owned();
-        Reply::Say(match self {
-            Self::Note => Saying::Note { text: words },
-            Self::Skip { step } => Saying::Skip { step: step.clone(), reason: words },
-            Self::ByHand { step } => {
-                Saying::Confirm { step: step.clone(), outcome: Confirmation::Done, by_hand: true, note: Some(words) }
-            }
-            Self::Abort => Saying::Abort { reason: words },
-            Self::Rollback => Saying::Rollback { reason: words },
-            Self::Reject { step } => Saying::Reject { step: step.clone(), comment: Some(words) },
-        })
     }
 }
 

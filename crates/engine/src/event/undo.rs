@@ -1,0 +1,50 @@
+//! What is taken back, and what a person decides where that cannot go on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ActIndex, VisitId};
+
+/// What to do with a stuck undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoChoice {
+    /// Compare and try again: the undo act did not happen.
+    Retry,
+    /// The undo act happened; go on with the next one.
+    Done,
+    /// A person has taken it back.
+    ByHand,
+    /// It stays as it is.
+    Leave,
+}
+
+/// One thing to take back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UndoItem {
+    /// The visit whose act it was.
+    pub at: VisitId,
+    /// The act that captured its record; `None` where the step's own rollback takes it back as a whole.
+    pub act: Option<InvocationRef>,
+}
+
+/// An act inside its visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InvocationRef {
+    /// The attempt.
+    pub attempt: u32,
+    /// The act.
+    pub act: ActIndex,
+}
+
+/// Why an item needs no act.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoSkip {
+    /// The live state already is the state before.
+    AlreadyBefore,
+    /// Nothing can take it back.
+    Irreversible {
+        /// Why.
+        reason: String,
+    },
+}
