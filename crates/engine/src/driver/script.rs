@@ -359,6 +359,10 @@ impl Driver {
 /// The answer that the log has for a call, unless the call may start (again).
 fn recorded_answer(record: &ActRecord) -> Option<HostAnswer> {
     let at = record.ended_at.unwrap_or(record.started_at);
+    if let Some(late) = record.late.as_ref().filter(|_| matches!(record.settled, Some(Settlement::NotDone))) {
+        // It happened after all, whatever a person said before: it is not performed again.
+        return outcome_answer(late, at);
+    }
     match &record.settled {
         Some(Settlement::Done(outcome)) => return Some(HostAnswer::Value { value: outcome.output.clone(), at }),
         Some(Settlement::Failed | Settlement::Undo) => {
@@ -367,7 +371,10 @@ fn recorded_answer(record: &ActRecord) -> Option<HostAnswer> {
         Some(Settlement::NotDone) => return None,
         None => {}
     }
-    let outcome = record.outcome.as_ref()?;
+    outcome_answer(record.outcome.as_ref()?, at)
+}
+
+fn outcome_answer(outcome: &Outcome, at: Timestamp) -> Option<HostAnswer> {
     match outcome.ending {
         Ending::Succeeded => Some(HostAnswer::Value { value: outcome.output.clone(), at }),
         Ending::Failed | Ending::TimedOut => {

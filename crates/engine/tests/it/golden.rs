@@ -80,6 +80,27 @@ fn scenarios() -> Vec<(&'static str, Setting, People)> {
             Fault { ending: Ending::Lost, applied: false },
         )
     });
+    let scripted = "steps:
+         - name: script
+           action: script.execute
+           parameters:
+             script: |
+               try call no.such {}
+               call thing.add {\"name\":\"a\",\"by\":1}
+         - name: add
+           commands: [thingctl add b 5]
+           rollback:
+             action: script.execute
+             parameters:
+               script: |
+                 call thing.add {\"name\":\"b\",\"by\":-2}
+                 call thing.add {\"name\":\"b\",\"by\":-3}
+         - name: fails
+           commands: [thingctl fail]
+           rollback: {irreversible: nothing}
+           onFailure: rollback
+        ";
+    let scripted = Setting::new(scripted).world(|world| world.fault("thing.add b", 2, Fault::TIMED_OUT_DONE));
     let foreign = People::new().when(|execution, world, _| {
         (acting(execution, "fails") && world.value("a") == 5).then(|| {
             world.foreign("a", 99);
@@ -90,6 +111,7 @@ fn scenarios() -> Vec<(&'static str, Setting, People)> {
         ("forward", forward.clone(), People::new().decide("ask", "on")),
         ("approved", forward.production(), People::new().decide("ask", "on")),
         ("backward", backward, foreign),
+        ("scripted", scripted, People::new()),
     ]
 }
 

@@ -27,6 +27,20 @@ const EVERYTHING: &str = "prerequisites: [One]
                call thing.read {\"name\":\"a\"}
                try call thing.set {\"name\":\"c\",\"value\":1}
                call thing.add {\"name\":\"c\",\"by\":1}
+         - name: scripted
+           commands: [thingctl add c 2]
+           rollback:
+             action: script.execute
+             parameters:
+               script: |
+                 try call thing.set {\"name\":\"a\",\"value\":4}
+                 call thing.add {\"name\":\"c\",\"by\":-2}
+         - name: place
+           action: thing.place
+           parameters: {name: b, value: 1}
+           timeout: 5s
+           continueOnError: true
+           validation: {postCondition: {value: 3}}
          - name: choose
            type: decision
            branches: {back: set, on: check}
@@ -45,6 +59,9 @@ const EVERYTHING: &str = "prerequisites: [One]
            - name: put
              action: thing.put
              parameters: {name: a, value: 0}
+           - name: put-place
+             action: thing.place
+             parameters: {name: b, value: 0}
         ";
 
 /// One thing that somebody or something does.
@@ -124,6 +141,7 @@ fn faults() -> impl Strategy<Value = Vec<(&'static str, usize, Fault)>> {
         Just("thing.read a"),
         Just("undo thing.set a"),
         Just("thingctl add b -1"),
+        Just("thing.place b"),
     ];
     let endings = prop_oneof![
         Just(Ending::Failed),

@@ -292,3 +292,21 @@ fn a_refused_call_is_tried_again_by_an_automatic_retry() {
     assert_eq!(run.execution().status(), ExecutionStatus::Completed, "{:?}", run.execution().error);
     assert_eq!(run.world.value("b"), 2);
 }
+
+#[test]
+fn a_call_that_was_said_not_to_have_happened_and_did_is_not_performed_again() {
+    let setting = Setting::new(&two_calls()).world(|world| world.fault("thing.add a", 1, Fault::TIMED_OUT_DONE));
+    let mut people = People::new();
+    people.silent = true;
+    let mut run = setting.start(people);
+    run.drive();
+    let id = run.world.invoked("thing.add a")[0].id.clone();
+    run.say(Statement::Confirm { at: at("script"), outcome: Confirmation::NotDone, by_hand: false, note: None })
+        .unwrap();
+    let outcome = belay_runbook::act::Outcome::succeeded(serde_json::Value::Null);
+    run.input(Input::Ended { id, outcome }).unwrap();
+    run.drive();
+    assert_eq!(run.execution().status(), ExecutionStatus::Completed);
+    assert_eq!(run.world.value("a"), 1, "I5: it happened once");
+    assert_eq!(status(run.execution(), "script"), StepStatus::Contested, "what a person said is shown against it");
+}
