@@ -1,20 +1,22 @@
 //! The catalog: bundled runbooks, added directories, and paths.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use belay_runbook::finding::{Finding, FindingLevel, Position};
+use belay_runbook::finding::{Finding, FindingLevel};
 use belay_runbook::format;
-use belay_runbook::lint::{self, rule::UNREADABLE};
+use belay_runbook::import::{self, Import};
+use belay_runbook::lint;
 use belay_runbook::model::Runbook;
 use belay_store::Document;
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
 use crate::error::CockpitError;
+use crate::import::{is_front_page, is_markdown};
+use crate::sources::scan;
 
 static BUNDLED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../runbooks");
 
@@ -70,11 +72,11 @@ pub(crate) fn bundled() -> &'static BTreeMap<String, Found> {
 }
 
 /// The files of the bundled catalog, with their paths.
-pub(crate) fn bundled_files() -> impl Iterator<Item = (String, Cow<'static, [u8]>)> {
+pub(crate) fn bundled_files() -> impl Iterator<Item = (String, &'static [u8])> {
     BUNDLED
         .files()
         .filter(|file| is_runbook_file(file.path()))
-        .map(|file| (file.path().display().to_string(), Cow::Borrowed(file.contents())))
+        .map(|file| (file.path().display().to_string(), file.contents()))
 }
 
 /// What names a file of a source in the index.
@@ -100,8 +102,58 @@ pub(crate) fn references<'a>(runbooks: impl IntoIterator<Item = &'a Runbook>) ->
     runbooks.into_iter().flat_map(|runbook| std::iter::once(runbook.name.clone()).chain(runbook.id.clone())).collect()
 }
 
-/// Reads one file's bytes as a runbook; findings where it is none.
+/// What a file of the catalog holds.
+pub(crate) enum Content {
+    /// A runbook.
+    Runbook(Box<Found>),
+    /// Something else, such as a manifest of another kind or the front page of a folder.
+    Other,
+    /// A runbook that cannot be used.
+    Broken(Vec<Finding>),
+}
+
+/// Reads a file that lies in a directory among others.
+pub(crate) fn open(file: &str, bytes: &[u8]) -> Content {
+    let markdown = is_markdown(Path::new(file));
+    if !markdown && is_other_yaml(bytes) {
+        return Content::Other;
+    }
+    if markdown {
+        return match import::import(file, bytes) {
+            Ok(import) if !import.report.has_steps && is_front_page(Path::new(file)) => Content::Other,
+            Ok(import) => Content::Runbook(Box::new(imported(file, import))),
+            Err(finding) if finding.rule == import::rules::EMPTY.id => Content::Other,
+            Err(finding) => Content::Broken(vec![finding]),
+        };
+    }
+    match read(file, bytes, file) {
+        Ok(found) => Content::Runbook(Box::new(found)),
+        Err(findings) => Content::Broken(findings),
+    }
+}
+
+/// Whether a YAML file is text that does not even mention what makes a runbook.
+fn is_other_yaml(bytes: &[u8]) -> bool {
+    str::from_utf8(bytes).is_ok_and(|text| !text.contains("sre.oversight.io") && !text.contains("kind: Runbook"))
+}
+
+/// A runbook that was written as Markdown: its text is the runbook file that it stands for.
+fn imported(file: &str, import: Import) -> Found {
+    let text = format::to_yaml(&import.runbook);
+    Found {
+        digest: sha256(text.as_bytes()),
+        text: Arc::from(text),
+        source: file.to_owned(),
+        findings: import.report.findings,
+        runbook: Arc::new(import.runbook),
+    }
+}
+
+/// Reads one file's bytes as a runbook, YAML or Markdown; findings where it is none.
 pub(crate) fn read(file: &str, bytes: &[u8], source: &str) -> Result<Found, Vec<Finding>> {
+    if is_markdown(Path::new(file)) {
+        return import::import(file, bytes).map(|import| imported(file, import)).map_err(|finding| vec![finding]);
+    }
     let parsed = format::parse(file, bytes);
     let Some(runbook) = parsed.runbook.filter(|_| !has_errors(&parsed.findings)) else {
         return Err(parsed.findings);
@@ -137,48 +189,37 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CockpitError> {
     fs::read(path).map_err(|error| failed(&error))
 }
 
-/// Every runbook file below a directory, sorted; links to directories are not followed.
-pub(crate) fn files_below(dir: &Path) -> Result<Vec<PathBuf>, CockpitError> {
-    let mut files = Vec::new();
-    let mut open = vec![dir.to_owned()];
-    while let Some(dir) = open.pop() {
-        let entries = fs::read_dir(&dir)
-            .map_err(|error| CockpitError::user(format!("`{}` cannot be read: {error}", dir.display())))?;
-        for entry in entries {
-            let entry =
-                entry.map_err(|error| CockpitError::user(format!("`{}` cannot be read: {error}", dir.display())))?;
-            let kind = entry
-                .file_type()
-                .map_err(|error| CockpitError::user(format!("`{}`: {error}", entry.path().display())))?;
-            let hidden = entry.file_name().to_string_lossy().starts_with('.');
-            if kind.is_dir() && !hidden {
-                open.push(entry.path());
-            } else if !kind.is_dir() && is_runbook_file(&entry.path()) {
-                files.push(entry.path());
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
+/// Every runbook file below a directory, sorted; a finding for what cannot be read.
+pub(crate) fn files_below(dir: &Path) -> (Vec<PathBuf>, Vec<Finding>) {
+    let scan = scan::below(dir, is_runbook_file);
+    (scan.files.into_iter().map(|seen| seen.path).collect(), scan.problems)
 }
 
 /// Reads every runbook below a directory; a broken one does not hide the others.
-pub(crate) fn read_directory(dir: &Path) -> Result<Listing, CockpitError> {
+pub(crate) fn read_directory(dir: &Path) -> Listing {
     let mut listing = Listing::default();
-    for path in files_below(dir)? {
-        let name = path.display().to_string();
-        match read_bytes(&path) {
-            Ok(bytes) => match read(&name, &bytes, &name) {
-                Ok(found) => listing.found.push(found),
-                Err(findings) => listing.broken.push(Broken { path: name, findings }),
-            },
-            Err(error) => listing.broken.push(Broken {
-                path: name.clone(),
-                findings: vec![UNREADABLE.at(&name, Position { line: 1, column: 1 }, error.message)],
-            }),
+    let scan = scan::below(dir, may_be_runbook);
+    for seen in scan.files {
+        let name = seen.path.display().to_string();
+        match read_bytes(&seen.path).map(|bytes| open(&name, &bytes)) {
+            Ok(Content::Runbook(found)) => listing.found.push(*found),
+            Ok(Content::Other) => {}
+            Ok(Content::Broken(findings)) => listing.broken.push(Broken { path: name, findings }),
+            Err(error) => {
+                let findings = vec![scan::unreadable(&seen.path, &error.message)];
+                listing.broken.push(Broken { path: name, findings });
+            }
         }
     }
-    Ok(listing)
+    for problem in scan.problems {
+        listing.broken.push(Broken { path: problem.file.clone(), findings: vec![problem] });
+    }
+    listing
+}
+
+/// Whether a file of an added directory may be a runbook by its name.
+pub(crate) fn may_be_runbook(path: &Path) -> bool {
+    is_runbook_file(path) || is_markdown(path)
 }
 
 /// Whether a file may be a runbook by its name; tests lie beside the runbooks.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use belay_actions::automation::Automations;
@@ -66,6 +67,8 @@ pub struct Cockpit {
     opening: Mutex<()>,
     key: OnceLock<DeviceKey>,
     pub(crate) watch: Arc<Watch>,
+    /// How many hold a watch of the catalog.
+    pub(crate) watched: AtomicUsize,
 }
 
 impl Cockpit {
@@ -81,6 +84,7 @@ impl Cockpit {
             opening: Mutex::new(()),
             key: OnceLock::new(),
             watch: Arc::default(),
+            watched: AtomicUsize::new(0),
         })
     }
 

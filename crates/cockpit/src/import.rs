@@ -288,14 +288,14 @@ fn count(runbook: &Runbook) -> StepCount {
     count
 }
 
-fn is_markdown(path: &Path) -> bool {
+pub(crate) fn is_markdown(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
         ["md", "markdown", "mdown", "mkd"].iter().any(|known| extension.eq_ignore_ascii_case(known))
     })
 }
 
 /// Files that describe their folder; one of them may be a runbook all the same.
-fn is_front_page(path: &Path) -> bool {
+pub(crate) fn is_front_page(path: &Path) -> bool {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     ["readme", "_index", "index", "contributing", "changelog", "license", "code_of_conduct", "security", "summary"]
         .contains(&stem.as_str())

@@ -22,6 +22,7 @@ mod library;
 mod plan;
 mod rot;
 mod say;
+mod sources;
 mod start;
 mod triage;
 mod view;
@@ -44,5 +45,6 @@ pub use import::{ImportOptions, ImportOutcome, ImportedFile, StepCount, import_m
 pub use library::{CatalogReport, CatalogSource, SearchQuery};
 pub use rot::{RotQuery, RotReport, RunbookHealth};
 pub use say::Saying;
+pub use sources::{CatalogChange, CatalogWatch};
 pub use start::StartRequest;
 pub use triage::{AlertReport, Triaged};

@@ -1,6 +1,5 @@
 //! Finding, searching, validating: the catalog as front ends use it.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -95,11 +94,7 @@ impl Cockpit {
     fn added_runbooks(&self) -> Result<Vec<Found>, CockpitError> {
         let mut found = Vec::new();
         for source in self.store()?.sources()? {
-            match catalog::read_directory(Path::new(&source.path)) {
-                Ok(listing) => found.extend(listing.found),
-                // A directory that is not mounted does not hide the others.
-                Err(error) => tracing::warn!(%error, "a directory of the catalog cannot be read"),
-            }
+            found.extend(catalog::read_directory(Path::new(&source.path)).found);
         }
         Ok(found)
     }
@@ -112,7 +107,7 @@ impl Cockpit {
 
     /// Searches as `wanted` says; of `query` the filters count.
     pub(crate) fn ranked(&self, wanted: &Query, query: &SearchQuery) -> Result<Vec<SearchHit>, CockpitError> {
-        self.index()?;
+        self.refresh()?;
         let store = self.store()?;
         let filter = SearchFilter {
             source: None,
@@ -126,19 +121,17 @@ impl Cockpit {
         let hits = store.search(wanted, &filter)?;
         let statistics: BTreeMap<String, RunbookStatistics> =
             store.statistics(None)?.into_iter().map(|row| (row.runbook.clone(), statistics_view(&row))).collect();
-        let own: BTreeSet<String> = hits
-            .iter()
-            .filter(|hit| hit.document.source != BUNDLED_SOURCE)
-            .map(|hit| hit.document.name.clone())
-            .collect();
+        let names: Vec<_> = hits.iter().map(|hit| (hit.document.name.clone(), hit.document.id.clone())).collect();
         let mut seen = BTreeSet::new();
         Ok(hits
             .into_iter()
-            // The team's own runbook hides the bundled one of the same name.
-            .filter(|hit| hit.document.source != BUNDLED_SOURCE || !own.contains(&hit.document.name))
-            .filter(|hit| seen.insert(hit.document.name.clone()))
-            .map(|hit| SearchHit {
+            .zip(store.namesakes(&names)?)
+            // The team's own runbook comes instead of the bundled one of the same name or id, whichever fits better.
+            .filter(|(hit, sources)| hit.document.source != BUNDLED_SOURCE || sources.len() < 2)
+            .filter(|(hit, _)| seen.insert(hit.document.name.clone()))
+            .map(|(hit, sources)| SearchHit {
                 statistics: statistics.get(&hit.document.id).cloned().unwrap_or_default(),
+                hides_bundled: hit.document.source != BUNDLED_SOURCE && sources.iter().any(|one| one == BUNDLED_SOURCE),
                 id: hit.document.id,
                 name: hit.document.name,
                 title: hit.document.title,
@@ -150,55 +143,6 @@ impl Cockpit {
                 source: hit.document.path,
             })
             .collect())
-    }
-
-    /// Brings the index up to date with the bundled catalog and the added directories; only what changed is parsed.
-    fn index(&self) -> Result<(), CockpitError> {
-        let store = self.store()?;
-        for source in store.sources()? {
-            let dir = Path::new(&source.path);
-            let files = catalog::files_below(dir).unwrap_or_else(|error| {
-                tracing::warn!(%error, "a directory of the catalog cannot be read");
-                Vec::new()
-            });
-            let files = files.iter().filter_map(|path| {
-                let bytes = catalog::read_bytes(path).ok()?;
-                Some((path.display().to_string(), Cow::Owned(bytes)))
-            });
-            self.index_source(&source.path, files)?;
-        }
-        self.index_source(BUNDLED_SOURCE, catalog::bundled_files())
-    }
-
-    /// Brings the index up to date with the files of one source, each given by what names it and its bytes.
-    fn index_source<'a>(
-        &self,
-        source: &str,
-        files: impl Iterator<Item = (String, Cow<'a, [u8]>)>,
-    ) -> Result<(), CockpitError> {
-        let store = self.store()?;
-        let mut indexed = store.document_hashes(source)?;
-        let mut changed = Vec::new();
-        for (path, bytes) in files {
-            let key = catalog::key(source, &path);
-            if indexed.get(&key).is_some_and(|hash| *hash == catalog::sha256(&bytes)) {
-                indexed.remove(&key);
-                continue;
-            }
-            let shown = if source == BUNDLED_SOURCE { BUNDLED_SOURCE } else { &path };
-            // A file that was a runbook and is none any more is not found either.
-            if let Ok(found) = catalog::read(&path, &bytes, shown) {
-                indexed.remove(&key);
-                changed.push(catalog::document(&found, source, key));
-            }
-        }
-        for gone in indexed.keys() {
-            store.remove_document(gone)?;
-        }
-        if !changed.is_empty() {
-            store.put_documents(changed)?;
-        }
-        Ok(())
     }
 
     /// Statistics of one runbook's executions here.
@@ -221,12 +165,14 @@ impl Cockpit {
 
     /// Everything that validation reports of a file, or of every runbook below a directory.
     pub fn validate(&self, path: &Path) -> Result<Vec<Finding>, CockpitError> {
-        let files = if path.is_dir() { catalog::files_below(path)? } else { vec![path.to_owned()] };
+        let (files, mut findings) =
+            if path.is_dir() { catalog::files_below(path) } else { (vec![path.to_owned()], Vec::new()) };
         let mut texts = Vec::with_capacity(files.len());
         for file in &files {
             texts.push((file.display().to_string(), catalog::read_bytes(file)?));
         }
-        self.validate_texts(&texts)
+        findings.extend(self.validate_texts(&texts)?);
+        Ok(findings)
     }
 
     /// Everything that validation reports of texts, each with the name of its file.
@@ -267,7 +213,7 @@ impl Cockpit {
         if !dir.is_dir() {
             return Err(CockpitError::user(format!("`{}` is not a directory", dir.display())));
         }
-        let listing = catalog::read_directory(&dir)?;
+        let listing = catalog::read_directory(&dir);
         let path = dir.display().to_string();
         let added_ms = Timestamp::now().as_millisecond();
         self.store()?.add_source(belay_store::CatalogSource { path: path.clone(), added_ms })?;
@@ -294,11 +240,12 @@ impl Cockpit {
     pub fn catalog_list(&self) -> Result<Vec<CatalogSource>, CockpitError> {
         let mut sources = Vec::new();
         for source in self.store()?.sources()? {
-            let (runbooks, broken) = match catalog::read_directory(Path::new(&source.path)) {
-                Ok(listing) => (listing.found.len(), listing.broken.len()),
-                Err(_) => (0, 0),
-            };
-            sources.push(CatalogSource { path: source.path, runbooks, broken });
+            let listing = catalog::read_directory(Path::new(&source.path));
+            sources.push(CatalogSource {
+                path: source.path,
+                runbooks: listing.found.len(),
+                broken: listing.broken.len(),
+            });
         }
         let runbooks = catalog::bundled().len();
         sources.push(CatalogSource { path: BUNDLED_SOURCE.to_owned(), runbooks, broken: 0 });

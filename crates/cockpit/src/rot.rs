@@ -10,7 +10,7 @@ use belay_runbook::commands;
 use belay_runbook::finding::{Finding, FindingLevel, Position};
 use belay_runbook::lint::rule::{
     ALERT_WITHOUT_RUNBOOK, DANGLING_RUNBOOK, DEAD_COMMAND, DEAD_LINK, LONG_WITHOUT_SUCCESS, NEVER_RUN, NOT_ALERT_RULES,
-    OVERDUE_REVIEW, RUNBOOK_WITHOUT_RULE, Rule, UNKNOWN_PROGRAM, UNREADABLE,
+    OVERDUE_REVIEW, RUNBOOK_WITHOUT_RULE, Rule, UNKNOWN_PROGRAM,
 };
 use belay_runbook::model::{Does, Runbook, Undo};
 use jiff::civil::Date;
@@ -157,13 +157,9 @@ impl Cockpit {
     fn listed(&self) -> Result<(Vec<Found>, Vec<Finding>), CockpitError> {
         let (mut found, mut findings) = (Vec::new(), Vec::new());
         for source in self.store()?.sources()? {
-            match catalog::read_directory(Path::new(&source.path)) {
-                Ok(listing) => {
-                    found.extend(listing.found);
-                    findings.extend(listing.broken.into_iter().flat_map(|broken| broken.findings));
-                }
-                Err(error) => findings.push(UNREADABLE.at(&source.path, START, error.message)),
-            }
+            let listing = catalog::read_directory(Path::new(&source.path));
+            found.extend(listing.found);
+            findings.extend(listing.broken.into_iter().flat_map(|broken| broken.findings));
         }
         Ok((found, findings))
     }
@@ -311,7 +307,13 @@ fn read_rules(paths: &[PathBuf], findings: &mut Vec<Finding>) -> Result<Option<R
     for path in paths {
         // In a directory other YAML may lie beside the rules.
         let whole = path.is_dir();
-        let files = if whole { catalog::files_below(path)? } else { vec![path.clone()] };
+        let files = if whole {
+            let (files, problems) = catalog::files_below(path);
+            findings.extend(problems);
+            files
+        } else {
+            vec![path.clone()]
+        };
         for file in files {
             let name = file.display().to_string();
             match alert_rules::read(&name, &catalog::read_bytes(&file)?) {

@@ -42,6 +42,8 @@ pub struct SearchHit {
     pub services: Vec<String>,
     /// Where it comes from: `bundled`, or a path.
     pub source: String,
+    /// Whether it comes instead of the bundled runbook of the same name or id.
+    pub hides_bundled: bool,
     /// Statistics of its executions here.
     pub statistics: RunbookStatistics,
 }

@@ -48,6 +48,37 @@ pub struct Document {
     pub body: String,
 }
 
+/// A file of a source as it was last seen, a document or not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CatalogFile {
+    /// What names the file in its source.
+    pub path: String,
+    /// What changes with the file without reading it, such as size and time; empty where that says nothing yet.
+    pub stamp: String,
+    /// The hash of its content.
+    pub content_hash: String,
+}
+
+/// What changed in a source since it was last looked at.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SourceChange {
+    /// Documents that are new or other than before.
+    pub documents: Vec<Document>,
+    /// Keys of documents that are no more.
+    pub removed: Vec<String>,
+    /// Files that are new or other than before.
+    pub files: Vec<CatalogFile>,
+    /// Paths of files that are no more.
+    pub gone: Vec<String>,
+}
+
+impl SourceChange {
+    /// Says whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.documents.is_empty() && self.removed.is_empty() && self.files.is_empty() && self.gone.is_empty()
+    }
+}
+
 /// The columns of `catalog` that [`head`] reads, in its order.
 pub(crate) const HEAD: &str =
     "key, source, path, content_hash, id, name, title, severity, category, domain, services, tags, triggers, symptoms";
@@ -264,7 +295,16 @@ fn clear(connection: &Connection) -> Result<(), StoreError> {
     let doing = "empty the catalog";
     // A table without content cannot be emptied by `DELETE`.
     connection.execute("INSERT INTO catalog_index (catalog_index) VALUES ('delete-all')", []).doing(doing)?;
-    for table in ["catalog", "catalog_texts", "catalog_vectors", "catalog_names", "catalog_terms", "catalog_words"] {
+    let tables = [
+        "catalog",
+        "catalog_texts",
+        "catalog_vectors",
+        "catalog_names",
+        "catalog_terms",
+        "catalog_words",
+        "catalog_files",
+    ];
+    for table in tables {
         connection.execute(&format!("DELETE FROM {table}"), []).doing(doing)?;
     }
     connection.execute("UPDATE catalog_state SET documents = 0, changes = changes + 1", []).doing(doing)?;
@@ -302,6 +342,7 @@ pub(crate) fn remove(connection: &Connection, key: &str) -> Result<bool, StoreEr
 
 /// Removes every document of a source; returns how many there were.
 pub(crate) fn remove_source(connection: &Connection, source: &str) -> Result<usize, StoreError> {
+    forget_files(connection, source)?;
     let mut change = Change::begin(connection)?;
     let rows = rows(connection, "SELECT rowid FROM catalog WHERE source = ?1", source)?;
     rows.iter().try_for_each(|&row| change.remove(row))?;
@@ -309,8 +350,60 @@ pub(crate) fn remove_source(connection: &Connection, source: &str) -> Result<usi
     Ok(rows.len())
 }
 
+/// Writes what changed in a source, all of it or nothing.
+pub(crate) fn update(connection: &Connection, source: &str, update: &SourceChange) -> Result<(), StoreError> {
+    let mut change = Change::begin(connection)?;
+    for key in &update.removed {
+        let rows = rows(connection, "SELECT rowid FROM catalog WHERE key = ?1", key)?;
+        rows.iter().try_for_each(|&row| change.remove(row))?;
+    }
+    update.documents.iter().try_for_each(|document| change.put(document))?;
+    change.end()?;
+    let doing = "write the files of the catalog";
+    let mut forget =
+        connection.prepare_cached("DELETE FROM catalog_files WHERE source = ?1 AND path = ?2").doing(doing)?;
+    for path in &update.gone {
+        forget.execute([source, path]).doing(doing)?;
+    }
+    let mut put = connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO catalog_files (source, path, stamp, content_hash) VALUES (?1, ?2, ?3, ?4)",
+        )
+        .doing(doing)?;
+    for file in &update.files {
+        put.execute(params![source, file.path, file.stamp, file.content_hash]).doing(doing)?;
+    }
+    Ok(())
+}
+
+/// Returns the files of a source as they were last seen, by path; none where the index was made by other rules.
+pub(crate) fn files(connection: &Connection, source: &str) -> Result<BTreeMap<String, CatalogFile>, StoreError> {
+    let doing = "read the files of the catalog";
+    connection
+        .prepare_cached(
+            "SELECT path, stamp, content_hash FROM catalog_files
+             WHERE source = ?1 AND (SELECT reading FROM catalog_state) = ?2",
+        )
+        .doing(doing)?
+        .query_map([source, reading()], |row| {
+            let file = CatalogFile { path: row.get(0)?, stamp: row.get(1)?, content_hash: row.get(2)? };
+            Ok((file.path.clone(), file))
+        })
+        .doing(doing)?
+        .collect::<Result<_, _>>()
+        .doing(doing)
+}
+
+fn forget_files(connection: &Connection, source: &str) -> Result<(), StoreError> {
+    connection
+        .execute("DELETE FROM catalog_files WHERE source = ?1", [source])
+        .map(|_| ())
+        .doing("forget the files of a source")
+}
+
 /// Makes the documents of a source exactly these.
 pub(crate) fn replace_source(connection: &Connection, source: &str, documents: &[Document]) -> Result<(), StoreError> {
+    forget_files(connection, source)?;
     let mut change = Change::begin(connection)?;
     let rows = rows(connection, "SELECT rowid FROM catalog WHERE source = ?1", source)?;
     rows.iter().try_for_each(|&row| change.remove(row))?;
@@ -324,6 +417,22 @@ fn rows(connection: &Connection, sql: &str, value: &str) -> Result<Vec<i64>, Sto
         .prepare_cached(sql)
         .doing(doing)?
         .query_map([value], |row| row.get(0))
+        .doing(doing)?
+        .collect::<Result<_, _>>()
+        .doing(doing)
+}
+
+/// Returns the sources of the documents that have this name, or this id in any case.
+pub(crate) fn sources_of(connection: &Connection, name: &str, id: &str) -> Result<Vec<String>, StoreError> {
+    let doing = "find runbooks of the same name";
+    connection
+        .prepare_cached(
+            "SELECT DISTINCT catalog.source FROM catalog_names JOIN catalog ON catalog.rowid = catalog_names.document
+             WHERE catalog_names.name IN (?1, ?2) AND (catalog.name = ?3 OR lower(catalog.id) = lower(?4))
+             ORDER BY catalog.source",
+        )
+        .doing(doing)?
+        .query_map([&squash(name), &squash(id), name, id], |row| row.get(0))
         .doing(doing)?
         .collect::<Result<_, _>>()
         .doing(doing)

@@ -29,7 +29,7 @@ mod store;
 mod wal;
 mod writer;
 
-pub use catalog::Document;
+pub use catalog::{CatalogFile, Document, SourceChange};
 pub use crash::{COMMIT_AFTER, COMMIT_BEFORE, CrashPoints};
 pub use error::{Damage, StoreError};
 pub use executions::{ExecutionFilter, ExecutionRow};

@@ -57,3 +57,10 @@ CREATE VIRTUAL TABLE catalog_index USING fts5 (
     content = '', contentless_delete = 1, detail = 'column',
     tokenize = "ascii tokenchars '_'"
 );
+CREATE TABLE catalog_files (
+    source       TEXT NOT NULL,
+    path         TEXT NOT NULL,
+    stamp        TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
+    PRIMARY KEY (source, path)
+) STRICT, WITHOUT ROWID;

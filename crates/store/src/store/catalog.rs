@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Store;
-use crate::catalog::{self, Document};
+use crate::catalog::{self, CatalogFile, Document, SourceChange};
 use crate::error::StoreError;
 use crate::search::{self, Hit, Query, SearchFilter};
 use crate::sources::{self, CatalogSource};
@@ -24,6 +24,23 @@ impl Store {
     pub fn replace_documents(&self, source: &str, documents: Vec<Document>) -> Result<(), StoreError> {
         let source = source.to_owned();
         self.relaxed(move |connection| catalog::replace_source(connection, &source, &documents))
+    }
+
+    /// Writes what changed in a source, all of it or nothing.
+    ///
+    /// # Errors
+    /// When the commit fails.
+    pub fn update_source(&self, source: &str, change: SourceChange) -> Result<(), StoreError> {
+        let source = source.to_owned();
+        self.relaxed(move |connection| catalog::update(connection, &source, &change))
+    }
+
+    /// Returns the files of a source as [`Self::update_source`] was told of them, by path.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn catalog_files(&self, source: &str) -> Result<BTreeMap<String, CatalogFile>, StoreError> {
+        self.read(|connection| catalog::files(connection, source))
     }
 
     /// Removes a document; returns whether it was there.
@@ -50,6 +67,14 @@ impl Store {
     /// When the file cannot be read.
     pub fn document_hashes(&self, source: &str) -> Result<BTreeMap<String, String>, StoreError> {
         self.read(|connection| catalog::hashes(connection, source))
+    }
+
+    /// Returns, for each name and id, the sources of the documents that have one of them.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn namesakes(&self, names: &[(String, String)]) -> Result<Vec<Vec<String>>, StoreError> {
+        self.read(|connection| names.iter().map(|(name, id)| catalog::sources_of(connection, name, id)).collect())
     }
 
     /// Finds documents by an alert or by what was typed, whatever characters that has; best first. An empty query lists

@@ -1,0 +1,103 @@
+//! The index of the catalog, brought up to date with the files.
+//!
+//! What a file's stamp says to be as before is not read, and what its hash says to be as before is not parsed.
+
+use std::path::Path;
+
+use belay_store::{CatalogFile, SourceChange};
+
+use super::CatalogChange;
+use super::scan::{self, Scan};
+use crate::Cockpit;
+use crate::catalog::{self, BUNDLED_SOURCE, Content};
+use crate::error::CockpitError;
+
+impl Cockpit {
+    /// Brings the index up to date with the bundled catalog and the added directories.
+    pub(crate) fn index(&self) -> Result<(), CockpitError> {
+        for source in self.store()?.sources()? {
+            self.index_directory(&source.path)?;
+        }
+        self.index_bundled()
+    }
+
+    /// Brings the index up to date with one directory. Files that cannot be used are left out, and do not keep the others
+    /// out.
+    pub(crate) fn index_directory(&self, source: &str) -> Result<CatalogChange, CockpitError> {
+        let Scan { files, problems: mut findings } = scan::below(Path::new(source), catalog::may_be_runbook);
+        let store = self.store()?;
+        let mut known = store.catalog_files(source)?;
+        let mut change = SourceChange::default();
+        for seen in files {
+            let path = seen.path.display().to_string();
+            let before = known.remove(&path);
+            if !seen.stamp.is_empty() && before.as_ref().is_some_and(|before| before.stamp == seen.stamp) {
+                continue;
+            }
+            let bytes = catalog::read_bytes(&seen.path);
+            // A file too large to be read is known by its size, so that it is passed over the next time.
+            let content_hash =
+                bytes.as_ref().map_or_else(|_| format!("{} bytes", seen.size), |bytes| catalog::sha256(bytes));
+            let same = before.as_ref().is_some_and(|before| before.content_hash == content_hash);
+            if !same || before.is_some_and(|before| before.stamp != seen.stamp) {
+                let file = CatalogFile { path: path.clone(), stamp: seen.stamp, content_hash: content_hash.clone() };
+                change.files.push(file);
+            }
+            if same {
+                continue;
+            }
+            let key = catalog::key(source, &path);
+            match bytes.map(|bytes| catalog::open(&path, &bytes)) {
+                Ok(Content::Runbook(found)) => {
+                    let mut document = catalog::document(&found, source, key);
+                    document.content_hash = content_hash;
+                    change.documents.push(document);
+                }
+                // A file that was a runbook and is none any more is not found either.
+                Ok(Content::Other) => change.removed.push(key),
+                Ok(Content::Broken(problems)) => {
+                    findings.extend(problems);
+                    change.removed.push(key);
+                }
+                Err(error) => {
+                    findings.push(scan::unreadable(&seen.path, &error.message));
+                    change.removed.push(key);
+                }
+            }
+        }
+        for path in known.into_keys() {
+            change.removed.push(catalog::key(source, &path));
+            change.gone.push(path);
+        }
+        let told = CatalogChange {
+            source: source.to_owned(),
+            changed: change.documents.len(),
+            removed: change.gone.len(),
+            findings,
+        };
+        if !change.is_empty() {
+            store.update_source(source, change)?;
+        }
+        Ok(told)
+    }
+
+    fn index_bundled(&self) -> Result<(), CockpitError> {
+        let store = self.store()?;
+        let mut indexed = store.document_hashes(BUNDLED_SOURCE)?;
+        let mut change = SourceChange::default();
+        for (path, bytes) in catalog::bundled_files() {
+            let key = catalog::key(BUNDLED_SOURCE, &path);
+            if indexed.remove(&key).is_some_and(|hash| hash == catalog::sha256(bytes)) {
+                continue;
+            }
+            if let Ok(found) = catalog::read(&path, bytes, BUNDLED_SOURCE) {
+                change.documents.push(catalog::document(&found, BUNDLED_SOURCE, key));
+            }
+        }
+        change.removed.extend(indexed.into_keys());
+        if !change.is_empty() {
+            store.update_source(BUNDLED_SOURCE, change)?;
+        }
+        Ok(())
+    }
+}
