@@ -14,6 +14,9 @@ use crate::action::Effect;
 use crate::commands;
 use crate::model::{CommandSpec, Does, Runbook, Step, StepKind, StepName};
 
+/// The longest script that becomes commands, in bytes.
+const LONGEST_SCRIPT: usize = 16 * 1024;
+
 /// Makes a runbook of a text whose front matter has been read.
 pub(super) fn convert(file: &str, text: &str, matter: &FrontMatter) -> Import {
     let document = markdown::parse(text, matter.body);
@@ -26,7 +29,7 @@ pub(super) fn convert(file: &str, text: &str, matter: &FrontMatter) -> Import {
         inputs: Inputs::default(),
         assigned: BTreeMap::new(),
         used: BTreeSet::new(),
-        names: BTreeSet::new(),
+        names: BTreeMap::new(),
         description: Vec::new(),
         impact: Vec::new(),
     };
@@ -61,8 +64,8 @@ struct Converter<'d, 't> {
     assigned: BTreeMap<String, String>,
     /// Inputs that commands refer to.
     used: BTreeSet<String>,
-    /// Names of steps.
-    names: BTreeSet<String>,
+    /// Names of steps, with the number that the next one of the name gets.
+    names: BTreeMap<String, usize>,
     description: Vec<String>,
     impact: Vec<String>,
 }
@@ -328,6 +331,9 @@ impl<'d> Converter<'d, '_> {
 
     /// The commands of a script with its placeholders as inputs, or why they have to stay text.
     fn commands(&mut self, script: &str) -> Result<Vec<CommandSpec>, String> {
+        if script.len() > LONGEST_SCRIPT {
+            return Err(format!("more than {LONGEST_SCRIPT} bytes are no command that somebody types"));
+        }
         let mut inputs = self.inputs.clone();
         let rewritten = inputs.rewrite(script, &self.assigned);
         let set = Inputs::assigned_in(script);
@@ -344,30 +350,30 @@ impl<'d> Converter<'d, '_> {
     }
 
     fn unique(&mut self, name: &str) -> String {
-        let mut unique = name.to_owned();
-        let mut number = 2;
-        while !self.names.insert(unique.clone()) {
-            unique = format!("{name}-{number}");
+        let mut number = self.names.get(name).copied().unwrap_or(1);
+        loop {
+            let unique = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
             number += 1;
+            self.names.insert(name.to_owned(), number);
+            if unique == name || !self.names.contains_key(&unique) {
+                self.names.entry(unique.clone()).or_insert(2);
+                return unique;
+            }
         }
-        unique
     }
 
     fn links(&mut self, body: &str) {
         let found = links::collect(self.document, body, &self.runbook.name);
-        for reference in found.references {
-            let known = |entry: &String| {
-                reference.rsplit('(').next().is_some_and(|url| entry.contains(url.trim_end_matches(')')))
-            };
-            if !self.runbook.references.iter().any(known) {
-                self.runbook.references.push(reference);
-            }
-        }
-        for related in found.related {
-            if !self.runbook.related_runbooks.contains(&related) {
-                self.runbook.related_runbooks.push(related);
-            }
-        }
+        let addresses = |entry: &str| -> Vec<String> {
+            let parts = entry.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '<' | '>' | '[' | ']'));
+            parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        };
+        let known: BTreeSet<String> =
+            self.runbook.references.iter().flat_map(|reference| addresses(reference)).collect();
+        let new = |reference: &String| addresses(reference).last().is_none_or(|address| !known.contains(address));
+        self.runbook.references.extend(found.references.into_iter().filter(new));
+        let known: BTreeSet<String> = self.runbook.related_runbooks.iter().cloned().collect();
+        self.runbook.related_runbooks.extend(found.related.into_iter().filter(|related| !known.contains(related)));
         for offset in &self.document.active {
             let line = self.document.line(*offset);
             self.report.find(&SCRIPT, line, "HTML here would do something in a browser".to_owned(), None);

@@ -1,5 +1,6 @@
 //! Links: other runbooks are related, everything else is a reference.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -24,7 +25,8 @@ pub(super) struct Links {
 /// Collects the links of a document, each address once; one to the runbook itself says nothing.
 pub(super) fn collect(document: &Document<'_>, body: &str, own_name: &str) -> Links {
     let mut links = Links::default();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let mut named = BTreeSet::new();
     let targets = document.links.iter().map(|link| (link.text.as_str(), link.url.as_str()));
     let shortcodes = SHORTCODE
         .captures_iter(body)
@@ -39,7 +41,7 @@ pub(super) fn collect(document: &Document<'_>, body: &str, own_name: &str) -> Li
             Some(name) => {
                 let short = title(&text);
                 let related = if short.is_empty() { name } else { format!("{name} ({short})") };
-                if !links.related.contains(&related) {
+                if named.insert(related.clone()) {
                     links.related.push(related);
                 }
             }

@@ -3,7 +3,7 @@
 //! A block is rendered by copying its source, so that nothing of it can be lost. What the Markdown parser swallows
 //! (definitions of links) is found in the gaps between the blocks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEnd};
@@ -75,6 +75,10 @@ pub(super) struct Document<'t> {
     /// Places of HTML that a browser would act on.
     pub(super) active: Vec<usize>,
     definitions: BTreeMap<String, String>,
+    /// Labels that some link refers to.
+    labels: BTreeSet<String>,
+    /// Where lines end.
+    breaks: Vec<usize>,
 }
 
 /// What a parser of Markdown on the web understands, without what changes ordinary text.
@@ -306,9 +310,12 @@ impl<'t> Builder<'t> {
 
     fn finish(mut self, definitions: BTreeMap<String, String>) -> Document<'t> {
         self.edits.sort_by_key(|(range, _)| range.start);
+        self.links.sort_by_key(|link| link.range.start);
         let mut document = Document {
             text: self.text,
             sections: Vec::new(),
+            labels: self.links.iter().filter_map(|link| link.label.clone()).collect(),
+            breaks: self.text.match_indices('\n').map(|(at, _)| at).collect(),
             links: self.links,
             edits: self.edits,
             active: self.active,
@@ -354,8 +361,7 @@ impl Document<'_> {
             let label = line.trim().strip_prefix('[').and_then(|rest| rest.split_once("]:"));
             label.is_some_and(|(label, _)| {
                 let label = label.to_lowercase();
-                self.definitions.contains_key(&label)
-                    && self.links.iter().any(|link| link.label.as_deref() == Some(label.as_str()))
+                self.definitions.contains_key(&label) && self.labels.contains(&label)
             })
         };
         let mut rest = source.lines().filter(|line| {
@@ -368,8 +374,8 @@ impl Document<'_> {
 
     /// The line of an offset, from one.
     pub(super) fn line(&self, offset: usize) -> u32 {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX)
+        let before = self.breaks.partition_point(|end| *end < offset);
+        u32::try_from(before + 1).unwrap_or(u32::MAX)
     }
 
     /// The heading as it is written, without the marks that make it one.
@@ -389,8 +395,10 @@ impl Document<'_> {
         };
         let labels: Vec<&str> = self
             .links
+            .get(self.links.partition_point(|link| link.range.start < block.range.start)..)
+            .unwrap_or_default()
             .iter()
-            .filter(|link| block.range.start <= link.range.start && link.range.end <= block.range.end)
+            .take_while(|link| link.range.start < block.range.end)
             .filter_map(|link| link.label.as_deref())
             .collect();
         let mut definitions: Vec<&str> =

@@ -11,6 +11,9 @@ use serde_json::Value;
 use super::naming::input_name;
 use crate::model::{InputKind, InputSpec};
 
+/// The longest placeholder, in characters.
+const LONGEST: usize = 100;
+
 /// The inputs that placeholders of a text become.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Inputs {
@@ -103,6 +106,8 @@ static LITERAL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(?m)^\s*(?:export\s+)?([A-Za-z_]\w*)=(?:'([^'$`<]*)'|"([^"$`<]*)"|([\w./:@-]+))\s*$"#)
         .expect("a constant pattern that a test uses")
 });
+static ELEMENT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"</([^<>\n]{1,80})>").expect("a constant pattern that a test uses"));
 /// Words in capitals that are to be replaced: with a word that says so, or named like a thing.
 static CAPITALS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -130,7 +135,9 @@ impl Inputs {
             .filter_map(|found| found.get(1).or(found.get(2)).or(found.get(3)))
             .map(|found| found.as_str())
             .collect();
-        Scanner { text: script, at: 0, out: String::new(), own, earlier, inputs: self }.run()
+        let elements =
+            ELEMENT.captures_iter(script).filter_map(|found| found.get(1)).map(|name| name.as_str()).collect();
+        Scanner { text: script, at: 0, out: String::new(), own, elements, earlier, inputs: self }.run()
     }
 
     fn add(&mut self, name: String, written: &str, label: Option<String>, default: Option<String>) {
@@ -202,6 +209,8 @@ struct Scanner<'s> {
     out: String,
     /// Variables that the script sets.
     own: BTreeSet<&'s str>,
+    /// Names of elements that are closed, so that their tags are none.
+    elements: BTreeSet<&'s str>,
     earlier: &'s BTreeMap<String, String>,
     inputs: &'s mut Inputs,
 }
@@ -260,6 +269,13 @@ impl Scanner<'_> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    /// As much of the rest as a placeholder may be long.
+    fn window(&self) -> &str {
+        let rest = self.rest();
+        let end = rest.char_indices().nth(LONGEST).map_or(rest.len(), |(at, _)| at);
+        rest.get(..end).unwrap_or_default()
+    }
+
     fn copy(&mut self, length: usize) {
         let end = (self.at + length).min(self.text.len());
         self.out.push_str(self.text.get(self.at..end).unwrap_or_default());
@@ -268,14 +284,14 @@ impl Scanner<'_> {
 
     /// `<pod>`, but no redirection, here-document or element.
     fn angle(&mut self, before: char) -> Option<(usize, String)> {
-        let rest = self.rest();
+        let rest = self.window();
         let end = rest.find(['>', '\n', '|', ';', '&'])?;
         let inside = rest.get(1..end)?;
         let plain = inside.starts_with(|c: char| c.is_ascii_alphabetic())
             && !inside.ends_with(' ')
             && inside.len() <= 80
             && inside.chars().all(|c| c.is_ascii_alphanumeric() || " _.-/:'`".contains(c));
-        let element = self.text.contains(&format!("</{inside}>"));
+        let element = self.elements.contains(inside);
         if rest.as_bytes().get(end) != Some(&b'>') || !plain || element || before == '<' {
             return None;
         }
@@ -288,7 +304,7 @@ impl Scanner<'_> {
 
     /// `$NAMESPACE` and `${POD}`, unless the script sets it or a shell always has it.
     fn variable(&mut self) -> Option<(usize, String)> {
-        let rest = self.rest();
+        let rest = self.window();
         let (inside, length) = if let Some(inside) = rest.strip_prefix("${") {
             let end = inside.find('}')?;
             (inside.get(..end)?, end + 3)
@@ -313,7 +329,7 @@ impl Scanner<'_> {
 
     /// `{{ node }}` and `{{ $labels.pod }}`; any other expression is somebody else's.
     fn template(&mut self) -> Option<(usize, String)> {
-        let rest = self.rest();
+        let rest = self.window();
         let end = rest.find("}}")?;
         let inside = rest.get(2..end)?.trim();
         let label =
@@ -335,7 +351,7 @@ impl Scanner<'_> {
 
     /// `{pod}`, which is how a runbook writes it already.
     fn brace(&mut self) -> Option<(usize, String)> {
-        let rest = self.rest();
+        let rest = self.window();
         let end = rest.find('}')?;
         let inside = rest.get(1..end)?;
         let word = inside.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -351,7 +367,7 @@ impl Scanner<'_> {
 
     /// `[PROJECT_ID]`.
     fn bracket(&mut self) -> Option<(usize, String)> {
-        let rest = self.rest();
+        let rest = self.window();
         let end = rest.find(']')?;
         let inside = rest.get(1..end)?;
         let capitals = inside.len() > 2
