@@ -124,8 +124,8 @@ pub enum StoreError {
     Damaged(Damage),
     /// Events that were acknowledged are not there any more.
     #[error(
-        "the database is damaged: event {acknowledged} of the journal was acknowledged and the journal ends at event \
-         {found}; the log `{}` {state}",
+        "the database is damaged: events that were acknowledged are missing (it counts {found}, and {acknowledged} or more \
+         were written); its log `{}` {state}",
         log.display()
     )]
     HistoryLost {

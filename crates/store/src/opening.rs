@@ -14,10 +14,13 @@ use crate::head::{self, Head};
 use crate::journal::{self, Author};
 use crate::migrations::migrate;
 use crate::store::Options;
+use crate::wal::Reading;
 use crate::{device, wal};
 
 /// How long opening waits before it tries a lock again.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+const READ_LOG: &str = "read the write-ahead log";
 
 /// What a store is made of.
 pub(crate) struct Opened {
@@ -75,8 +78,8 @@ struct Witness<'a> {
     start: Start,
     /// What the head file says.
     noted: i64,
-    /// What the head file or the log says.
-    acknowledged: i64,
+    /// What the log says.
+    log: Reading,
 }
 
 impl<'a> Witness<'a> {
@@ -84,13 +87,11 @@ impl<'a> Witness<'a> {
         let noted = head::read(&head::path_of(path)).map_err(failed("read how far the journal was acknowledged"))?;
         let noted = noted.unwrap_or(0);
         let start = prepare_file(path)?;
-        let log = wal::path_of(path);
-        let acknowledged =
-            wal::proven_sequence(&log, start.page_size(), noted).map_err(failed("read the write-ahead log"))?;
-        let witness = Self { path, start, noted, acknowledged };
+        let log = wal::read(&wal::path_of(path), start.page_size(), noted).map_err(failed(READ_LOG))?;
+        let witness = Self { path, start, noted, log };
         // SQLite would remove a log that stands beside an empty file. It is looked at again because another process may
         // have begun it meanwhile.
-        if acknowledged > 0 && start == Start::Empty {
+        if witness.log.proven > 0 && start == Start::Empty {
             let now = std::fs::metadata(path).map_err(failed("read the database file"))?;
             if now.len() == 0 {
                 return Err(witness.lost(0));
@@ -106,13 +107,28 @@ impl<'a> Witness<'a> {
             .optional()
             .doing("read the schema")?;
         let found = if known.is_some() { journal::last_given(connection)? } else { 0 };
-        if found < self.acknowledged {
+        if found < self.log.proven || self.misses_the_end_of_the_log(connection)? {
             return Err(self.lost(found));
         }
         if found > self.noted {
             self.sync_log()?;
         }
         Ok(())
+    }
+
+    /// Says whether SQLite reads the log up to a place behind which there are commits that were on disk.
+    ///
+    /// SQLite is asked last, so that it knows of every commit that was found. Without any frame it reads the database
+    /// alone, which is whole; that is also what it says for a moment when another process begins a new turn.
+    fn misses_the_end_of_the_log(&self, connection: &Connection) -> Result<bool, StoreError> {
+        let readable = frames(connection)?;
+        if readable == 0 || !self.log.reaches_behind(readable) {
+            return Ok(false);
+        }
+        let log = wal::path_of(self.path);
+        let proven = self.log.proven_frame(&log, readable).map_err(failed(READ_LOG))?;
+        let readable = frames(connection)?;
+        Ok(0 < readable && readable < proven && self.log.is_present(&log).map_err(failed(READ_LOG))?)
     }
 
     /// A program that was killed during its last sync leaves a commit that the next one finds and nobody knows to be on
@@ -129,10 +145,19 @@ impl<'a> Witness<'a> {
     fn lost(&self, found: i64) -> StoreError {
         let log = wal::path_of(self.path);
         match wal::state(&log, self.start.page_size()) {
-            Ok(state) => StoreError::HistoryLost { acknowledged: self.acknowledged, found, log, state },
-            Err(error) => failed("read the write-ahead log")(error),
+            Ok(state) => StoreError::HistoryLost { acknowledged: self.log.proven, found, log, state },
+            Err(error) => failed(READ_LOG)(error),
         }
     }
+}
+
+/// Returns how many frames of the log SQLite finds, without moving any.
+fn frames(connection: &Connection) -> Result<u64, StoreError> {
+    let frames: i64 = connection
+        .query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))
+        .doing("ask for the length of the write-ahead log")?;
+    // It is -1 in a database that has no log yet.
+    Ok(u64::try_from(frames).unwrap_or(0))
 }
 
 fn failed(operation: &'static str) -> impl FnOnce(std::io::Error) -> StoreError {

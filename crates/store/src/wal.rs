@@ -5,11 +5,16 @@
 //! stops at the first frame whose checksum or salt is wrong and takes the commits behind it for never written.
 //!
 //! Such a frame alone says nothing: behind the last commit there may be a transaction that was cut off, or frames of an
-//! earlier turn of the log. [`proven_sequence`] therefore looks for a commit that must have been on disk. The writer holds
-//! the log's write lock until the sync of a `FULL` commit has returned, so a frame that continues the checksum of such a
-//! commit was written after that sync. An event's row takes its number from the page of `sqlite_sequence`, which none but
-//! `FULL` commits change and which never counts down. So wherever in the file such a commit and its continuation stand,
-//! in whatever turn of the log, the database must count at least as far.
+//! earlier turn of the log, which is written from its start again and again under new salts. This module therefore looks
+//! for commits that must have been on disk. The writer holds the log's write lock until the sync of a `FULL` commit has
+//! returned, so a frame that continues the checksum of such a commit was written after that sync. And a commit was `FULL`
+//! where it changed the page of `sqlite_sequence`, from which an event's row takes its number: none but those do. That is
+//! a *proven* commit. Two things follow from it:
+//!
+//! - The number on that page never counts down, so the database must count at least as far, in whatever turn the commit
+//!   was written ([`read`]).
+//! - In the present turn SQLite must read that far. If it does not, it lays old pages over a database that may have newer
+//!   ones, whatever it counts ([`Reading::proven_frame`]).
 
 use std::fmt;
 use std::fs::File;
@@ -158,42 +163,104 @@ impl Frames {
     }
 }
 
-/// A commit that is being looked at.
-struct Claim {
+/// A page that counts events, in a commit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Mark {
+    /// The number of its frame, from 1.
+    frame: u64,
+    salts: [u32; 2],
+    /// How far it counts.
     sequence: i64,
-    committed: bool,
 }
 
-/// Returns the highest number of an event that the log proves to have been on disk, where it is above `above`.
+/// Passes all frames and calls `proven` for the marks of commits that must have been on disk, if they are `wanted`.
 ///
 /// Nothing is locked. While other processes write, a frame may be read half old and half new; then its checksum does not
-/// hold and it proves nothing. What is proven was visible to every reader before this was called.
-pub(crate) fn proven_sequence(path: &Path, page_size: Option<usize>, above: i64) -> io::Result<i64> {
-    let mut proven = above;
-    let Some((header, file)) = Frames::open(path)? else { return Ok(proven) };
-    let page = Header::read(&header).map(|header| header.page).or(page_size).unwrap_or(DEFAULT_PAGE);
-    let mut before = [word(&header, 24), word(&header, 28)];
+/// hold and it proves nothing.
+fn walk(
+    file: File,
+    header: &[u8; HEADER],
+    page: usize,
+    mut wanted: impl FnMut(&Mark) -> bool,
+    mut proven: impl FnMut(Mark),
+) -> io::Result<()> {
+    let mut before = [word(header, 24), word(header, 28)];
     let mut frames = Frames::new(file, page);
-    let mut claim: Option<Claim> = None;
+    let mut number = 0;
+    // The mark of the transaction that is passed, and whether that has been committed.
+    let mut claim: Option<(Mark, bool)> = None;
     while let Some(frame) = frames.next()? {
-        if let Some(open) = claim.take()
+        number += 1;
+        if let Some((mark, committed)) = claim.take()
             && frame.continues(before)
         {
-            if open.committed {
-                proven = proven.max(open.sequence);
+            if committed {
+                proven(mark);
             } else {
-                claim = Some(Claim { committed: frame.commits(), ..open });
+                claim = Some((mark, frame.commits()));
             }
         }
-        // Cheap for nearly every frame: sums are computed only where something above `proven` may be found.
-        if let Some(sequence) = journal_sequence(frame.page()).filter(|&sequence| sequence > proven)
-            && (claim.is_some() || frame.continues(before))
-        {
-            claim = Some(Claim { sequence, committed: frame.commits() });
+        if let Some(sequence) = journal_sequence(frame.page()) {
+            let mark = Mark { frame: number, salts: frame.salts(), sequence };
+            // Sums are computed only for what is wanted, which nearly always is nothing.
+            if wanted(&mark) && (claim.is_some() || frame.continues(before)) {
+                claim = Some((mark, frame.commits()));
+            }
         }
         before = frame.stored();
     }
-    Ok(proven)
+    Ok(())
+}
+
+/// What the log says without SQLite.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Reading {
+    /// As it is in the file; `None` where there is no file or nothing in it.
+    header: Option<[u8; HEADER]>,
+    /// The highest number of an event that is proven to have been on disk, where it is above what was asked for.
+    pub(crate) proven: i64,
+    /// The last frame that may mark a commit of the present turn.
+    last: u64,
+}
+
+/// Reads the log. What it proves was visible to every reader before this was called.
+pub(crate) fn read(path: &Path, page_size: Option<usize>, above: i64) -> io::Result<Reading> {
+    let Some((header, file)) = Frames::open(path)? else {
+        return Ok(Reading { proven: above, ..Reading::default() });
+    };
+    let valid = Header::read(&header);
+    let page = valid.map(|header| header.page).or(page_size).unwrap_or(DEFAULT_PAGE);
+    let (mut last, highest) = (0, std::cell::Cell::new(above));
+    let wanted = |mark: &Mark| {
+        if valid.is_some_and(|header| header.salts == mark.salts) {
+            last = mark.frame;
+        }
+        mark.sequence > highest.get()
+    };
+    walk(file, &header, page, wanted, |mark| highest.set(highest.get().max(mark.sequence)))?;
+    Ok(Reading { header: Some(header), proven: highest.get(), last })
+}
+
+impl Reading {
+    /// Says whether there may be a proven commit of the present turn behind a frame.
+    pub(crate) fn reaches_behind(&self, frame: u64) -> bool {
+        self.last > frame
+    }
+
+    /// Returns the last frame that marks a proven commit of the present turn; 0 when there is none behind `frame`.
+    pub(crate) fn proven_frame(&self, path: &Path, frame: u64) -> io::Result<u64> {
+        let Some((bytes, file)) = Frames::open(path)? else { return Ok(0) };
+        let Some(header) = Header::read(&bytes) else { return Ok(0) };
+        let mut last = 0;
+        let wanted = |mark: &Mark| mark.frame > frame && mark.salts == header.salts;
+        walk(file, &bytes, header.page, wanted, |mark| last = mark.frame)?;
+        Ok(last)
+    }
+
+    /// Says whether the turn is still the one that was read; a new one starts with the header.
+    pub(crate) fn is_present(&self, path: &Path) -> io::Result<bool> {
+        Ok(Frames::open(path)?.map(|(header, _)| header) == self.header)
+    }
 }
 
 /// How far SQLite can read the log; for a person who has to know where it is damaged.

@@ -13,11 +13,15 @@ use crate::crash::{COMMIT_AFTER, COMMIT_BEFORE, CrashPoints};
 use crate::error::{Doing, StoreError};
 use crate::head::Head;
 use crate::journal::{self, Author};
+use crate::migrations::APPLICATION_ID;
 
 /// Enough for every driver, import and output pump of one process; a sender beyond it waits for the disk.
 const QUEUE: usize = 1024;
 /// A transaction takes at most so many jobs, so that the first of them does not wait for ever.
 const BATCH: usize = 256;
+
+/// From this length on the log's pages are moved to the database, so that it stays near 4 MiB.
+const LOG_FRAMES: i64 = 1000;
 
 /// How sure a job wants its result to be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -138,6 +142,37 @@ impl Desk {
         for answer in answers {
             answer(outcome.clone());
         }
+        if outcome.is_ok()
+            && let Err(error) = self.begin_log_anew()
+        {
+            // Nothing was promised of it, and the next commit tries again.
+            tracing::warn!(%error, "the write-ahead log cannot be begun anew");
+            self.stopped |= matches!(error, StoreError::Disk { .. });
+        }
+    }
+
+    /// Moves the pages of a long log to the database and at once writes its beginning.
+    ///
+    /// In between, damage to the log would make SQLite lay old pages over a database that has newer ones. SQLite itself
+    /// leaves it at that until the next commit, which may be days away.
+    fn begin_log_anew(&self) -> Result<(), StoreError> {
+        let checkpoint = |sql: &str| -> Result<(i64, i64), StoreError> {
+            self.durable
+                .prepare_cached(sql)
+                .and_then(|mut pragma| pragma.query_row([], |row| Ok((row.get(1)?, row.get(2)?))))
+                .doing("move the write-ahead log to the database")
+        };
+        if checkpoint("PRAGMA wal_checkpoint(NOOP)")?.0 < LOG_FRAMES {
+            return Ok(());
+        }
+        let (frames, moved) = checkpoint("PRAGMA wal_checkpoint(PASSIVE)")?;
+        // Somebody who still reads old pages keeps the rest where it is.
+        if frames != moved {
+            return Ok(());
+        }
+        let again = "begin the write-ahead log anew";
+        // A value that does not change still writes its page.
+        self.durable.pragma_update(None, "application_id", APPLICATION_ID).doing(again)
     }
 
     fn transaction(

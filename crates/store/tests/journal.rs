@@ -297,3 +297,34 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         }
     }
 }
+
+#[test]
+fn the_log_is_begun_anew_as_soon_as_it_is_moved_and_is_never_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("belay.db");
+    let log = folder.path().join("belay.db-wal");
+    let store = open(&path, 1);
+    let execution = begin(&store, 1);
+    let mut large = draft("large");
+    large.body = vec![7; 40_000];
+    let salts = || std::fs::read(&log).unwrap()[16..24].to_vec();
+    let mut turns = vec![salts()];
+    let mut longest = 0;
+    for _ in 0..250 {
+        store.append(Some(execution), vec![large.clone()]).unwrap();
+        // What the writer does after its answer is done when it answers again.
+        store.set_setting("a", Some("b")).unwrap();
+        let length = std::fs::metadata(&log).unwrap().len();
+        assert!(length >= longest, "its room is kept");
+        longest = length;
+        if turns.last() != Some(&salts()) {
+            turns.push(salts());
+            let moved = std::fs::read(&path).unwrap();
+            let last = store.events(execution).unwrap().len();
+            let hash = store.events(execution).unwrap()[last - 2].hash();
+            assert!(moved.windows(32).any(|bytes| bytes == hash.as_bytes()), "the database has what the log had");
+        }
+    }
+    assert!(turns.len() > 2, "{} turns", turns.len());
+    assert!(longest < 6 << 20, "{longest} bytes");
+}

@@ -85,7 +85,11 @@ fn present(store: &Store, acknowledged: &Acknowledged) -> usize {
 fn reopened(path: &Path, files: &Files, acknowledged: &Acknowledged, case: &str) -> Option<usize> {
     files.put(path);
     match Store::open(path, key(), session(99)) {
-        Ok(store) => Some(present(&store, acknowledged)),
+        Ok(store) => {
+            let present = present(&store, acknowledged);
+            assert_eq!(store.check().unwrap(), [], "{case}");
+            Some(present)
+        }
         Err(error) => {
             assert!(error.is_damage() && error.hint().is_some(), "{case}: {error:?}");
             None
@@ -175,6 +179,33 @@ fn a_log_that_began_anew_proves_no_more_than_the_database_holds() {
     for at in stale {
         let found = reopened(&path, &flipped(&without, at), &acknowledged, "an old frame");
         assert_eq!(found, Some(acknowledged.len()), "byte {at} belongs to no frame that counts");
+    }
+}
+
+/// The pages of a damaged log's beginning are older than those that were already copied from it.
+#[test]
+fn old_pages_of_a_damaged_log_are_not_laid_over_a_database_that_has_newer_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("belay.db");
+    let store = open(&path, 1);
+    let acknowledged = write_history(&store, 5);
+    drop(store);
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    raw.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0)).unwrap();
+    drop(raw);
+    let files = Files::of(&path);
+    // Without the head file nothing speaks for the newest commits.
+    let proven = files.log.len() * 2 / 3;
+    for head in [files.head.clone(), Vec::new()] {
+        let files = Files { head, ..files.clone() };
+        assert_eq!(reopened(&path, &files, &acknowledged, "untouched"), Some(acknowledged.len()));
+        for at in offsets(&files.log).into_iter().step_by(7).filter(|&at| at < proven) {
+            let found = reopened(&path, &flipped(&files, at), &acknowledged, &format!("byte {at}"));
+            // Where the log cannot be read at all, the database is whole without it.
+            let none_of_it = at < 32 + 3 * FRAME;
+            assert!(found.is_none() || none_of_it && found == Some(acknowledged.len()), "byte {at}: {found:?}");
+        }
     }
 }
 
