@@ -261,44 +261,58 @@ fn assert_sound(path: &Path, run: &Run, case: &str) {
 #[test]
 fn the_rest_of_a_transaction_that_another_process_wrote_over_is_not_damage() {
     register();
-    let mut left_a_commit = 0;
-    for nth in 0.. {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("belay.db");
-        let living = open(&path, 1);
-        let execution = begin(&living, 2);
-        let options = Options { vfs: Some(VFS.to_owned()), ..Options::default() };
-        let dying = Store::open_with(&path, key(), session(2), options).unwrap();
-        FAULT.store(1, Ordering::SeqCst);
-        LEFT.store(nth, Ordering::SeqCst);
-        let mut large = draft("large");
-        large.body = vec![7; 20_000];
-        let failed = dying.append(Some(execution), vec![large]).is_err();
-        LEFT.store(-1, Ordering::SeqCst);
-        if !failed {
-            break;
+    for goes_on in ["with an event", "with a value in its place"] {
+        let mut left_a_commit = 0;
+        for nth in 0.. {
+            let Some(left) = written_over(nth, goes_on) else { break };
+            left_a_commit += u32::from(left);
         }
-        let written = std::fs::metadata(folder.path().join("belay.db-wal")).unwrap().len();
-        let mut acknowledged = living.append(Some(execution), vec![draft("goes on")]).unwrap();
-        let log = std::fs::read(folder.path().join("belay.db-wal")).unwrap();
-        let last = log.len() - (24 + 4096);
-        if log.len() as u64 == written && log[last + 4..last + 8] != [0; 4] {
-            left_a_commit += 1;
-        }
-        let found_by_the_next = tempfile::tempdir().unwrap();
-        for name in ["belay.db", "belay.db-wal", "belay.db-head"] {
-            std::fs::copy(folder.path().join(name), found_by_the_next.path().join(name)).unwrap();
-        }
-        for _ in 0..2 {
-            let store = open(&found_by_the_next.path().join("belay.db"), 3);
-            let events = store.events(execution).unwrap();
-            assert!(acknowledged.iter().all(|event| events.contains(event)), "operation {nth}");
-            acknowledged.extend(store.append(Some(execution), vec![draft("and on")]).unwrap());
-            drop(store);
-            std::fs::remove_file(found_by_the_next.path().join("belay.db-head")).unwrap();
-        }
+        assert!(left_a_commit > 0, "the sync was among the operations that failed");
     }
-    assert!(left_a_commit > 0, "the sync was among the operations that failed");
+}
+
+/// Lets the operation `nth` of a large transaction fail and another process go on; says whether the rest ends with a
+/// commit, and nothing when no operation failed.
+fn written_over(nth: i64, goes_on: &str) -> Option<bool> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("belay.db");
+    let living = open(&path, 1);
+    let execution = begin(&living, 2);
+    living.set_setting("theme", Some("dark")).unwrap();
+    let options = Options { vfs: Some(VFS.to_owned()), ..Options::default() };
+    let dying = Store::open_with(&path, key(), session(2), options).unwrap();
+    FAULT.store(1, Ordering::SeqCst);
+    LEFT.store(nth, Ordering::SeqCst);
+    let mut large = draft("large");
+    large.body = vec![7; 7_000];
+    let failed = dying.append(Some(execution), vec![large; 3]).is_err();
+    LEFT.store(-1, Ordering::SeqCst);
+    if !failed {
+        return None;
+    }
+    let written = std::fs::metadata(folder.path().join("belay.db-wal")).unwrap().len();
+    let mut acknowledged = Vec::new();
+    if goes_on == "with an event" {
+        acknowledged = living.append(Some(execution), vec![draft("goes on")]).unwrap();
+    } else {
+        living.set_setting("theme", Some("pale")).unwrap();
+    }
+    let log = std::fs::read(folder.path().join("belay.db-wal")).unwrap();
+    let last = log.len() - (24 + 4096);
+    let left_a_commit = log.len() as u64 == written && log[last + 4..last + 8] != [0; 4];
+    let found_by_the_next = tempfile::tempdir().unwrap();
+    for name in ["belay.db", "belay.db-wal", "belay.db-head"] {
+        std::fs::copy(folder.path().join(name), found_by_the_next.path().join(name)).unwrap();
+    }
+    for _ in 0..2 {
+        let store = open(&found_by_the_next.path().join("belay.db"), 3);
+        let events = store.events(execution).unwrap();
+        assert!(acknowledged.iter().all(|event| events.contains(event)), "operation {nth}");
+        acknowledged.extend(store.append(Some(execution), vec![draft("and on")]).unwrap());
+        drop(store);
+        std::fs::remove_file(found_by_the_next.path().join("belay.db-head")).unwrap();
+    }
+    Some(left_a_commit)
 }
 
 /// A small file system of its own, unmounted at the end.
