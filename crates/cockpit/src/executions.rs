@@ -248,6 +248,7 @@ impl Cockpit {
         let store = self.store()?;
         let outputs = store.purge_output(before)? as u64;
         let executions = store.forget_finished(before)?.len() as u64;
+        self.sweep_leftovers();
         Ok(PurgeReport { outputs, executions })
     }
 }

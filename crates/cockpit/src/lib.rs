@@ -18,6 +18,7 @@ mod home;
 mod import;
 mod inputs;
 mod journal;
+mod leftovers;
 mod library;
 mod plan;
 mod rot;

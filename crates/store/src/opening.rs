@@ -126,7 +126,7 @@ impl<'a> Witness<'a> {
             return Ok(false);
         }
         let log = wal::path_of(self.path);
-        let proven = self.log.proven_frame(&log, readable).map_err(failed(READ_LOG))?;
+        let proven = wal::proven_frame(&log, readable).map_err(failed(READ_LOG))?;
         let readable = frames(connection)?;
         Ok(0 < readable && readable < proven && self.log.is_present(&log).map_err(failed(READ_LOG))?)
     }

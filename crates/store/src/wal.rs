@@ -14,7 +14,7 @@
 //! - The number on that page never counts down, so the database must count at least as far, in whatever turn the commit
 //!   was written ([`read`]).
 //! - In the present turn SQLite must read that far. If it does not, it lays old pages over a database that may have newer
-//!   ones, whatever it counts ([`Reading::proven_frame`]).
+//!   ones, whatever it counts ([`proven_frame`]).
 
 use std::fmt;
 use std::fs::File;
@@ -247,20 +247,20 @@ impl Reading {
         self.last > frame
     }
 
-    /// Returns the last frame that marks a proven commit of the present turn; 0 when there is none behind `frame`.
-    pub(crate) fn proven_frame(&self, path: &Path, frame: u64) -> io::Result<u64> {
-        let Some((bytes, file)) = Frames::open(path)? else { return Ok(0) };
-        let Some(header) = Header::read(&bytes) else { return Ok(0) };
-        let mut last = 0;
-        let wanted = |mark: &Mark| mark.frame > frame && mark.salts == header.salts;
-        walk(file, &bytes, header.page, wanted, |mark| last = mark.frame)?;
-        Ok(last)
-    }
-
     /// Says whether the turn is still the one that was read; a new one starts with the header.
     pub(crate) fn is_present(&self, path: &Path) -> io::Result<bool> {
         Ok(Frames::open(path)?.map(|(header, _)| header) == self.header)
     }
+}
+
+/// Returns the last frame that marks a proven commit of the present turn; 0 when there is none behind `frame`.
+pub(crate) fn proven_frame(path: &Path, frame: u64) -> io::Result<u64> {
+    let Some((bytes, file)) = Frames::open(path)? else { return Ok(0) };
+    let Some(header) = Header::read(&bytes) else { return Ok(0) };
+    let mut last = 0;
+    let wanted = |mark: &Mark| mark.frame > frame && mark.salts == header.salts;
+    walk(file, &bytes, header.page, wanted, |mark| last = mark.frame)?;
+    Ok(last)
 }
 
 /// How far SQLite can read the log; for a person who has to know where it is damaged.

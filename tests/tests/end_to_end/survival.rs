@@ -69,3 +69,58 @@ fn i7_any_other_command_ends_with_belay_and_a_person_is_asked() {
     desk.belay(["resume", &execution, "--no-input"]).exits(0);
     assert_eq!(desk.world.number("restored").unwrap(), 5);
 }
+
+fn records(desk: &Desk) -> usize {
+    std::fs::read_dir(desk.home.join("run")).map_or(0, Iterator::count)
+}
+
+/// Kills Belay at the last passing of a point in a run of one command; its execution has ended all the same.
+fn killed_after_the_last_commit(desk: &Desk) -> String {
+    furnish(desk);
+    let steps = "    - name: count
+      commands:
+        - belay-world --dir {dir} add counter 1
+      rollback:
+        commands:
+          - belay-world --dir {dir} add counter -1
+";
+    let file = desk.file("count.yaml", &runbook("count", steps)).display().to_string();
+    let variable = format!("dir={}", desk.world_folder.display());
+    let mut command = desk.command(["run", &file, "--no-input", "--var", &variable]);
+    command.env("BELAY_CRASH_AT", "acknowledge-before:1");
+    assert!(Desk::finish(command).was_killed());
+    assert_eq!(desk.status(&desk.executions()[0])["status"], "completed");
+    assert_eq!(records(desk), 1, "the record of the command outlives belay");
+    file
+}
+
+#[test]
+fn a_record_that_a_kill_after_the_last_commit_left_is_swept_by_the_next_run() {
+    let desk = Desk::new();
+    let file = killed_after_the_last_commit(&desk);
+    let variable = format!("dir={}", desk.world_folder.display());
+    desk.belay(["run", &file, "--no-input", "--var", &variable]).exits(0);
+    assert_eq!(records(&desk), 0);
+}
+
+#[test]
+fn a_purge_sweeps_records_of_ended_executions_and_leaves_those_of_unfinished_ones() {
+    let desk = Desk::new();
+    killed_after_the_last_commit(&desk);
+    let file = slow_step(&desk, true);
+    let variable = format!("dir={}", desk.world_folder.display());
+    let running = desk.start(["run", &file, "--no-input", "--json", "--var", &variable]);
+    eventually("the command starts", || (desk.world.lines().unwrap().len() > 2).then_some(()));
+    assert!(running.kill().was_killed());
+    desk.belay(["purge"]).exits(0);
+    eventually("the command ends alone", || (desk.world.number("restored").unwrap() == 5).then_some(()));
+    let spooled = || std::fs::read_dir(desk.home.join("spool")).map_or(0, Iterator::count);
+    eventually("its outcome is left", || (spooled() == 1).then_some(()));
+    desk.belay(["purge"]).exits(0);
+    assert_eq!((records(&desk), spooled()), (1, 1), "what an unfinished execution waits for is kept");
+    let unfinished = desk.executions().into_iter().find(|id| desk.status(id)["status"] != "completed").unwrap();
+    desk.belay(["resume", &unfinished, "--no-input"]).exits(0);
+    assert_eq!(desk.world.number("restored").unwrap(), 5, "its outcome is adopted");
+    desk.belay(["purge"]).exits(0);
+    assert_eq!((records(&desk), spooled()), (0, 0));
+}

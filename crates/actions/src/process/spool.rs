@@ -95,6 +95,30 @@ pub fn adopt(directory: &Path, invocation: &str) -> Result<Option<Outcome>, Spoo
     serde_json::from_str(&spooled.outcome).map(Some).map_err(|error| damaged(error.to_string()))
 }
 
+/// The invocations that have an outcome here. One that cannot be read is skipped with a log line.
+pub fn find(directory: &Path) -> Result<Vec<String>, SpoolError> {
+    let failed = |source| SpoolError::Read { path: directory.to_owned(), source };
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        match std::fs::read(&path).map(|bytes| serde_json::from_slice::<Spooled>(&bytes)) {
+            Ok(Ok(spooled)) if spooled.version == VERSION => found.push(spooled.invocation),
+            Ok(Ok(_) | Err(_)) | Err(_) => {
+                tracing::warn!(path = %path.display(), "an outcome that a helper left is unreadable");
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// Removes the outcome of an invocation once it stands in the journal.
 pub fn acknowledge(directory: &Path, invocation: &str) -> Result<(), SpoolError> {
     let path = path(directory, invocation);

@@ -34,6 +34,7 @@ impl Loop {
             self.adopt(id).await?;
         }
         self.let_go_of_ended();
+        self.cockpit.sweep_leftovers();
         Ok(())
     }
 
