@@ -112,6 +112,10 @@ impl Cockpit {
                 (import::runbook_name(&stem).unwrap_or_else(|| "runbook".to_owned()), text, reference.to_owned())
             }
         };
+        if source != BUNDLED_SOURCE && !catalog::is_runbook_file(Path::new(&source)) {
+            return Err(CockpitError::user(format!("`{source}` is no runbook file"))
+                .hint(format!("make one of it with `belay new {name} --from {source}`, or edit it as it is")));
+        }
         let copies = source == BUNDLED_SOURCE;
         let target = match dir {
             _ if !copies => PathBuf::from(source),

@@ -165,6 +165,15 @@ fn a_bundled_runbook_is_edited_as_a_copy_in_the_catalog() {
 }
 
 #[test]
+fn a_markdown_file_is_not_edited_as_a_runbook_file() {
+    let bench = Bench::new();
+    fs::write(bench.path().join("page.md"), "# Disk full\n\n## Steps\n\nLook.\n").unwrap();
+    let error = bench.json_with(&[("EDITOR", "true")], &["edit", "./page.md"], 2);
+    assert!(error["error"]["hint"].as_str().unwrap().contains("--from"), "{error}");
+    assert_eq!(drafts(&bench), 0);
+}
+
+#[test]
 fn on_a_terminal_the_findings_are_shown_with_a_choice() {
     let bench = Bench::new();
     written(&bench);
