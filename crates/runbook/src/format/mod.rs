@@ -4,6 +4,9 @@
 //! against the schema of the wire types, wire types to the model.
 
 use std::fmt;
+use std::sync::LazyLock;
+
+use serde_json::Value;
 
 use crate::finding::Finding;
 use crate::lint::rule::{MISSING_FIELD, NOT_A_RUNBOOK, UNKNOWN_FIELD, WRONG_TYPE};
@@ -58,6 +61,9 @@ static FIELDS: shape::Mismatch = shape::Mismatch {
     closed: false,
 };
 
+/// Made once: a catalog has thousands of files.
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
+
 /// Reads a runbook. Never panics and never takes more than bounded time and memory, whatever the bytes.
 pub fn parse(file: &str, bytes: &[u8]) -> Parsed {
     let (root, mut findings) = yaml::read_node(file, bytes);
@@ -66,8 +72,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Parsed {
         if let Some(finding) = stranger(file, &root) {
             findings.push(finding);
         } else {
-            let schema = schema();
-            findings.extend(shape::Shape::compare(file, &schema, &FIELDS, &root, "the runbook"));
+            findings.extend(shape::Shape::compare(file, &SCHEMA, &FIELDS, &root, "the runbook"));
             // An unknown field does not hinder reading; anything else that differs does.
             if findings.iter().all(|finding| finding.rule == UNKNOWN_FIELD.id || finding.rule == "duplicate-key") {
                 let (runbook, more) = read::read(file, &root);
