@@ -1,10 +1,11 @@
 //! The doctor: what is missing on this device and how to mend it.
 
+use belay_store::Store;
 use serde::Serialize;
 
 use crate::Cockpit;
 use crate::catalog;
-use crate::error::chain;
+use crate::error::{CockpitError, chain};
 
 /// What the doctor found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,7 +39,30 @@ impl DoctorCheck {
     }
 }
 
+/// What mending the database did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MendReport {
+    /// The folder with the files as they were; `None` when nothing had to be done.
+    pub copy: Option<String>,
+    /// How many damaged words were put right.
+    pub words: usize,
+    /// Whether the database goes on without what was acknowledged behind the damage.
+    pub lost: bool,
+}
+
 impl Cockpit {
+    /// Puts right what is damaged in the database's log, where that can be done exactly, after copying the files.
+    ///
+    /// With `accept_loss` the database goes on from before what cannot be put right.
+    pub fn mend(&self, accept_loss: bool) -> Result<MendReport, CockpitError> {
+        let mended = Store::mend(&self.home().database(), accept_loss)?;
+        Ok(MendReport {
+            copy: mended.copy.map(|folder| folder.display().to_string()),
+            words: mended.words,
+            lost: mended.lost,
+        })
+    }
+
     /// Looks at everything that running needs.
     pub fn doctor(&self) -> DoctorReport {
         let mut checks = Vec::new();

@@ -37,7 +37,7 @@ pub use belay_runbook::revision::Bump;
 pub use catalog::{BUNDLED_SOURCE, Broken, Found};
 pub use cockpit::{Cockpit, Options, PolicyText, Program};
 pub use context::{Context, ContextView, LOCAL};
-pub use doctor::{DoctorCheck, DoctorReport};
+pub use doctor::{DoctorCheck, DoctorReport, MendReport};
 pub use drive::{Drive, Voice};
 pub use error::{CockpitError, ErrorClass};
 pub use executions::{ExecutionFilter, PurgeReport, StepOutput};

@@ -198,9 +198,11 @@ impl StoreError {
             Self::DamagedFile { .. } | Self::Damaged(_) | Self::Migration { .. } => {
                 Some("run `belay doctor`, and restore the database from a backup or from another device")
             }
-            Self::HistoryLost { .. } => {
-                Some("copy the folder away first; then restore the database from a backup or from another device")
-            }
+            Self::HistoryLost { .. } => Some(
+                "run `belay doctor --mend`: it copies the files, then puts the log right if that can be done exactly; \
+                 otherwise restore the database from a backup or another device, or add `--accept-loss` to go on \
+                 without what is missing",
+            ),
             Self::File { .. } => Some("check that the directory exists and can be written"),
             Self::UnknownExecution(_) => Some("list the executions with `belay executions`"),
             Self::Sql { .. } | Self::Envelope(_) | Self::NoGenesis | Self::OutOfRange { .. } | Self::Closed => None,

@@ -51,6 +51,14 @@ pub(crate) fn open(path: &Path, key: DeviceKey, session: SessionId, options: &Op
     Ok(Opened { durable, relaxed, watcher, author, head })
 }
 
+/// Says whether the store would open, as far as damage is concerned; nothing is written.
+pub(crate) fn inspect(path: &Path, busy: Duration) -> Result<(), StoreError> {
+    let witness = Witness::of(path)?;
+    let connection = connect(path, None, Use::Read, busy)?;
+    check_file(&connection)?;
+    witness.compare(&connection)
+}
+
 /// Checks the file and brings it to the latest schema.
 ///
 /// SQLite does not wait for a lock when it turns on the write-ahead log or when a read becomes a write, so processes

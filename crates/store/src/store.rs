@@ -13,6 +13,7 @@ use crate::check;
 use crate::connect::{Use, connect};
 use crate::crash::CrashPoints;
 use crate::error::{Damage, Doing, StoreError};
+use crate::mend::{self, Mended};
 use crate::opening::{self, Opened};
 use crate::search::Vocabulary;
 use crate::writer::{Durability, Writer};
@@ -173,6 +174,18 @@ impl Store {
 
 /// Health.
 impl Store {
+    /// Puts right what is damaged in the log of a database that is refused, where that can be done exactly.
+    ///
+    /// The files are copied into a folder beside them first. Without `accept_loss` nothing that was acknowledged is given
+    /// up: what cannot be put right is an error as before. With it, the database goes on from before the damage.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when the copy cannot be made.
+    pub fn mend(path: &Path, accept_loss: bool) -> Result<Mended, StoreError> {
+        mend::mend(path, accept_loss)
+            .map_err(|source| StoreError::Open { path: path.to_owned(), source: Box::new(source) })
+    }
+
     /// Checks every page and every row that is relied on; returns what is not as it was written.
     ///
     /// # Errors

@@ -44,10 +44,17 @@ pub(crate) enum Order {
 }
 
 impl Order {
-    fn word(self, bytes: [u8; 4]) -> u32 {
+    pub(crate) fn word(self, bytes: [u8; 4]) -> u32 {
         match self {
             Self::Little => u32::from_le_bytes(bytes),
             Self::Big => u32::from_be_bytes(bytes),
+        }
+    }
+
+    pub(crate) fn bytes(self, word: u32) -> [u8; 4] {
+        match self {
+            Self::Little => word.to_le_bytes(),
+            Self::Big => word.to_be_bytes(),
         }
     }
 }

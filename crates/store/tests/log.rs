@@ -5,7 +5,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use belay_store::{LogState, OutputChunk, Store, StoreError, Stream};
+use belay_store::{LogState, Mended, OutputChunk, Store, StoreError, Stream};
 use belay_trust::{ExecutionId, Hash32, SignedEnvelope};
 use common::{begin, draft, key, open, session};
 
@@ -286,11 +286,8 @@ fn the_error_names_the_log_and_how_far_it_can_be_read() {
     assert_eq!(state(&flipped(&files, 32 + 6 * FRAME + 500)), LogState::Readable { up_to: 6, frames });
     assert_eq!(state(&flipped(&files, 17)), LogState::Header { frames });
     assert_eq!(state(&Files { log: Vec::new(), ..files.clone() }), LogState::Missing);
-    assert_eq!(
-        Store::open(&path, key(), session(2)).unwrap_err().hint().map(|hint| hint.contains("copy")),
-        Some(true),
-        "the hint begins with what loses nothing"
-    );
+    let error = Store::open(&path, key(), session(2)).unwrap_err();
+    assert!(error.hint().is_some_and(|hint| hint.contains("belay doctor --mend")), "{error:?}");
 }
 
 #[test]
@@ -361,4 +358,54 @@ fn an_older_head_file_and_an_older_log_of_one_moment_open() {
     assert_eq!(reopened(&path, &early, &acknowledged, "a whole backup"), Some(acknowledged.len() - 1));
     let mixed = Files { head: late.head, ..early };
     assert_eq!(reopened(&path, &mixed, &acknowledged, "a backup of the database alone"), None);
+}
+
+#[test]
+fn a_log_with_a_flipped_bit_is_mended_without_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("belay.db");
+    let store = open(&path, 1);
+    let acknowledged = write_history(&store, 4);
+    drop(store);
+    let files = Files::of(&path);
+    assert_eq!(Store::mend(&path, true).unwrap(), Mended { copy: None, words: 0, lost: false }, "nothing to do");
+    let mut mended = 0;
+    for at in [3, 17, 30, 32 + 1, 32 + 9, 32 + 18, 32 + 6 * FRAME + 13, 32 + 9 * FRAME + 2_000] {
+        let damaged = flipped(&files, at);
+        damaged.put(&path);
+        assert!(Store::open(&path, key(), session(9)).is_err(), "byte {at}");
+        let Ok(done) = Store::mend(&path, false) else { continue };
+        mended += 1;
+        assert_eq!((done.words, done.lost), (1, false), "byte {at}");
+        assert!(std::fs::read(named(&path, "-wal")).unwrap() == files.log, "byte {at}: exactly as it was");
+        let copy = done.copy.unwrap();
+        assert!(std::fs::read(copy.join("belay.db-wal")).unwrap() == damaged.log, "byte {at}");
+        assert_eq!(present(&open(&path, 9), &acknowledged), acknowledged.len());
+    }
+    assert!(mended >= 5, "{mended}");
+}
+
+#[test]
+fn what_cannot_be_mended_is_given_up_only_when_somebody_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("belay.db");
+    let store = open(&path, 1);
+    let acknowledged = write_history(&store, 4);
+    drop(store);
+    let mut files = Files::of(&path);
+    let damage = files.log.len() * 3 / 4;
+    files.log[damage..damage + 512].fill(0x55);
+    files.put(&path);
+    let error = Store::mend(&path, false).unwrap_err();
+    assert!(error.is_damage() && error.hint().is_some_and(|hint| hint.contains("--accept-loss")), "{error:?}");
+    assert_eq!(std::fs::read(named(&path, "-wal")).unwrap(), files.log, "nothing was changed");
+    let done = Store::mend(&path, true).unwrap();
+    assert!(done.lost);
+    assert_eq!(std::fs::read(done.copy.unwrap().join("belay.db-wal")).unwrap(), files.log, "what was given up is kept");
+    let store = open(&path, 9);
+    let found = present(&store, &acknowledged);
+    assert!((1..acknowledged.len()).contains(&found), "what stands before the damage is there: {found}");
+    append(&store, acknowledged[0].0, &["on"], &mut Vec::new());
+    drop(store);
+    assert_eq!(open(&path, 10).check().unwrap(), [], "and it opens from now on");
 }

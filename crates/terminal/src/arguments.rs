@@ -135,7 +135,7 @@ pub enum Command {
     #[command(subcommand)]
     Context(Context),
     /// Say what is missing here and how to fix it
-    Doctor,
+    Doctor(Doctor),
     /// Print completions for a shell
     Completions(Completions),
 }

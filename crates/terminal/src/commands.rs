@@ -108,7 +108,7 @@ fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, Failure> {
         Command::Actions(actions) => surroundings::actions(&desk, &actions),
         Command::Policy(policy) => surroundings::policy(&desk, &policy),
         Command::Context(context) => surroundings::context(&desk, &context),
-        Command::Doctor => surroundings::doctor(&desk),
+        Command::Doctor(doctor) => surroundings::doctor(&desk, &doctor),
         Command::Completions(completions) => surroundings::completions(completions.shell),
     }
 }

@@ -87,7 +87,12 @@ fn i5_a_flipped_byte_of_the_log_does_not_make_an_act_run_again() {
         assert_eq!(desk.world.lines().unwrap(), acted, "nothing acts");
         assert_eq!(std::fs::read(&log).unwrap(), flipped, "what can be saved is left alone");
     }
-    std::fs::write(&log, &whole).unwrap();
+    let mut flipped = whole.clone();
+    flipped[started] ^= 1;
+    std::fs::write(&log, &flipped).unwrap();
+    desk.belay(["doctor"]).exits(5);
+    desk.belay(["doctor", "--mend"]).exits(0);
+    assert_eq!(std::fs::read(&log).unwrap(), whole, "it is as it was");
     desk.belay(["resume", &execution, "--no-input"]).exits(0);
     assert_eq!(desk.world.number("counter").unwrap(), 2, "with its log it goes on where it was");
 }

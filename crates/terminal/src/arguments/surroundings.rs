@@ -113,3 +113,13 @@ pub(super) fn age(text: &str) -> Result<jiff::SignedDuration, String> {
     };
     number.checked_mul(seconds).filter(|total| *total >= 0).map(jiff::SignedDuration::from_secs).ok_or_else(wrong)
 }
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// First put right what is damaged in the database's log, where that can be done exactly; copies the files before
+    #[arg(long)]
+    pub mend: bool,
+    /// Go on without what was recorded behind damage that cannot be put right
+    #[arg(long, requires = "mend")]
+    pub accept_loss: bool,
+}

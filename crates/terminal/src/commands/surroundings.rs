@@ -8,7 +8,7 @@ use clap::CommandFactory as _;
 use serde_json::json;
 
 use super::Desk;
-use crate::arguments::{self, Actions, Arguments, Context, SchemaOf};
+use crate::arguments::{self, Actions, Arguments, Context, Doctor, SchemaOf};
 use crate::failure::{Exit, Failure};
 use crate::render::{findings, lists};
 use crate::{page, text};
@@ -84,7 +84,12 @@ pub fn context(desk: &Desk, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-pub fn doctor(desk: &Desk) -> Result<Exit, Failure> {
+pub fn doctor(desk: &Desk, doctor: &Doctor) -> Result<Exit, Failure> {
+    if doctor.mend {
+        let report = desk.cockpit.mend(doctor.accept_loss)?;
+        desk.show(&report, || lists::mended(&report))?;
+        return Ok(Exit::Done);
+    }
     let report = desk.cockpit.doctor();
     desk.show(&report, || lists::doctor(&report, desk.settings.style))?;
     Ok(if report.ok { Exit::Done } else { Exit::Environment })

@@ -1,7 +1,7 @@
 //! Lists: hits, executions, approvals, sources, contexts, actions, checks, verdicts.
 
 use belay_cockpit::wire::{ExecutionSummary, ExecutionView, SearchHit};
-use belay_cockpit::{CatalogSource, ContextView, DoctorReport, VerifyReport};
+use belay_cockpit::{CatalogSource, ContextView, DoctorReport, MendReport, VerifyReport};
 use belay_runbook::action::ActionSpec;
 use serde_json::Value;
 
@@ -193,6 +193,21 @@ fn push_fields(out: &mut String, title: &str, schema: &Value, required: &[&str],
 }
 
 /// What is missing on this machine.
+pub fn mended(report: &MendReport) -> String {
+    let Some(copy) = &report.copy else { return "the log of the database is sound\n".to_owned() };
+    let mut text = format!("copied the database as it was to {}\n", text::quoted(&text::line(copy)));
+    if report.words > 0 {
+        put!(text, "put {} damaged words of its log right\n", report.words);
+    }
+    text.push_str(if report.lost {
+        "it goes on from before the damage; what was recorded behind it is in the copy alone\n\
+         hint: look at what the last executions really did before you resume them\n"
+    } else {
+        "nothing is missing\n"
+    });
+    text
+}
+
 pub fn doctor(report: &DoctorReport, style: Style) -> String {
     let mut out = String::new();
     for check in &report.checks {
