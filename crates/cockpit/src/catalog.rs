@@ -9,7 +9,7 @@ use belay_runbook::finding::{Finding, FindingLevel};
 use belay_runbook::format;
 use belay_runbook::import::{self, Import};
 use belay_runbook::lint;
-use belay_runbook::model::Runbook;
+use belay_runbook::model::{CommandSpec, Does, Runbook};
 use belay_store::Document;
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
@@ -232,13 +232,6 @@ pub(crate) fn is_runbook_file(path: &Path) -> bool {
 /// The searchable document of a runbook.
 pub(crate) fn document(found: &Found, source: &str, key: String) -> Document {
     let runbook = &found.runbook;
-    let words = |list: &[String]| list.join("\n");
-    let steps = runbook
-        .steps
-        .iter()
-        .map(|step| format!("{}\n{}", step.display_title(), step.description.as_deref().unwrap_or_default()))
-        .collect::<Vec<_>>()
-        .join("\n");
     let mut symptoms = runbook.documentation.symptoms.clone();
     symptoms.extend(runbook.trigger.prose.iter().cloned());
     Document {
@@ -249,7 +242,7 @@ pub(crate) fn document(found: &Found, source: &str, key: String) -> Document {
         id: runbook.reference().to_owned(),
         name: runbook.name.clone(),
         title: runbook.display_title().to_owned(),
-        description: runbook.description.clone().unwrap_or_default(),
+        description: joined([&runbook.description, &runbook.documentation.impact].into_iter().flatten()),
         symptoms,
         triggers: runbook.trigger.alerts.clone(),
         services: runbook.services.clone(),
@@ -257,14 +250,39 @@ pub(crate) fn document(found: &Found, source: &str, key: String) -> Document {
         severity: runbook.severity.as_str().to_owned(),
         category: runbook.category.map(|category| category.as_str().to_owned()).unwrap_or_default(),
         domain: runbook.domain.map(|domain| domain.as_str().to_owned()).unwrap_or_default(),
-        body: [
-            runbook.documentation.impact.clone().unwrap_or_default(),
-            runbook.documentation.resolution.clone().unwrap_or_default(),
-            steps,
-            words(&runbook.references),
-        ]
-        .join("\n"),
+        body: joined(runbook.documentation.resolution.iter().chain(&steps_text(runbook)).chain(&runbook.references)),
     }
+}
+
+/// What the steps say and do, in words that somebody may look for.
+fn steps_text(runbook: &Runbook) -> Vec<String> {
+    let mut texts = Vec::new();
+    for step in &runbook.steps {
+        texts.push(step.display_title().to_owned());
+        texts.extend(
+            [&step.description, &step.success_criteria, &step.failure_hint, &step.expected_output]
+                .into_iter()
+                .flatten()
+                .cloned(),
+        );
+        match &step.does {
+            Does::Commands(commands) => texts.extend(commands.iter().map(command_text)),
+            Does::Action(call) | Does::Automation(call) => texts.push(call.name.clone()),
+            Does::Nothing => {}
+        }
+    }
+    texts
+}
+
+fn command_text(command: &CommandSpec) -> String {
+    match command {
+        CommandSpec::Line(text) | CommandSpec::Script(text) => text.clone(),
+        CommandSpec::Argv(words) => words.join(" "),
+    }
+}
+
+fn joined<'a>(texts: impl Iterator<Item = &'a String>) -> String {
+    texts.map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
 /// SHA-256 in hex.

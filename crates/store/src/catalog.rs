@@ -4,12 +4,12 @@
 //! as one word. `catalog_vectors` has the same terms by document, for the ranking; `catalog_terms` and `catalog_words` count
 //! in how many documents each term and each word stands.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::{Doing, StoreError};
-use crate::search::{Lexicon, Stems, Terms, lexicon, reading, squash};
+use crate::search::{Reader, Tally, lexicon, pack_entries, reading, squash};
 
 /// A document of the catalog.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -127,14 +127,26 @@ pub(crate) fn document(connection: &Connection, row: i64) -> Result<Option<Docum
         .doing("read a document of the catalog")
 }
 
+/// Returns the description and the body of a document.
+pub(crate) fn texts(connection: &Connection, row: i64) -> Result<(String, String), StoreError> {
+    connection
+        .prepare_cached("SELECT description, body FROM catalog_texts WHERE document = ?1")
+        .and_then(|mut select| select.query_row([row], |row| Ok((row.get(0)?, row.get(1)?))).optional())
+        .map(Option::unwrap_or_default)
+        .doing("read a document of the catalog")
+}
+
+/// From so many documents on it is worth while to put the index in order.
+const MANY: i64 = 200;
+
 /// A change of the index. What it adds up to is written at its end, once for all documents.
 struct Change<'a> {
     connection: &'a Connection,
-    lexicon: &'static Lexicon,
-    stems: Stems,
-    terms: HashMap<String, i64>,
-    words: HashMap<String, i64>,
+    reader: Reader,
+    /// How many documents there are more than before.
     documents: i64,
+    /// How many were written.
+    written: i64,
 }
 
 impl<'a> Change<'a> {
@@ -146,24 +158,7 @@ impl<'a> Change<'a> {
         if made != reading() {
             clear(connection)?;
         }
-        Ok(Self {
-            connection,
-            lexicon: lexicon(),
-            stems: Stems::default(),
-            terms: HashMap::new(),
-            words: HashMap::new(),
-            documents: 0,
-        })
-    }
-
-    fn count(&mut self, terms: &Terms, by: i64) {
-        self.documents += by;
-        let tally = |counts: &mut HashMap<String, i64>, key: &str| match counts.get_mut(key) {
-            Some(count) => *count += by,
-            None => drop(counts.insert(key.to_owned(), by)),
-        };
-        terms.counts.keys().for_each(|term| tally(&mut self.terms, term));
-        terms.words.iter().for_each(|word| tally(&mut self.words, word));
+        Ok(Self { connection, reader: Reader::new(lexicon()), documents: 0, written: 0 })
     }
 
     fn put(&mut self, document: &Document) -> Result<(), StoreError> {
@@ -203,15 +198,8 @@ impl<'a> Change<'a> {
             })
             .doing(doing)?;
         let row = self.connection.last_insert_rowid();
-        let terms = Terms::of(document, self.lexicon, &mut self.stems);
-        let (mut head, mut rest) = (String::new(), String::new());
-        terms.counts.iter().for_each(|(term, counts)| {
-            let (in_head, in_rest) = Terms::places(*counts);
-            for column in [in_head.then_some(&mut head), in_rest.then_some(&mut rest)].into_iter().flatten() {
-                column.push_str(term);
-                column.push(' ');
-            }
-        });
+        let terms = self.reader.read(document);
+        let (head, rest) = self.reader.columns(&terms);
         self.connection
             .prepare_cached("INSERT INTO catalog_index (rowid, head, rest) VALUES (?1, ?2, ?3)")
             .and_then(|mut insert| insert.execute(params![row, head, rest]))
@@ -222,7 +210,11 @@ impl<'a> Change<'a> {
             .doing(doing)?;
         self.connection
             .prepare_cached("INSERT INTO catalog_vectors (document, vector) VALUES (?1, ?2)")
-            .and_then(|mut insert| insert.execute(params![row, terms.pack()]))
+            .and_then(|mut insert| insert.execute(params![row, self.reader.pack(&terms)]))
+            .doing(doing)?;
+        self.connection
+            .prepare_cached("INSERT INTO catalog_entries (document, entries) VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute(params![row, pack_entries(&terms.entries)]))
             .doing(doing)?;
         for name in names(document) {
             self.connection
@@ -230,19 +222,23 @@ impl<'a> Change<'a> {
                 .and_then(|mut insert| insert.execute(params![name, row]))
                 .doing(doing)?;
         }
-        self.count(&terms, 1);
+        self.reader.count(&terms, 1);
+        self.documents += 1;
+        self.written += 1;
         Ok(())
     }
 
     fn remove(&mut self, row: i64) -> Result<(), StoreError> {
         if let Some(document) = document(self.connection, row)? {
-            let terms = Terms::of(&document, self.lexicon, &mut self.stems);
-            self.count(&terms, -1);
+            let terms = self.reader.read(&document);
+            self.reader.count(&terms, -1);
+            self.documents -= 1;
         }
         for sql in [
             "DELETE FROM catalog_index WHERE rowid = ?1",
             "DELETE FROM catalog_texts WHERE document = ?1",
             "DELETE FROM catalog_vectors WHERE document = ?1",
+            "DELETE FROM catalog_entries WHERE document = ?1",
             "DELETE FROM catalog_names WHERE document = ?1",
             "DELETE FROM catalog WHERE rowid = ?1",
         ] {
@@ -256,10 +252,13 @@ impl<'a> Change<'a> {
 
     fn end(self) -> Result<(), StoreError> {
         let doing = "count the words of the catalog";
-        for (table, column, counts) in [("catalog_terms", "term", self.terms), ("catalog_words", "word", self.words)] {
+        let Reader { term_tallies, word_tallies, .. } = self.reader;
+        for (table, column, tallies) in
+            [("catalog_terms", "term", term_tallies), ("catalog_words", "word", word_tallies)]
+        {
             // Neighbours in the table are written one after the other.
-            let mut counts: Vec<(String, i64)> = counts.into_iter().filter(|(_, count)| *count != 0).collect();
-            counts.sort_unstable();
+            let mut tallies: Vec<Tally> = tallies.into_iter().filter(|tally| tally.change != 0).collect();
+            tallies.sort_unstable_by(|a, b| a.text.cmp(&b.text));
             let mut add = self
                 .connection
                 .prepare_cached(&format!(
@@ -267,8 +266,8 @@ impl<'a> Change<'a> {
                      ON CONFLICT DO UPDATE SET documents = documents + excluded.documents"
                 ))
                 .doing(doing)?;
-            for (key, count) in counts.iter().filter(|(_, count)| *count > 0) {
-                add.execute(params![key, count]).doing(doing)?;
+            for tally in tallies.iter().filter(|tally| tally.change > 0) {
+                add.execute(params![tally.text, tally.change]).doing(doing)?;
             }
             let mut take = self
                 .connection
@@ -278,15 +277,25 @@ impl<'a> Change<'a> {
                 .connection
                 .prepare_cached(&format!("DELETE FROM {table} WHERE {column} = ?1 AND documents <= 0"))
                 .doing(doing)?;
-            for (key, count) in counts.iter().filter(|(_, count)| *count < 0) {
-                take.execute(params![key, count]).doing(doing)?;
-                forget.execute([key]).doing(doing)?;
+            for tally in tallies.iter().filter(|tally| tally.change < 0) {
+                take.execute(params![tally.text, tally.change]).doing(doing)?;
+                forget.execute([&tally.text]).doing(doing)?;
             }
         }
-        self.connection
-            .prepare_cached("UPDATE catalog_state SET documents = documents + ?1, changes = changes + 1, reading = ?2")
-            .and_then(|mut update| update.execute(params![self.documents, reading()]))
+        let total: i64 = self
+            .connection
+            .prepare_cached(
+                "UPDATE catalog_state SET documents = documents + ?1, changes = changes + 1, reading = ?2
+                 RETURNING documents",
+            )
+            .and_then(|mut update| update.query_row(params![self.documents, reading()], |row| row.get(0)))
             .doing(doing)?;
+        // An index that was mostly written just now is read faster in one piece.
+        if self.written >= MANY && 2 * self.written > total {
+            self.connection
+                .execute("INSERT INTO catalog_index (catalog_index) VALUES ('optimize')", [])
+                .doing("put the index of the catalog in order")?;
+        }
         Ok(())
     }
 }
@@ -299,6 +308,7 @@ fn clear(connection: &Connection) -> Result<(), StoreError> {
         "catalog",
         "catalog_texts",
         "catalog_vectors",
+        "catalog_entries",
         "catalog_names",
         "catalog_terms",
         "catalog_words",

@@ -26,20 +26,21 @@ use query::Plan;
 use ranking::Usage;
 use terms::Vector;
 
-pub(crate) use lexicon::{Lexicon, lexicon};
+pub(crate) use entries::pack as pack_entries;
+pub(crate) use lexicon::lexicon;
 pub use query::Query;
 pub use reasons::Reason;
 pub use terms::Field;
-pub(crate) use terms::{Stems, Terms};
+pub(crate) use terms::{Reader, Tally};
 pub(crate) use text::squash;
 pub(crate) use vocabulary::Vocabulary;
 
 const DEFAULT_LIMIT: usize = 50;
 /// Of so many the entries are looked at.
-const LOOKED_AT: usize = 64;
+const LOOKED_AT: usize = 48;
 
 /// Changes whenever documents are split into other terms than before.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 
 /// By which rules an index is made: those of this program and its table of synonyms.
 pub(crate) fn reading() -> &'static str {
@@ -83,7 +84,7 @@ pub struct Hit {
 struct Ranked {
     row: i64,
     document: Document,
-    vector: Vec<u8>,
+    exact_alert: bool,
     exactness: u8,
     score: f64,
 }
@@ -106,20 +107,30 @@ pub(crate) fn search(
     if plan.blank {
         return listed(connection, filter, limit);
     }
-    let rows = candidates::gather(connection, &plan, filter)?;
+    let rows = candidates::gather(connection, &plan, filter, documents)?;
     let mut ranked = ranked(connection, &plan, &rows, limit.max(LOOKED_AT))?;
     ranked.truncate(limit);
     ranked
         .into_iter()
-        .map(|ranked| {
-            let exact_alert =
-                reasons::exact(&plan, &ranked.document).iter().any(|reason| matches!(reason, Reason::Alert(_)));
-            let whole = catalog::document(connection, ranked.row)?.unwrap_or_else(|| ranked.document.clone());
-            let matched =
-                Vector::read(&ranked.vector).map(|vector| reasons::reasons(&plan, &whole, vector)).unwrap_or_default();
-            Ok(Hit { document: ranked.document, score: ranked.score, exact_alert, matched })
+        .map(|Ranked { row, document, exact_alert, score, .. }| {
+            let (description, body) = catalog::texts(connection, row)?;
+            let whole = Document { description, body, ..document };
+            let matched = vector(connection, row, |vector| reasons::reasons(&plan, &whole, vector))?;
+            let document = Document { description: String::new(), body: String::new(), ..whole };
+            Ok(Hit { document, score, exact_alert, matched: matched.unwrap_or_default() })
         })
         .collect()
+}
+
+/// Reads the vector of a document; `None` when there is none.
+fn vector<T>(connection: &Connection, row: i64, read: impl FnOnce(Vector<'_>) -> T) -> Result<Option<T>, StoreError> {
+    connection
+        .prepare_cached("SELECT vector FROM catalog_vectors WHERE document = ?1")
+        .and_then(|mut select| {
+            select.query_row([row], |found| Ok(Vector::read(found.get_ref(0)?.as_blob()?).map(read))).optional()
+        })
+        .map(Option::flatten)
+        .doing("read what a document is found by")
 }
 
 fn ranked(
@@ -131,6 +142,8 @@ fn ranked(
     let doing = "rank what was found";
     let mut select =
         connection.prepare_cached("SELECT vector FROM catalog_vectors WHERE document = ?1").doing(doing)?;
+    let mut select_entries =
+        connection.prepare_cached("SELECT entries FROM catalog_entries WHERE document = ?1").doing(doing)?;
     let mut first: Vec<(f64, i64)> = Vec::with_capacity(rows.len());
     let names: BTreeSet<i64> = exactly_named(connection, plan)?;
     for &row in rows {
@@ -149,14 +162,17 @@ fn ranked(
     let mut ranked = Vec::with_capacity(first.len());
     for (by_terms, row) in first {
         let Some(document) = head(connection, row)? else { continue };
-        let vector: Vec<u8> =
-            select.query_row([row], |found| found.get(0)).optional().doing(doing)?.unwrap_or_default();
-        let by_entries = ranking::by_entries(plan, &entries::entries(&document));
+        let by_entries = select_entries
+            .query_row([row], |found| Ok(ranking::by_entries(plan, &entries::unpack(found.get_ref(0)?.as_blob()?))))
+            .optional()
+            .doing(doing)?
+            .unwrap_or_default();
         let exact = reasons::exact(plan, &document);
+        let exact_alert = exact.iter().any(|reason| matches!(reason, Reason::Alert(_)));
         let reference = if document.id.is_empty() { &document.name } else { &document.id };
         let usage = usage.get(reference).copied().unwrap_or_default();
         let score = ranking::score(by_terms, by_entries, usage) * ranking::scope(plan, &document);
-        ranked.push(Ranked { row, exactness: ranking::exactness(&exact), document, vector, score });
+        ranked.push(Ranked { row, exact_alert, exactness: ranking::exactness(&exact), document, score });
     }
     ranked.sort_by(|a, b| {
         b.exactness

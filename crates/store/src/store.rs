@@ -51,6 +51,9 @@ impl Default for Options {
     }
 }
 
+/// What a reader keeps of the file, in KB and negative as SQLite wants it: a search reads a few thousand pages.
+const READ_CACHE: i64 = -32_768;
+
 /// The events of an append on its way to the disk.
 pub type Appending = Pin<Box<dyn Future<Output = Result<Vec<SignedEnvelope>, StoreError>> + Send>>;
 
@@ -146,9 +149,13 @@ impl Store {
     /// Runs reads on one snapshot of the file.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => connect(&self.inner.path, self.inner.options.vfs.as_deref(), Use::Read, self.inner.options.busy)?,
+        let mut connection = if let Some(connection) = idle {
+            connection
+        } else {
+            let vfs = self.inner.options.vfs.as_deref();
+            let connection = connect(&self.inner.path, vfs, Use::Read, self.inner.options.busy)?;
+            connection.pragma_update(None, "cache_size", READ_CACHE).doing("configure the connection")?;
+            connection
         };
         let snapshot = connection.transaction().doing("begin reading")?;
         let result = work(&snapshot);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use belay_cockpit::{Cockpit, Options, Program};
-use serde_json::json;
+use belay_runbook::{format, import};
 
 /// A cockpit with a home of its own, and the names of the Markdown runbooks beside the bundled ones.
 pub struct Corpus {
@@ -36,11 +36,10 @@ pub fn with_markdown(folder: &Path) -> Corpus {
     std::fs::create_dir(&runbooks).unwrap();
     let mut names = Vec::new();
     for file in markdown(folder) {
-        let alert = file.file_stem().unwrap().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(&file).unwrap();
-        let name = format!("imported-{}", alert.to_lowercase());
-        std::fs::write(runbooks.join(format!("{name}.yaml")), runbook(&name, &alert, &text)).unwrap();
-        names.push(alert);
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let imported = import::import(&file.display().to_string(), &std::fs::read(&file).unwrap()).unwrap();
+        std::fs::write(runbooks.join(format!("{name}.yaml")), format::to_yaml(&imported.runbook)).unwrap();
+        names.push(name);
     }
     let program = Program { program: "/bin/false".into(), args: Vec::new() };
     let cockpit = Cockpit::new(Options {
@@ -71,20 +70,4 @@ fn markdown(folder: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
-}
-
-/// A Markdown runbook as a runbook file: its name is the alert, its text is the description.
-fn runbook(name: &str, alert: &str, text: &str) -> String {
-    let text: String = text.chars().filter(|character| !character.is_control() || *character == '\n').collect();
-    json!({
-        "apiVersion": "sre.oversight.io/v1",
-        "kind": "Runbook",
-        "metadata": {"name": name},
-        "spec": {
-            "name": alert,
-            "trigger": {"alert": alert},
-            "steps": [{"name": "read", "type": "manual", "title": "Follow the text", "description": text}],
-        },
-    })
-    .to_string()
 }

@@ -36,6 +36,10 @@ CREATE TABLE catalog_vectors (
     document INTEGER PRIMARY KEY,
     vector   BLOB NOT NULL
 ) STRICT;
+CREATE TABLE catalog_entries (
+    document INTEGER PRIMARY KEY,
+    entries  BLOB NOT NULL
+) STRICT;
 CREATE TABLE catalog_terms (
     term      TEXT PRIMARY KEY,
     documents INTEGER NOT NULL

@@ -14,13 +14,35 @@ use super::SearchFilter;
 use super::query::{Plan, Slot};
 use crate::error::{Doing, StoreError};
 
-/// The most that one question to the index returns.
-const MOST: usize = 600;
-/// With so many documents that have every word, those that lack one are not looked at.
-const ENOUGH: usize = 40;
+/// How far the index is asked.
+struct Reach {
+    /// The most that one question for documents with every word returns.
+    most: usize,
+    /// With so many documents that have every word, those that lack one are not looked at.
+    enough: usize,
+    /// The most that one question for documents with some of the words returns.
+    most_loose: usize,
+    /// With so many of all kinds nothing more is asked.
+    enough_loose: usize,
+}
+
+/// In a catalog of up to this many documents nearly everything that has a word is ranked.
+const SMALL: i64 = 3_000;
+const WIDE: Reach = Reach { most: 600, enough: 100, most_loose: 300, enough_loose: 600 };
+const NARROW: Reach = Reach { most: 300, enough: 10, most_loose: 80, enough_loose: 120 };
+/// More documents of one name are not looked at.
+const MOST_NAMED: usize = 200;
+/// A word in more documents is looked for together with rarer ones only.
+const FREQUENT: i64 = 2_000;
 
 /// The rows of documents that may answer the query.
-pub(crate) fn gather(connection: &Connection, plan: &Plan, filter: &SearchFilter) -> Result<BTreeSet<i64>, StoreError> {
+pub(crate) fn gather(
+    connection: &Connection,
+    plan: &Plan,
+    filter: &SearchFilter,
+    documents: i64,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let reach = if documents <= SMALL { WIDE } else { NARROW };
     let mut rows = BTreeSet::new();
     let names = plan.names.iter().chain(&plan.runbooks);
     for name in names {
@@ -28,28 +50,35 @@ pub(crate) fn gather(connection: &Connection, plan: &Plan, filter: &SearchFilter
     }
     let expected: Vec<&Slot> = plan.slots.iter().filter(|slot| slot.expected).collect();
     if !expected.is_empty() {
-        matching(connection, &format!("{{head}} : ({})", all(&expected)), filter, &mut rows)?;
-        matching(connection, &all(&expected), filter, &mut rows)?;
+        let all = all(&expected);
+        if matching(connection, &all, filter, reach.most, &mut rows)? == reach.most {
+            // Of very many those come in that say it in a head.
+            matching(connection, &format!("{{head}} : ({all})"), filter, reach.most, &mut rows)?;
+        }
     }
-    if rows.len() >= ENOUGH {
+    if rows.len() >= reach.enough {
         return Ok(rows);
     }
     if (3..=8).contains(&expected.len()) {
         for left_out in 0..expected.len() {
             let others: Vec<&Slot> =
                 expected.iter().enumerate().filter(|(index, _)| *index != left_out).map(|(_, slot)| *slot).collect();
-            matching(connection, &all(&others), filter, &mut rows)?;
+            // Frequent words alone cost much and say little.
+            if others.iter().any(|slot| slot.documents() <= FREQUENT) {
+                matching(connection, &all(&others), filter, reach.most_loose, &mut rows)?;
+            }
         }
     }
     let mut by_mass: Vec<&Slot> = plan.slots.iter().collect();
-    by_mass.sort_by(|a, b| b.mass().total_cmp(&a.mass()));
+    by_mass.sort_by(|a, b| b.mass.total_cmp(&a.mass));
     for slot in by_mass {
-        if rows.len() >= MOST {
+        if rows.len() >= reach.enough_loose {
             break;
         }
         let any = any(slot);
-        matching(connection, &format!("{{head}} : {any}"), filter, &mut rows)?;
-        matching(connection, &any, filter, &mut rows)?;
+        if matching(connection, &any, filter, reach.most_loose, &mut rows)? == reach.most_loose {
+            matching(connection, &format!("{{head}} : {any}"), filter, reach.most_loose, &mut rows)?;
+        }
     }
     Ok(rows)
 }
@@ -103,16 +132,17 @@ fn matching(
     connection: &Connection,
     expression: &str,
     filter: &SearchFilter,
+    most: usize,
     rows: &mut BTreeSet<i64>,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
     let mut values: Vec<Value> = vec![expression.to_owned().into()];
     let conditions = conditions(filter, &mut values);
     let sql = if conditions.is_empty() {
-        format!("SELECT rowid FROM catalog_index WHERE catalog_index MATCH ? LIMIT {MOST}")
+        format!("SELECT rowid FROM catalog_index WHERE catalog_index MATCH ? LIMIT {most}")
     } else {
         format!(
             "SELECT catalog.rowid FROM catalog_index JOIN catalog ON catalog.rowid = catalog_index.rowid
-             WHERE catalog_index MATCH ? {conditions} LIMIT {MOST}"
+             WHERE catalog_index MATCH ? {conditions} LIMIT {most}"
         )
     };
     collect(connection, &sql, values, rows)
@@ -123,21 +153,28 @@ fn named(
     name: &str,
     filter: &SearchFilter,
     rows: &mut BTreeSet<i64>,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
     let mut values: Vec<Value> = vec![name.to_owned().into()];
     let conditions = conditions(filter, &mut values);
     let sql = format!(
         "SELECT document FROM catalog_names JOIN catalog ON catalog.rowid = document
-         WHERE catalog_names.name = ? {conditions} LIMIT {MOST}"
+         WHERE catalog_names.name = ? {conditions} LIMIT {MOST_NAMED}"
     );
     collect(connection, &sql, values, rows)
 }
 
-fn collect(connection: &Connection, sql: &str, values: Vec<Value>, rows: &mut BTreeSet<i64>) -> Result<(), StoreError> {
+fn collect(
+    connection: &Connection,
+    sql: &str,
+    values: Vec<Value>,
+    rows: &mut BTreeSet<i64>,
+) -> Result<usize, StoreError> {
     let doing = "search the catalog";
     let mut statement = connection.prepare_cached(sql).doing(doing)?;
+    let mut found = 0;
     for row in statement.query_map(params_from_iter(values), |row| row.get(0)).doing(doing)? {
         rows.insert(row.doing(doing)?);
+        found += 1;
     }
-    Ok(())
+    Ok(found)
 }

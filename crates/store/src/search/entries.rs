@@ -1,13 +1,25 @@
-//! The heads of a document, entry by entry, as the ranking and the reasons read them.
+//! The heads of a document, entry by entry: each alert, name, title, symptom and label for itself.
+
+use std::collections::HashMap;
+use std::ops::Range;
 
 use super::lexicon::lexicon;
-use super::ranking::Entry;
-use super::stem::stem;
-use super::terms::{Field, hash};
+use super::stem::reduce;
+use super::terms::{FIELDS, Field, hash};
 use super::text::{self, Words};
 use crate::catalog::Document;
 
-/// The entries of a document's heads: each alert, name, title, symptom and label.
+/// An entry: one alert, one title, one symptom.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) field: Field,
+    /// How many words it has, ignored ones left out.
+    pub(crate) words: u16,
+    /// Its terms by hash, with the words each of them spans.
+    pub(crate) terms: Vec<(u32, Range<u16>)>,
+}
+
+/// The texts of a document's heads.
 pub(crate) fn heads(document: &Document) -> impl Iterator<Item = (Field, &str)> {
     document
         .triggers
@@ -22,68 +34,104 @@ pub(crate) fn heads(document: &Document) -> impl Iterator<Item = (Field, &str)> 
         .filter(|(_, text)| !text.is_empty())
 }
 
-/// A term in a text, with where it stands.
-pub(crate) struct Place {
-    pub(crate) hash: u32,
-    /// The first and the last word, ignored ones not counted.
-    pub(crate) words: std::ops::Range<usize>,
-    /// The characters.
-    pub(crate) at: std::ops::Range<usize>,
+/// More words of an entry are not kept: whoever writes that much in one has not named anything.
+const MOST_WORDS: u16 = 200;
+
+/// Packs entries for the ranking: of each its field, its words, how many terms follow, and the terms with their spans.
+pub(crate) fn pack(entries: &[Entry]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(entries.iter().map(|entry| 4 + entry.terms.len() * 6).sum());
+    for entry in entries.iter().filter(|entry| entry.words > 0 && entry.words <= MOST_WORDS) {
+        let byte = |number: u16| u8::try_from(number).unwrap_or(u8::MAX);
+        let terms: Vec<_> = entry.terms.iter().take(usize::from(u16::MAX)).collect();
+        bytes.push(u8::try_from(entry.field.index()).unwrap_or(u8::MAX));
+        bytes.push(byte(entry.words));
+        bytes.extend_from_slice(&u16::try_from(terms.len()).unwrap_or(u16::MAX).to_le_bytes());
+        for (hash, words) in terms {
+            bytes.extend_from_slice(&hash.to_le_bytes());
+            bytes.extend_from_slice(&[byte(words.start), byte(words.end)]);
+        }
+    }
+    bytes
 }
 
-/// Every term of a text with its place, and how many words there are.
-pub(crate) fn places(field: Field, text: &str) -> (usize, Vec<Place>) {
+/// Reads what [`pack`] wrote, as far as it is that.
+pub(crate) fn unpack(mut bytes: &[u8]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    while let Some((&[field, words, low, high], rest)) = bytes.split_first_chunk() {
+        let count = usize::from(u16::from_le_bytes([low, high]));
+        let Some((terms, rest)) = rest.split_at_checked(count * 6) else { break };
+        let Some(&field) = FIELDS.get(usize::from(field)) else { break };
+        let (terms, _) = terms.as_chunks();
+        let terms = terms
+            .iter()
+            .map(|&[a, b, c, d, start, end]| (u32::from_le_bytes([a, b, c, d]), u16::from(start)..u16::from(end)))
+            .collect();
+        entries.push(Entry { field, words: u16::from(words), terms });
+        bytes = rest;
+    }
+    entries
+}
+
+/// Finds where the wanted terms stand in a text for the first time.
+pub(crate) fn places(field: Field, text: &str, wanted: &[u32]) -> HashMap<u32, Range<usize>> {
     let lexicon = lexicon();
+    let mut found = HashMap::new();
+    let mut note = |hash: u32, at: Range<usize>| {
+        if wanted.contains(&hash) {
+            found.entry(hash).or_insert(at);
+        }
+    };
     let Words { sequence, compounds } = text::words(text, field.compounds());
-    let stems: Vec<String> = sequence.iter().map(|word| stem(&word.text)).collect();
-    // Where each word of the sequence stands among those that count; one more at the end.
-    let mut counted = Vec::with_capacity(sequence.len() + 1);
-    let mut count = 0;
+    let mut stems: Vec<String> = Vec::with_capacity(sequence.len());
     for word in &sequence {
-        counted.push(count);
-        count += usize::from(!lexicon.is_ignored(&word.text));
-    }
-    counted.push(count);
-    let span = |start: usize, end: usize| {
-        counted.get(start).copied().unwrap_or(count)..counted.get(end).copied().unwrap_or(count)
-    };
-    let mut places = Vec::with_capacity(sequence.len() * 2);
-    for (index, (word, stem)) in sequence.iter().zip(&stems).enumerate() {
-        let words = span(index, index + 1);
-        if !words.is_empty() {
-            places.push(Place { hash: hash(stem), words, at: word.at.clone() });
+        let mut stem = word.text.clone().into_owned();
+        reduce(&mut stem);
+        if !lexicon.is_ignored(&word.text) {
+            note(hash(&stem), word.at.clone());
         }
+        stems.push(stem);
     }
-    let mut concept = |number: usize, words, at| {
-        if let Some(concept) = lexicon.get(number) {
-            places.push(Place { hash: hash(&concept.term), words, at });
-        }
-    };
     for mention in lexicon.mentions(&stems) {
         let end = mention.start + mention.length;
         let (Some(first), Some(last)) = (sequence.get(mention.start), sequence.get(end - 1)) else { continue };
-        concept(mention.concept, span(mention.start, end), first.at.start..last.at.end);
-    }
-    let mut joined = Vec::new();
-    for compound in &compounds {
-        let start = sequence.partition_point(|word| word.at.start < compound.at.start);
-        let end = sequence.partition_point(|word| word.at.end <= compound.at.end);
-        let stem = stem(&compound.text);
-        for mention in lexicon.mentions(std::slice::from_ref(&stem)) {
-            concept(mention.concept, span(start, end), compound.at.clone());
+        if let Some(concept) = lexicon.get(mention.concept) {
+            note(concept.hash, first.at.start..last.at.end);
         }
-        joined.push(Place { hash: hash(&stem), words: span(start, end), at: compound.at.clone() });
     }
-    places.extend(joined);
-    (count, places)
+    for compound in &compounds {
+        let mut stem = compound.text.clone();
+        reduce(&mut stem);
+        for mention in lexicon.mentions(std::slice::from_ref(&stem)) {
+            if let Some(concept) = lexicon.get(mention.concept) {
+                note(concept.hash, compound.at.clone());
+            }
+        }
+        note(hash(&stem), compound.at.clone());
+    }
+    found
 }
 
-/// The entries of a document's heads, for the ranking.
-pub(crate) fn entries(document: &Document) -> Vec<Entry> {
-    heads(document)
-        .map(|(field, text)| {
-            let (words, places) = places(field, text);
-            Entry { field, words, terms: places.into_iter().map(|place| (place.hash, place.words)).collect() }
-        })
-        .collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_entries_read_as_they_were() {
+        let entries = vec![
+            Entry { field: Field::Alert, words: 2, terms: vec![(7, 0..1), (u32::MAX, 0..2)] },
+            Entry { field: Field::Symptom, words: 1, terms: Vec::new() },
+        ];
+        let packed = pack(&entries);
+        assert_eq!(unpack(&packed), entries);
+        assert_eq!(unpack(&packed[..packed.len() - 2]), entries[..1], "what is cut off is left out");
+        assert_eq!(unpack(&[255; 9]), []);
+    }
+
+    #[test]
+    fn a_term_is_found_where_it_stands() {
+        let text = "The pod was OOMKilled twice";
+        let found = places(Field::Body, text, &[hash("_oom"), hash("pod")]);
+        assert_eq!(found.get(&hash("_oom")).map(|at| &text[at.clone()]), Some("OOMKilled"));
+        assert_eq!(found.get(&hash("pod")).map(|at| &text[at.clone()]), Some("pod"));
+    }
 }

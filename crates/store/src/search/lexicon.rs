@@ -1,10 +1,15 @@
 //! The table of synonyms, read once: phrases to the things they name.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
 use super::stem::stem;
+use super::terms::{ByWord, Fnv, hash};
 use super::text::{self, Compounds};
+
+/// So far apart may the words of a name stand in a sentence.
+const NEAR: usize = 6;
 
 const TABLE: &str = include_str!("synonyms.txt");
 
@@ -19,6 +24,8 @@ pub(crate) fn lexicon() -> &'static Lexicon {
 pub(crate) struct Concept {
     /// How the index spells it; a word never begins with an underscore.
     pub(crate) term: String,
+    /// The same as a vector holds it.
+    pub(crate) hash: u32,
     /// What a search for it finds besides.
     pub(crate) related: Vec<usize>,
 }
@@ -41,13 +48,29 @@ pub(crate) struct Mention {
     pub(crate) concept: usize,
 }
 
+impl Mention {
+    /// Whether another one lies inside this one, and is shorter.
+    pub(crate) fn contains(&self, other: &Self) -> bool {
+        self.length > other.length
+            && self.start <= other.start
+            && other.start + other.length <= self.start + self.length
+    }
+
+    /// Whether both have a word in common.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.start < other.start + other.length && other.start < self.start + self.length
+    }
+}
+
 /// The table.
 #[derive(Debug, Default)]
 pub(crate) struct Lexicon {
     concepts: Vec<Concept>,
     /// By their first stem, the longest first.
-    phrases: HashMap<String, Vec<Phrase>>,
-    ignored: HashSet<String>,
+    phrases: ByWord<Vec<Phrase>>,
+    /// Telling words and what they name together, by their first stem.
+    loose: ByWord<Vec<(Vec<String>, usize)>>,
+    ignored: HashSet<String, BuildHasherDefault<Fnv>>,
     words: Vec<String>,
 }
 
@@ -63,21 +86,24 @@ impl Lexicon {
     fn read(table: &str) -> Self {
         let mut lexicon = Self::default();
         let mut section = Section::Ignored;
-        let mut related = Vec::new();
+        let (mut same, mut related) = (Vec::new(), Vec::new());
         let mut words = HashSet::new();
         for line in table.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             match (line, section) {
                 ("[same]", _) => section = Section::Same,
                 ("[related]", _) => section = Section::Related,
                 ("[ignored]", _) => section = Section::Ignored,
-                (line, Section::Ignored) => lexicon.ignored.extend(line.split_whitespace().map(ToOwned::to_owned)),
-                (line, Section::Same) => {
-                    let concept = lexicon.concept(line.split('=').next().unwrap_or(line).trim());
-                    for name in line.split('=').map(str::trim) {
-                        lexicon.name(name, concept, &mut words);
-                    }
+                (line, Section::Ignored) => {
+                    lexicon.ignored.extend(line.split_whitespace().map(ToOwned::to_owned));
                 }
+                (line, Section::Same) => same.push(line),
                 (line, Section::Related) => related.extend(line.split_once('>')),
+            }
+        }
+        for line in same {
+            let concept = lexicon.concept(line.split('=').next().unwrap_or(line).trim());
+            for name in line.split('=').map(str::trim) {
+                lexicon.name(name, concept, &mut words);
             }
         }
         for (from, to) in related {
@@ -98,7 +124,7 @@ impl Lexicon {
 
     fn concept(&mut self, name: &str) -> usize {
         let term = format!("_{}", sequence(name).join("_"));
-        self.concepts.push(Concept { term, related: Vec::new() });
+        self.concepts.push(Concept { hash: hash(&term), term, related: Vec::new() });
         self.concepts.len() - 1
     }
 
@@ -118,9 +144,27 @@ impl Lexicon {
     }
 
     fn name(&mut self, name: &str, concept: usize, words: &mut HashSet<String>) {
-        let split = text::words(name, Compounds::AsWritten);
-        words.extend(split.sequence.into_iter().map(|word| word.text));
-        let stems = sequence(name);
+        let split = text::words(name, Compounds::AsWritten).sequence;
+        let stems: Vec<String> = split.iter().map(|word| stem(&word.text)).collect();
+        let telling: Vec<String> =
+            split.iter().filter(|word| !self.is_ignored(&word.text)).map(|word| stem(&word.text)).collect();
+        words.extend(split.into_iter().map(|word| word.text.into_owned()));
+        // `full disk` is as good as `disk full`.
+        if let [one, other] = stems.as_slice()
+            && telling.len() == 2
+        {
+            self.add(vec![other.clone(), one.clone()], concept);
+        }
+        self.add(stems, concept);
+        if let [first, _, ..] = telling.as_slice() {
+            let named = self.loose.entry(first.clone()).or_default();
+            if !named.iter().any(|(known, of)| *known == telling && *of == concept) {
+                named.push((telling, concept));
+            }
+        }
+    }
+
+    fn add(&mut self, stems: Vec<String>, concept: usize) {
         let Some(first) = stems.first() else { return };
         let phrases = self.phrases.entry(first.clone()).or_default();
         match phrases.iter_mut().find(|phrase| phrase.stems == stems) {
@@ -130,9 +174,32 @@ impl Lexicon {
         }
     }
 
+    /// Finds the names whose telling words stand near each other in a row of stems, in any order; each once, with the
+    /// words that they span.
+    pub(crate) fn loose_mentions<S: AsRef<str>>(&self, stems: &[S]) -> Vec<Mention> {
+        let mut found: Vec<Mention> = Vec::new();
+        for (place, first) in stems.iter().enumerate() {
+            for (telling, concept) in self.loose.get(first.as_ref()).into_iter().flatten() {
+                let others = telling.iter().skip(1).map(|wanted| stems.iter().position(|stem| stem.as_ref() == wanted));
+                let Some(places) = others.chain([Some(place)]).collect::<Option<Vec<usize>>>() else { continue };
+                let (Some(&start), Some(&end)) = (places.iter().min(), places.iter().max()) else { continue };
+                if end - start <= NEAR && !found.iter().any(|known| known.concept == *concept) {
+                    found.push(Mention { start, length: end - start + 1, concept: *concept });
+                }
+            }
+        }
+        found.sort_by_key(|mention| (mention.start, mention.length, mention.concept));
+        found
+    }
+
     /// Whether a word says nothing about what is looked for.
     pub(crate) fn is_ignored(&self, word: &str) -> bool {
         self.ignored.contains(word)
+    }
+
+    /// Whether a word occurs in any name.
+    pub(crate) fn has_word(&self, word: &str) -> bool {
+        self.words.binary_search_by(|known| known.as_str().cmp(word)).is_ok()
     }
 
     /// The thing with this number.
@@ -145,19 +212,30 @@ impl Lexicon {
         &self.words
     }
 
+    /// Whether some name begins with this stem.
+    pub(crate) fn begins(&self, stem: &str) -> bool {
+        self.phrases.contains_key(stem)
+    }
+
     /// Finds the names that stand in a row of stems.
     pub(crate) fn mentions<S: AsRef<str>>(&self, stems: &[S]) -> Vec<Mention> {
         let mut found = Vec::new();
-        for (start, first) in stems.iter().enumerate() {
-            let Some(phrases) = self.phrases.get(first.as_ref()) else { continue };
-            let rest = stems.get(start..).unwrap_or_default();
-            for phrase in phrases {
-                let here = rest.len() >= phrase.stems.len()
-                    && rest.iter().zip(&phrase.stems).all(|(stem, wanted)| stem.as_ref() == wanted);
-                if here {
-                    let length = phrase.stems.len();
-                    found.extend(phrase.concepts.iter().map(|&concept| Mention { start, length, concept }));
-                }
+        for start in 0..stems.len() {
+            let rest = stems.get(start..).unwrap_or_default().iter().map(AsRef::as_ref);
+            let mentions = self.mentions_at(rest).into_iter();
+            found.extend(mentions.map(|(length, concept)| Mention { start, length, concept }));
+        }
+        found
+    }
+
+    /// Finds the names that a row of stems begins with: how many words each has, and what it names.
+    pub(crate) fn mentions_at<'a>(&self, mut stems: impl Iterator<Item = &'a str> + Clone) -> Vec<(usize, usize)> {
+        let Some(phrases) = stems.next().and_then(|first| self.phrases.get(first)) else { return Vec::new() };
+        let mut found = Vec::new();
+        for phrase in phrases {
+            let mut here = stems.clone();
+            if phrase.stems.iter().skip(1).all(|wanted| here.next().is_some_and(|stem| stem == wanted)) {
+                found.extend(phrase.concepts.iter().map(|&concept| (phrase.stems.len(), concept)));
             }
         }
         found

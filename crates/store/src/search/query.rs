@@ -4,19 +4,50 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
-use super::lexicon::lexicon;
+use super::lexicon::{Mention, lexicon};
 use super::stem::stem;
 use super::terms::hash;
 use super::text::{self, Compounds, Word, Words, squash};
-use super::vocabulary::{Vocabulary, completions, documents_with};
+use super::vocabulary::{Meant, Vocabulary, completions, documents_with};
 use crate::error::StoreError;
 
 /// More words than anybody types; of a pasted page those that say most are kept.
 const MOST_SLOTS: usize = 32;
 /// What is read of a pasted page.
 const LONGEST_TEXT: usize = 4_096;
+/// How many completions of a word are looked for; those in most documents come first.
+const COMPLETIONS: i64 = 12;
+/// How many where the word stands by itself, too.
+const COMPLETIONS_KNOWN: i64 = 4;
 /// The least length of a word that is completed.
 const SHORTEST_START: usize = 2;
+
+/// Another name counts a little less than the word itself.
+const SYNONYM: f64 = 0.75;
+/// A word of a name is found by the other names of the thing, too.
+const PART_OF_SYNONYM: f64 = 0.6;
+/// What it usually is counts less than what it is called.
+const RELATED: f64 = 0.35;
+/// A word of a name that counts as a whole counts less by itself.
+const IN_PHRASE: f64 = 0.6;
+/// Numbers are mostly addresses, ages and counts.
+const NUMBER: f64 = 0.5;
+/// Neighbours that stand as one say a little more than each by itself.
+const COMPOUND: f64 = 0.4;
+/// A word that begins so.
+const COMPLETED: f64 = 0.8;
+/// The same, where what was typed is a word already.
+const COMPLETED_KNOWN: f64 = 0.5;
+/// A word that was probably meant, for each wrong letter.
+const MEANT: f64 = 0.85;
+/// A name whose words stand near each other only.
+const LOOSE: f64 = 0.6;
+/// A word of such a name is found by the other names of the thing, too.
+const PART_OF_LOOSE: f64 = 0.4;
+/// What a service is called says less than what is wrong.
+const OF_SERVICE: f64 = 0.5;
+/// Text that came with an alert.
+const BACKGROUND: f64 = 0.3;
 
 /// What to look for.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -67,6 +98,8 @@ pub(crate) struct Variant {
     pub(crate) weight: f64,
     /// How much it says: rare terms say more.
     pub(crate) rarity: f64,
+    /// How many documents have it.
+    pub(crate) documents: i64,
     pub(crate) how: How,
 }
 
@@ -79,12 +112,19 @@ pub(crate) struct Slot {
     pub(crate) factor: f64,
     /// Whether a document is expected to have it.
     pub(crate) expected: bool,
+    /// How much it can say at most.
+    pub(crate) mass: f64,
 }
 
 impl Slot {
-    /// How much the slot can say at most.
-    pub(crate) fn mass(&self) -> f64 {
-        self.factor * self.variants.iter().map(|variant| variant.weight * variant.rarity).fold(0.0, f64::max)
+    fn new(typed: String, variants: Vec<Variant>, factor: f64, expected: bool) -> Self {
+        let mass = factor * variants.iter().map(|variant| variant.weight * variant.rarity).fold(0.0, f64::max);
+        Self { typed, variants, factor, expected, mass }
+    }
+
+    /// How many documents have it, at most.
+    pub(crate) fn documents(&self) -> i64 {
+        self.variants.iter().map(|variant| variant.documents).sum()
     }
 }
 
@@ -100,6 +140,15 @@ pub(crate) struct Plan {
     pub(crate) severity: Option<String>,
     /// Whether nothing at all was asked.
     pub(crate) blank: bool,
+}
+
+/// What a word is taken for.
+struct Reading {
+    /// Of the word, or of what was probably meant by it.
+    stem: String,
+    variants: Vec<Variant>,
+    halves: Vec<Variant>,
+    ignored: bool,
 }
 
 /// Everything that preparing a query looks things up in.
@@ -127,13 +176,13 @@ pub(crate) fn plan(
     }
     builder.read(text, 1.0, true, true)?;
     for service in &query.services {
-        builder.read(clipped(service), 0.5, false, false)?;
+        builder.read(clipped(service), OF_SERVICE, false, false)?;
     }
-    builder.read(clipped(&query.background), 0.3, false, false)?;
+    builder.read(clipped(&query.background), BACKGROUND, false, false)?;
     let mut slots = builder.slots;
-    slots.retain(|slot| slot.mass() > 0.0);
+    slots.retain(|slot| slot.mass > 0.0);
     if slots.len() > MOST_SLOTS {
-        slots.sort_by(|a, b| b.mass().total_cmp(&a.mass()));
+        slots.sort_by(|a, b| b.mass.total_cmp(&a.mass));
         slots.truncate(MOST_SLOTS);
     }
     let mut names: Vec<String> = query.alert.iter().map(|alert| squash(alert)).collect();
@@ -171,76 +220,59 @@ fn is_name(word: &str) -> bool {
 }
 
 impl Builder<'_> {
-    fn rarity(&self, term: &str) -> Result<f64, StoreError> {
-        let with = documents_with(self.connection, term)?;
-        if with <= 0 {
-            return Ok(0.0);
+    fn variant(&self, term: String, weight: f64, how: How) -> Result<Option<Variant>, StoreError> {
+        let documents = documents_with(self.connection, &term)?;
+        if documents <= 0 {
+            return Ok(None);
         }
         #[allow(clippy::cast_precision_loss, reason = "a catalog has far fewer documents than a float counts exactly")]
-        let with = with as f64;
-        Ok((1.0 + (self.documents - with + 0.5).max(0.0) / (with + 0.5)).ln())
-    }
-
-    fn variant(&self, term: String, weight: f64, how: How) -> Result<Option<Variant>, StoreError> {
-        let rarity = self.rarity(&term)?;
-        Ok((rarity > 0.0).then(|| Variant { hash: hash(&term), term, weight, rarity, how }))
+        let with = documents as f64;
+        let rarity = (1.0 + (self.documents - with + 0.5).max(0.0) / (with + 0.5)).ln();
+        Ok(Some(Variant { hash: hash(&term), term, weight, rarity, documents, how }))
     }
 
     /// Reads a text into slots.
     fn read(&mut self, text: &str, factor: f64, expected: bool, open: bool) -> Result<(), StoreError> {
-        let lexicon = lexicon();
         let Words { sequence, compounds } = text::words(text, Compounds::OfNeighbours);
-        let stems: Vec<String> = sequence.iter().map(|word| stem(&word.text)).collect();
-        let mentions = lexicon.mentions(&stems);
-        let last = sequence.len().saturating_sub(1);
         // Somebody who has typed a space is done with the word.
         let open = open && text.ends_with(char::is_alphanumeric);
-        for (index, (word, stem)) in sequence.iter().zip(&stems).enumerate() {
-            let around: Vec<_> = mentions
-                .iter()
-                .filter(|mention| (mention.start..mention.start + mention.length).contains(&index))
-                .collect();
-            let in_phrase = around.iter().any(|mention| mention.length > 1);
-            if lexicon.is_ignored(&word.text) || !self.seen.insert(stem.clone()) {
+        let last = sequence.len().saturating_sub(1);
+        let mut readings = Vec::with_capacity(sequence.len());
+        for (index, word) in sequence.iter().enumerate() {
+            readings.push(self.reading(word, open && index == last)?);
+        }
+        // A name is recognised in spite of typing errors.
+        let stems: Vec<&str> = readings.iter().map(|reading| reading.stem.as_str()).collect();
+        let mut mentions = lexicon().mentions(&stems);
+        // `disk space` inside of `no disk space left` says nothing more.
+        let all = mentions.clone();
+        mentions.retain(|inner| inner.length == 1 || !all.iter().any(|outer| outer.contains(inner)));
+        let mut loose = lexicon().loose_mentions(&stems);
+        loose.retain(|mention| !mentions.iter().any(|exact| exact.concept == mention.concept));
+        for (index, (word, reading)) in sequence.iter().zip(&readings).enumerate() {
+            if reading.ignored || !self.seen.insert(reading.stem.clone()) {
                 continue;
             }
-            let mut variants = Vec::new();
-            variants.extend(self.variant(stem.clone(), 1.0, How::Word)?);
-            for mention in &around {
-                let weight = if mention.length == 1 { SYNONYM } else { PART_OF_SYNONYM };
-                self.concept(mention.concept, weight, &mut variants)?;
-            }
-            let known = !variants.is_empty();
-            if (!known || index == last && open) && word.text.len() >= SHORTEST_START {
-                self.complete(word, known, &mut variants)?;
-            }
-            let is_number = word.text.chars().all(char::is_numeric);
-            if variants.is_empty() && !is_number {
-                if let Some((first, second)) = self.halves(&word.text)? {
-                    for half in [first, second] {
-                        let variants = vec![half];
-                        self.slots.push(Slot { typed: word.text.clone(), variants, factor, expected });
-                    }
-                    continue;
-                }
-                self.correct(word, &mut variants)?;
-            }
-            let mut factor = factor;
-            if in_phrase {
-                factor *= IN_PHRASE;
-            }
-            if is_number {
-                factor *= NUMBER;
-            }
-            self.slots.push(Slot { typed: word.text.clone(), variants, factor, expected });
+            self.word(word, reading, index, &mentions, &loose, factor, expected)?;
         }
-        for mention in mentions.iter().filter(|mention| mention.length > 1) {
+        let phrases: Vec<(&Mention, f64)> = mentions
+            .iter()
+            .filter(|mention| mention.length > 1)
+            .map(|mention| (mention, 1.0))
+            .chain(loose.iter().map(|mention| (mention, LOOSE)))
+            .collect();
+        for &(mention, weight) in &phrases {
             let range = mention.start..mention.start + mention.length;
-            let Some(words) = sequence.get(range) else { continue };
-            let typed = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+            let Some(words) = sequence.get(range.clone()) else { continue };
+            let typed = words.iter().map(|word| word.text.as_ref()).collect::<Vec<_>>().join(" ");
             let mut variants = Vec::new();
-            self.concept(mention.concept, 1.0, &mut variants)?;
-            self.slots.push(Slot { typed, variants, factor, expected: false });
+            self.concept(mention.concept, weight, &mut variants)?;
+            // Several names for the same words share what the words can say.
+            let sharing: f64 =
+                phrases.iter().filter(|(other, _)| other.overlaps(mention)).map(|(_, weight)| weight).sum();
+            // A name of nothing but small words, such as `up and down`, stands for itself.
+            let alone = readings.get(range).is_some_and(|readings| readings.iter().all(|reading| reading.ignored));
+            self.slots.push(Slot::new(typed, variants, factor / sharing.max(1.0), expected && alone));
         }
         for compound in &compounds {
             let stem = stem(&compound.text);
@@ -248,13 +280,83 @@ impl Builder<'_> {
                 continue;
             }
             let mut variants = Vec::new();
-            for mention in lexicon.mentions(std::slice::from_ref(&stem)) {
+            for mention in lexicon().mentions(std::slice::from_ref(&stem)) {
                 self.concept(mention.concept, SYNONYM, &mut variants)?;
             }
             variants.extend(self.variant(stem, 1.0, How::Joined)?);
             let typed = text.get(compound.at.clone()).unwrap_or_default().to_owned();
-            self.slots.push(Slot { typed, variants, factor: factor * COMPOUND, expected: false });
+            self.slots.push(Slot::new(typed, variants, factor * COMPOUND, false));
         }
+        Ok(())
+    }
+
+    /// What a word is taken for before the words around it are looked at.
+    fn reading(&self, word: &Word<'_>, open: bool) -> Result<Reading, StoreError> {
+        let own = stem(&word.text);
+        let ignored = lexicon().is_ignored(&word.text);
+        let mut reading = Reading { stem: own.clone(), variants: Vec::new(), halves: Vec::new(), ignored };
+        if ignored {
+            return Ok(reading);
+        }
+        reading.variants.extend(self.variant(own, 1.0, How::Word)?);
+        let known = !reading.variants.is_empty() || lexicon().has_word(&word.text);
+        let long_enough = word.text.len() >= SHORTEST_START;
+        if long_enough && (!known || open) {
+            self.complete(word, known, &mut reading.variants)?;
+        }
+        let is_number = word.text.chars().all(char::is_numeric);
+        if known || !reading.variants.is_empty() || is_number {
+            return Ok(reading);
+        }
+        if let Some((first, second)) = self.halves(&word.text)? {
+            reading.halves = vec![first, second];
+            return Ok(reading);
+        }
+        let meant = self.vocabulary.corrections(self.connection, &word.text)?;
+        if let Some(first) = meant.first() {
+            reading.stem = stem(&first.word);
+            self.correct(&meant, &mut reading.variants)?;
+        }
+        Ok(reading)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "what surrounds a word")]
+    fn word(
+        &mut self,
+        word: &Word<'_>,
+        reading: &Reading,
+        index: usize,
+        mentions: &[Mention],
+        loose: &[Mention],
+        factor: f64,
+        expected: bool,
+    ) -> Result<(), StoreError> {
+        for half in &reading.halves {
+            let variants = vec![half.clone()];
+            self.slots.push(Slot::new(word.text.clone().into_owned(), variants, factor, expected));
+        }
+        if !reading.halves.is_empty() {
+            return Ok(());
+        }
+        let around = |mention: &&Mention| (mention.start..mention.start + mention.length).contains(&index);
+        let mut variants = reading.variants.clone();
+        let mut in_phrase = false;
+        for mention in mentions.iter().filter(around) {
+            in_phrase |= mention.length > 1;
+            let weight = if mention.length == 1 { SYNONYM } else { PART_OF_SYNONYM };
+            self.concept(mention.concept, weight, &mut variants)?;
+        }
+        for mention in loose.iter().filter(around) {
+            self.concept(mention.concept, PART_OF_LOOSE, &mut variants)?;
+        }
+        let mut factor = factor;
+        if in_phrase {
+            factor *= IN_PHRASE;
+        }
+        if word.text.chars().all(char::is_numeric) {
+            factor *= NUMBER;
+        }
+        self.slots.push(Slot::new(word.text.clone().into_owned(), variants, factor, expected));
         Ok(())
     }
 
@@ -270,10 +372,11 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn complete(&self, word: &Word, known: bool, variants: &mut Vec<Variant>) -> Result<(), StoreError> {
+    fn complete(&self, word: &Word<'_>, known: bool, variants: &mut Vec<Variant>) -> Result<(), StoreError> {
         let weight = if known { COMPLETED_KNOWN } else { COMPLETED };
         let mut seen: HashSet<String> = variants.iter().map(|variant| variant.term.clone()).collect();
-        for full in completions(self.connection, &word.text)? {
+        let most = if known { COMPLETIONS_KNOWN } else { COMPLETIONS };
+        for full in completions(self.connection, &word.text, most)? {
             let stem = stem(&full);
             if seen.insert(stem.clone()) {
                 variants.extend(self.variant(stem, weight, How::Start(full))?);
@@ -282,8 +385,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn correct(&self, word: &Word, variants: &mut Vec<Variant>) -> Result<(), StoreError> {
-        for meant in self.vocabulary.corrections(self.connection, &word.text)? {
+    fn correct(&self, meant: &[Meant], variants: &mut Vec<Variant>) -> Result<(), StoreError> {
+        for meant in meant {
             let weight = if meant.distance == 1 { MEANT } else { MEANT * MEANT };
             let stem = stem(&meant.word);
             let how = How::Meant(meant.word.clone());
@@ -313,19 +416,3 @@ impl Builder<'_> {
         Ok(best.map(|(_, halves)| halves))
     }
 }
-
-/// Another name counts a little less than the word itself.
-const SYNONYM: f64 = 0.75;
-/// A word of a phrase that has another name is found by that name, too.
-const PART_OF_SYNONYM: f64 = 0.6;
-/// What it usually is counts less than what it is called.
-const RELATED: f64 = 0.35;
-/// A word of a phrase that counts as a whole counts less by itself.
-const IN_PHRASE: f64 = 0.5;
-/// Numbers are mostly addresses, ages and counts.
-const NUMBER: f64 = 0.5;
-/// Neighbours that stand as one.
-const COMPOUND: f64 = 0.4;
-const COMPLETED: f64 = 0.8;
-const COMPLETED_KNOWN: f64 = 0.5;
-const MEANT: f64 = 0.85;

@@ -6,8 +6,7 @@
 //! comes before the more general one. Names that are exactly what was asked come before everything else. How often and how
 //! well a runbook has run decides between equals.
 
-use std::ops::Range;
-
+use super::entries::Entry;
 use super::query::{Plan, Slot};
 use super::reasons::Reason;
 use super::terms::{FIELDS, Field, Vector};
@@ -24,17 +23,15 @@ fn weight(field: Field) -> (f64, f64, f64) {
         Field::Symptom => (3.0, 0.4, 12.0),
         Field::Service => (2.5, 0.4, 4.0),
         Field::Tag => (2.0, 0.4, 10.0),
-        Field::Description => (1.6, 0.5, 40.0),
-        Field::Body => (0.8, 0.6, 200.0),
+        Field::Description => (1.6, 0.5, 30.0),
+        Field::Body => (0.5, 0.6, 200.0),
     }
 }
 
 /// Where a word that is repeated stops to say more.
 const SATURATION: f64 = 2.0;
-/// How much the share of the query that a document has counts.
-const COVERAGE: f64 = 1.0;
 /// How much the best entry counts beside the words.
-const ENTRY: f64 = 1.2;
+const ENTRY: f64 = 2.0;
 /// The most that usage can add, as a share of the score.
 const USAGE: f64 = 0.03;
 
@@ -72,7 +69,7 @@ pub(crate) fn by_terms(plan: &Plan, vector: Vector<'_>) -> f64 {
         let found = find(slot, vector);
         score += found.map_or(0.0, |found| found.score);
         if slot.expected {
-            let mass = slot.mass();
+            let mass = slot.mass;
             asked += mass;
             if let Some(variant) = found.and_then(|found| slot.variants.get(found.variant)) {
                 // A weak stand-in covers its slot in part.
@@ -80,17 +77,7 @@ pub(crate) fn by_terms(plan: &Plan, vector: Vector<'_>) -> f64 {
             }
         }
     }
-    if asked > 0.0 { score * (had / asked).powf(COVERAGE) } else { score }
-}
-
-/// An entry of a document: one alert, one title, one symptom.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) field: Field,
-    /// How many words it has, ignored ones left out.
-    pub(crate) words: usize,
-    /// Its terms, with the words each of them spans.
-    pub(crate) terms: Vec<(u32, Range<usize>)>,
+    if asked > 0.0 { score * (had / asked) } else { score }
 }
 
 /// The second pass: how well the best entry fits, from 0 to the mass of the query.
@@ -104,10 +91,10 @@ fn fit(plan: &Plan, entry: &Entry) -> f64 {
         Field::Name | Field::Symptom => 0.9,
         Field::Service | Field::Tag | Field::Description | Field::Body => 0.5,
     };
-    let mut covered = vec![0.0_f64; entry.words];
+    let mut covered = vec![0.0_f64; usize::from(entry.words)];
     let (mut had, mut asked) = (0.0, 0.0);
     for slot in &plan.slots {
-        let mass = slot.mass();
+        let mass = slot.mass;
         if slot.expected {
             asked += mass;
         }
@@ -115,7 +102,7 @@ fn fit(plan: &Plan, entry: &Entry) -> f64 {
         for variant in &slot.variants {
             for (_, span) in entry.terms.iter().filter(|(hash, _)| *hash == variant.hash) {
                 best = best.max(slot.factor * variant.weight * variant.rarity);
-                for word in covered.get_mut(span.clone()).unwrap_or_default() {
+                for word in covered.get_mut(usize::from(span.start)..usize::from(span.end)).unwrap_or_default() {
                     *word = word.max(variant.weight);
                 }
             }

@@ -1,9 +1,10 @@
 //! Why a document was found, in words for the person who reads the list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 
-use super::entries::{Place, heads, places};
+use super::entries::{heads, places};
 use super::query::{How, Plan, Slot, Variant};
 use super::ranking;
 use super::terms::{FIELDS, Field, Vector};
@@ -106,14 +107,23 @@ impl fmt::Display for Reason {
 /// The reasons for a document, the strongest first.
 pub(crate) fn reasons(plan: &Plan, document: &Document, vector: Vector<'_>) -> Vec<Reason> {
     let mut reasons = exact(plan, document);
-    let mut texts = Texts::new(document);
+    let best: Vec<_> = plan
+        .slots
+        .iter()
+        .filter_map(|slot| best(slot, vector).map(|(variant, fields)| (slot, variant, fields)))
+        .collect();
+    let mut texts = Texts::new(document, best.iter().map(|(_, variant, _)| variant.hash).collect());
     let mut by_field: BTreeMap<Field, Vec<(usize, String)>> = BTreeMap::new();
     let mut stand_ins = Vec::new();
-    for slot in &plan.slots {
-        let Some((variant, field)) = best(slot, vector) else { continue };
-        let Some((entry, found)) = texts.find(field, variant.hash) else { continue };
-        by_field.entry(field).or_default().push((entry, found.clone()));
-        stand_ins.extend(stand_in(slot, variant, found));
+    for (slot, variant, fields) in best {
+        let mut first = true;
+        for field in fields {
+            let Some((entry, found)) = texts.find(field, variant.hash) else { continue };
+            by_field.entry(field).or_default().push((entry, found.clone()));
+            if std::mem::take(&mut first) {
+                stand_ins.extend(stand_in(slot, variant, found));
+            }
+        }
     }
     for (field, found) in by_field {
         match field {
@@ -166,13 +176,15 @@ pub(crate) fn exact(plan: &Plan, document: &Document) -> Vec<Reason> {
     reasons
 }
 
-/// The variant of a slot that counted, and the most telling field that has it.
-fn best<'a>(slot: &'a Slot, vector: Vector<'_>) -> Option<(&'a Variant, Field)> {
+/// The variant of a slot that counted, and the heads that have it; a longer text only where no head has.
+fn best<'a>(slot: &'a Slot, vector: Vector<'_>) -> Option<(&'a Variant, Vec<Field>)> {
     let found = ranking::find(slot, vector)?;
     let variant = slot.variants.get(found.variant)?;
     let counts = vector.counts(variant.hash)?;
-    let field = FIELDS.into_iter().zip(counts).find(|(_, count)| *count > 0)?.0;
-    Some((variant, field))
+    let all = FIELDS.into_iter().zip(counts).filter(|(_, count)| *count > 0).map(|(field, _)| field);
+    let heads: Vec<Field> = all.clone().filter(|field| field.is_head()).collect();
+    let fields = if heads.is_empty() { all.take(1).collect() } else { heads };
+    Some((variant, fields))
 }
 
 fn stand_in(slot: &Slot, variant: &Variant, found: String) -> Option<Reason> {
@@ -192,11 +204,12 @@ fn stand_in(slot: &Slot, variant: &Variant, found: String) -> Option<Reason> {
 /// The texts of a document by field; each is split when somebody asks for it.
 struct Texts<'a> {
     entries: BTreeMap<Field, Vec<&'a str>>,
-    split: BTreeMap<Field, Vec<Vec<Place>>>,
+    wanted: Vec<u32>,
+    split: BTreeMap<Field, Vec<HashMap<u32, Range<usize>>>>,
 }
 
 impl<'a> Texts<'a> {
-    fn new(document: &'a Document) -> Self {
+    fn new(document: &'a Document, wanted: Vec<u32>) -> Self {
         let mut entries: BTreeMap<Field, Vec<&str>> = BTreeMap::new();
         for (field, text) in heads(document) {
             entries.entry(field).or_default().push(text);
@@ -205,7 +218,7 @@ impl<'a> Texts<'a> {
             let text = text.get(..text.floor_char_boundary(READ)).unwrap_or_default();
             entries.insert(field, vec![text]);
         }
-        Self { entries, split: BTreeMap::new() }
+        Self { entries, wanted, split: BTreeMap::new() }
     }
 
     fn entry(&self, field: Field, entry: usize) -> Option<&'a str> {
@@ -215,13 +228,12 @@ impl<'a> Texts<'a> {
     /// The first entry of a field with this term, and the term as it stands there.
     fn find(&mut self, field: Field, hash: u32) -> Option<(usize, String)> {
         let entries = self.entries.get(&field)?;
-        let split =
-            self.split.entry(field).or_insert_with(|| entries.iter().map(|text| places(field, text).1).collect());
-        let (entry, place) = split
-            .iter()
-            .enumerate()
-            .find_map(|(entry, places)| Some((entry, places.iter().find(|place| place.hash == hash)?)))?;
-        let text = entries.get(entry)?.get(place.at.clone())?;
+        let split = self
+            .split
+            .entry(field)
+            .or_insert_with(|| entries.iter().map(|text| places(field, text, &self.wanted)).collect());
+        let (entry, at) = split.iter().enumerate().find_map(|(entry, places)| Some((entry, places.get(&hash)?)))?;
+        let text = entries.get(entry)?.get(at.clone())?;
         Some((entry, text.split_whitespace().collect::<Vec<_>>().join(" ")))
     }
 }

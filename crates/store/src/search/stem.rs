@@ -9,43 +9,44 @@ const SHORTEST: usize = 4;
 
 /// Returns the stem of a word in lower case.
 pub(crate) fn stem(word: &str) -> String {
+    let mut stem = word.to_owned();
+    reduce(&mut stem);
+    stem
+}
+
+/// Reduces a word in lower case to its stem.
+pub(crate) fn reduce(word: &mut String) {
     if word.len() < SHORTEST || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        return word.to_owned();
+        return;
     }
-    let singular = singular(word);
-    let bare = without_participle(&singular);
-    without_ending(&bare)
+    singular(word);
+    without_participle(word);
+    without_ending(word);
 }
 
-fn singular(word: &str) -> String {
-    if let Some(rest) = word.strip_suffix("ies")
-        && rest.len() >= 2
-    {
-        return format!("{rest}y");
-    }
-    if let Some(rest) = word.strip_suffix("es")
-        && ["sh", "ch", "x", "ss", "zz"].iter().any(|end| rest.ends_with(end))
-    {
-        return rest.to_owned();
-    }
-    match word.strip_suffix('s') {
-        Some(rest) if rest.len() >= 3 && !["s", "u", "i"].iter().any(|end| rest.ends_with(end)) => rest.to_owned(),
-        Some(_) | None => word.to_owned(),
+fn singular(word: &mut String) {
+    let cut = |ending: &str| word.strip_suffix(ending);
+    if cut("ies").is_some_and(|rest| rest.len() >= 2) {
+        word.truncate(word.len() - 3);
+        word.push('y');
+    } else if cut("es").is_some_and(|rest| ["sh", "ch", "x", "ss", "zz"].iter().any(|end| rest.ends_with(end))) {
+        word.truncate(word.len() - 2);
+    } else if cut("s").is_some_and(|rest| rest.len() >= 3 && !rest.ends_with(['s', 'u', 'i'])) {
+        word.truncate(word.len() - 1);
     }
 }
 
-fn without_participle(word: &str) -> String {
+fn without_participle(word: &mut String) {
     for ending in ["ing", "ed"] {
-        if let Some(rest) = word.strip_suffix(ending)
-            && rest.len() >= 3
-            && rest.bytes().any(is_vowel)
-        {
+        let Some(rest) = word.strip_suffix(ending) else { continue };
+        if rest.len() >= 3 && rest.bytes().any(is_vowel) {
             // `migrating` comes from `migrate`, `formatting` from `format`.
             let bare = rest.strip_suffix("at").filter(|bare| bare.len() >= SHORTEST);
-            return bare.unwrap_or(undoubled(rest)).to_owned();
+            let length = bare.unwrap_or(undoubled(rest)).len();
+            word.truncate(length);
+            return;
         }
     }
-    word.to_owned()
 }
 
 fn is_vowel(byte: u8) -> bool {
@@ -63,30 +64,34 @@ fn undoubled(word: &str) -> &str {
     }
 }
 
-fn without_ending(word: &str) -> String {
-    if let Some(rest) = word.strip_suffix("iness").filter(|rest| rest.len() >= 3) {
-        return format!("{rest}y");
+fn without_ending(word: &mut String) {
+    if word.strip_suffix("iness").is_some_and(|rest| rest.len() >= 3) {
+        word.truncate(word.len() - 5);
+        word.push('y');
+        return;
     }
-    let cut = |ending: &str, least: usize| word.strip_suffix(ending).filter(|rest| rest.len() >= least);
-    for (ending, least) in [("ation", SHORTEST), ("ition", 5), ("ate", SHORTEST), ("ion", SHORTEST)] {
-        if let Some(rest) = cut(ending, least) {
-            return rest.to_owned();
-        }
-    }
-    for (ending, least) in [("ment", SHORTEST), ("ure", SHORTEST), ("ness", SHORTEST), ("er", SHORTEST + 1)] {
-        if let Some(rest) = cut(ending, least) {
-            return undoubled(rest).to_owned();
-        }
-    }
-    for (ending, least) in [("ly", SHORTEST), ("y", 5), ("e", SHORTEST)] {
+    for (ending, least) in [
+        ("ation", SHORTEST),
+        ("ition", 5),
+        ("ate", SHORTEST),
+        ("ion", SHORTEST),
+        ("ment", SHORTEST),
+        ("ure", SHORTEST),
+        ("ness", SHORTEST),
+        ("er", SHORTEST + 1),
+        ("ly", SHORTEST),
+        ("y", 5),
+        ("e", SHORTEST),
+    ] {
+        let Some(rest) = word.strip_suffix(ending).filter(|rest| rest.len() >= least) else { continue };
         // The `y` of `deploy` is no ending.
-        if let Some(rest) =
-            cut(ending, least).filter(|rest| ending != "y" || !rest.bytes().next_back().is_some_and(is_vowel))
-        {
-            return rest.to_owned();
+        if ending == "y" && rest.bytes().next_back().is_some_and(is_vowel) {
+            continue;
         }
+        let length = if ending == "er" { undoubled(rest).len() } else { rest.len() };
+        word.truncate(length);
+        return;
     }
-    word.to_owned()
 }
 
 #[cfg(test)]

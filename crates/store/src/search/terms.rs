@@ -1,9 +1,11 @@
 //! What a document is found by: its terms, and how often each stands in which field.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
+use super::entries::{Entry, heads};
 use super::lexicon::Lexicon;
-use super::stem::stem;
+use super::stem::reduce;
 use super::text::{self, Compounds, Words};
 use crate::catalog::Document;
 
@@ -63,115 +65,286 @@ impl Field {
     }
 
     pub(crate) fn compounds(self) -> Compounds {
-        if self.is_head() { Compounds::OfNeighbours } else { Compounds::AsWritten }
+        match self {
+            Self::Alert | Self::Name | Self::Title => Compounds::OfNeighbours,
+            Self::Symptom | Self::Service | Self::Tag | Self::Description | Self::Body => Compounds::AsWritten,
+        }
     }
 }
 
 /// How often something stands in each field.
 pub(crate) type Counts = [u8; FIELDS.len()];
 
-/// Turns words into stems and remembers them: a catalog repeats itself.
-#[derive(Default)]
-pub(crate) struct Stems {
-    known: HashMap<String, String>,
+/// FNV-1a, for tables of short words.
+#[derive(Clone, Copy)]
+pub(crate) struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
 }
 
-impl Stems {
-    fn of(&mut self, word: &str) -> &str {
-        if !self.known.contains_key(word) {
-            self.known.insert(word.to_owned(), stem(word));
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        self.known.get(word).map_or("", String::as_str)
     }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A table by words.
+pub(crate) type ByWord<T> = HashMap<String, T, BuildHasherDefault<Fnv>>;
+
+/// A word or a term of the catalog, and in how many documents more it stands than before.
+pub(crate) struct Tally {
+    pub(crate) text: String,
+    pub(crate) change: i64,
+}
+
+struct Term {
+    hash: u32,
+    /// Whether a name of the table of synonyms begins with it.
+    begins: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    word: u32,
+    stem: u32,
+    ignored: bool,
+}
+
+/// Reads documents, and remembers every word: a catalog repeats itself.
+pub(crate) struct Reader {
+    lexicon: &'static Lexicon,
+    seen: ByWord<Seen>,
+    by_term: ByWord<u32>,
+    terms: Vec<Term>,
+    /// By concept.
+    concepts: Vec<Option<u32>>,
+    /// By the number of the term.
+    pub(crate) term_tallies: Vec<Tally>,
+    /// By the number of the word.
+    pub(crate) word_tallies: Vec<Tally>,
 }
 
 /// The terms of a document.
 #[derive(Debug, Default)]
 pub(crate) struct Terms {
-    /// Stems and concepts.
-    pub(crate) counts: HashMap<String, Counts>,
-    /// Words as they stand, to complete and to correct what is typed.
-    pub(crate) words: HashSet<String>,
+    /// Stems, concepts and compounds by number, each once.
+    counts: Vec<(u32, Counts)>,
+    /// Words as they stand, each once.
+    words: Vec<u32>,
     /// How many words each field has.
-    pub(crate) lengths: [u16; FIELDS.len()],
+    lengths: [u16; FIELDS.len()],
+    /// The heads, entry by entry.
+    pub(crate) entries: Vec<Entry>,
 }
 
-impl Terms {
-    /// Reads a document.
-    pub(crate) fn of(document: &Document, lexicon: &Lexicon, stems: &mut Stems) -> Self {
-        let mut terms = Self::default();
-        let mut add = |field, text: &str| terms.add(field, text, lexicon, stems);
-        document.triggers.iter().for_each(|alert| add(Field::Alert, alert));
-        for name in [&document.id, &document.name] {
-            add(Field::Name, name);
+impl Reader {
+    /// A reader that has read nothing.
+    pub(crate) fn new(lexicon: &'static Lexicon) -> Self {
+        Self {
+            lexicon,
+            seen: ByWord::default(),
+            by_term: ByWord::default(),
+            terms: Vec::new(),
+            concepts: Vec::new(),
+            term_tallies: Vec::new(),
+            word_tallies: Vec::new(),
         }
-        add(Field::Title, &document.title);
-        document.symptoms.iter().for_each(|symptom| add(Field::Symptom, symptom));
-        document.services.iter().for_each(|service| add(Field::Service, service));
-        for tag in document.tags.iter().chain([&document.category, &document.domain]) {
-            add(Field::Tag, tag);
-        }
-        add(Field::Description, &document.description);
-        add(Field::Body, &document.body);
-        terms
     }
 
-    fn add(&mut self, field: Field, text: &str, lexicon: &Lexicon, stems: &mut Stems) {
-        let Words { sequence, compounds } = text::words(text, field.compounds());
-        let Self { counts, words, lengths } = self;
-        let mut count = |term: &str| {
-            let at = field.index();
-            if let Some(known) = counts.get_mut(term) {
-                known[at] = known[at].saturating_add(1);
-            } else {
-                let mut first = Counts::default();
-                first[at] = 1;
-                counts.insert(term.to_owned(), first);
-            }
+    fn term(&mut self, text: &str) -> u32 {
+        if let Some(known) = self.by_term.get(text) {
+            return *known;
+        }
+        let number = u32::try_from(self.terms.len()).unwrap_or(u32::MAX);
+        self.terms.push(Term { hash: hash(text), begins: self.lexicon.begins(text) });
+        self.term_tallies.push(Tally { text: text.to_owned(), change: 0 });
+        self.by_term.insert(text.to_owned(), number);
+        number
+    }
+
+    fn seen(&mut self, text: &str) -> Seen {
+        if let Some(known) = self.seen.get(text) {
+            return *known;
+        }
+        let mut stem = text.to_owned();
+        reduce(&mut stem);
+        let seen = Seen {
+            word: u32::try_from(self.word_tallies.len()).unwrap_or(u32::MAX),
+            stem: self.term(&stem),
+            ignored: self.lexicon.is_ignored(text),
         };
-        let mut row: Vec<String> = Vec::with_capacity(sequence.len());
-        for word in &sequence {
-            let stem = stems.of(&word.text);
-            if !lexicon.is_ignored(&word.text) {
-                count(stem);
-                lengths[field.index()] = lengths[field.index()].saturating_add(1);
-            }
-            row.push(stem.to_owned());
+        self.word_tallies.push(Tally { text: text.to_owned(), change: 0 });
+        self.seen.insert(text.to_owned(), seen);
+        seen
+    }
+
+    fn concept(&mut self, concept: usize) -> Option<u32> {
+        if self.concepts.len() <= concept {
+            self.concepts.resize(concept + 1, None);
         }
-        for mention in lexicon.mentions(&row) {
-            if let Some(concept) = lexicon.get(mention.concept) {
-                count(&concept.term);
-            }
+        if let Some(Some(known)) = self.concepts.get(concept) {
+            return Some(*known);
         }
-        for compound in &compounds {
-            let stem = stems.of(&compound.text);
-            count(stem);
-            for mention in lexicon.mentions(&[stem]) {
-                if let Some(concept) = lexicon.get(mention.concept) {
-                    count(&concept.term);
+        let lexicon = self.lexicon;
+        let term = self.term(&lexicon.get(concept)?.term);
+        if let Some(place) = self.concepts.get_mut(concept) {
+            *place = Some(term);
+        }
+        Some(term)
+    }
+
+    /// Reads a document.
+    pub(crate) fn read(&mut self, document: &Document) -> Terms {
+        let mut terms = Terms::default();
+        let mut found = Vec::with_capacity(512);
+        for (field, text) in heads(document) {
+            let entry = self.text(field, text, &mut terms, &mut found);
+            terms.entries.push(entry);
+        }
+        for (field, text) in [(Field::Description, &document.description), (Field::Body, &document.body)] {
+            self.text(field, text, &mut terms, &mut found);
+        }
+        found.sort_unstable();
+        for (term, field) in found {
+            let field = usize::from(field);
+            match terms.counts.last_mut() {
+                Some((last, counts)) if *last == term => counts[field] = counts[field].saturating_add(1),
+                Some(_) | None => {
+                    let mut counts = Counts::default();
+                    counts[field] = 1;
+                    terms.counts.push((term, counts));
                 }
             }
         }
-        for word in sequence.into_iter().chain(compounds) {
-            if !lexicon.is_ignored(&word.text) {
-                words.insert(word.text);
+        terms.words.sort_unstable();
+        terms.words.dedup();
+        terms
+    }
+
+    fn text(&mut self, field: Field, text: &str, terms: &mut Terms, found: &mut Vec<(u32, u8)>) -> Entry {
+        let lexicon = self.lexicon;
+        let Words { sequence, compounds } = text::words(text, field.compounds());
+        let at = field.index();
+        let mut entry = Entry { field, words: 0, terms: Vec::new() };
+        // The number of each word among those that count, with one more at the end.
+        let mut counted: Vec<u16> = Vec::with_capacity(sequence.len() + 1);
+        let mut row: Vec<u32> = Vec::with_capacity(sequence.len());
+        let column = u8::try_from(at).unwrap_or_default();
+        for word in &sequence {
+            let seen = self.seen(&word.text);
+            counted.push(entry.words);
+            row.push(seen.stem);
+            if !seen.ignored {
+                found.push((seen.stem, column));
+                terms.words.push(seen.word);
+                entry.words = entry.words.saturating_add(1);
+            }
+        }
+        counted.push(entry.words);
+        let head = field.is_head();
+        let span = |start: usize, end: usize| {
+            let place = |at: usize| counted.get(at).copied().unwrap_or_default();
+            place(start)..place(end)
+        };
+        let mut put = |reader: &Self, term: u32, start: usize, end: usize| {
+            if let Some(term) = reader.terms.get(term as usize).filter(|_| head) {
+                entry.terms.push((term.hash, span(start, end)));
+            }
+        };
+        for (index, stem) in row.iter().enumerate() {
+            if counted.get(index) != counted.get(index + 1) {
+                put(self, *stem, index, index + 1);
+            }
+        }
+        let begins = |reader: &Self, stem: u32| reader.terms.get(stem as usize).is_some_and(|term| term.begins);
+        for start in 0..row.len() {
+            if !begins(self, row[start]) {
+                continue;
+            }
+            let mentioned = {
+                let texts = &self.term_tallies;
+                let stems = row[start..].iter().map(|stem| texts.get(*stem as usize).map_or("", |term| &term.text));
+                lexicon.mentions_at(stems)
+            };
+            for (length, concept) in mentioned {
+                if let Some(term) = self.concept(concept) {
+                    found.push((term, column));
+                    put(self, term, start, start + length);
+                }
+            }
+        }
+        for compound in &compounds {
+            let seen = self.seen(&compound.text);
+            found.push((seen.stem, column));
+            put(self, seen.stem, compound.words.start, compound.words.end);
+            if compound.written {
+                terms.words.push(seen.word);
+            }
+            if begins(self, seen.stem) {
+                let stem = self.term_tallies.get(seen.stem as usize).map_or("", |term| term.text.as_str());
+                for (_, concept) in lexicon.mentions_at(std::iter::once(stem)) {
+                    if let Some(term) = self.concept(concept) {
+                        found.push((term, column));
+                        put(self, term, compound.words.start, compound.words.end);
+                    }
+                }
+            }
+        }
+        let length = terms.lengths[at].saturating_add(entry.words);
+        terms.lengths[at] = length;
+        entry
+    }
+
+    /// Counts a document in or out.
+    pub(crate) fn count(&mut self, terms: &Terms, by: i64) {
+        for (term, _) in &terms.counts {
+            if let Some(tally) = self.term_tallies.get_mut(*term as usize) {
+                tally.change += by;
+            }
+        }
+        for word in &terms.words {
+            if let Some(tally) = self.word_tallies.get_mut(*word as usize) {
+                tally.change += by;
             }
         }
     }
 
-    /// Whether a term stands in a head, and whether anywhere else.
-    pub(crate) fn places(counts: Counts) -> (bool, bool) {
-        let stands = |head: bool| FIELDS.iter().zip(counts).any(|(field, count)| count > 0 && field.is_head() == head);
-        (stands(true), stands(false))
+    /// The terms of a document as two texts: those that stand in a head, and those that stand elsewhere.
+    pub(crate) fn columns(&self, terms: &Terms) -> (String, String) {
+        let (mut head, mut rest) = (String::with_capacity(1_024), String::with_capacity(4_096));
+        for (term, counts) in &terms.counts {
+            let Some(tally) = self.term_tallies.get(*term as usize) else { continue };
+            let stands = |in_head: bool| {
+                FIELDS.iter().zip(counts).any(|(field, &count)| count > 0 && field.is_head() == in_head)
+            };
+            for column in [stands(true).then_some(&mut head), stands(false).then_some(&mut rest)].into_iter().flatten()
+            {
+                column.push_str(&tally.text);
+                column.push(' ');
+            }
+        }
+        (head, rest)
     }
 
     /// Packs counts and lengths for the ranking.
-    pub(crate) fn pack(&self) -> Vec<u8> {
-        let mut entries: Vec<(u32, u32)> =
-            self.counts.iter().map(|(term, counts)| (hash(term), packed(*counts))).collect();
+    pub(crate) fn pack(&self, terms: &Terms) -> Vec<u8> {
+        let mut entries: Vec<(u32, u32)> = terms
+            .counts
+            .iter()
+            .filter_map(|(term, counts)| Some((self.terms.get(*term as usize)?.hash, packed(*counts))))
+            .collect();
         entries.sort_unstable();
         let mut bytes = Vec::with_capacity(FIELDS.len() * 2 + entries.len() * ENTRY);
-        for length in self.lengths {
+        for length in terms.lengths {
             bytes.extend_from_slice(&length.to_le_bytes());
         }
         for (hash, counts) in entries {
@@ -190,7 +363,7 @@ fn packed(counts: Counts) -> u32 {
     counts.iter().enumerate().fold(0, |all, (field, &count)| all | u32::from(count.min(15)) << (field * BITS))
 }
 
-/// A term as a vector holds it: FNV-1a. Two terms of one document share a hash about once in a hundred million times.
+/// A term as a vector holds it: FNV-1a. Two terms of one document share a hash about once in a hundred thousand documents.
 pub(crate) fn hash(term: &str) -> u32 {
     term.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
@@ -203,7 +376,7 @@ pub(crate) struct Vector<'a> {
 }
 
 impl<'a> Vector<'a> {
-    /// Reads what [`Terms::pack`] wrote; `None` when it is something else.
+    /// Reads what [`Reader::pack`] wrote; `None` when it is something else.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (lengths, rest) = bytes.split_at_checked(FIELDS.len() * 2)?;
         let (entries, []) = rest.as_chunks() else { return None };
@@ -247,15 +420,17 @@ mod tests {
             body: "pod pod pod ".repeat(10),
             ..Document::default()
         };
-        let terms = Terms::of(&document, lexicon(), &mut Stems::default());
-        let packed = terms.pack();
+        let mut reader = Reader::new(lexicon());
+        let terms = reader.read(&document);
+        let packed = reader.pack(&terms);
         let vector = Vector::read(&packed).unwrap();
-        for (term, counts) in terms.counts.iter().collect::<std::collections::BTreeMap<_, _>>() {
-            assert_eq!(vector.counts(hash(term)).unwrap(), counts.map(|count| count.min(15)), "{term}");
+        for (term, counts) in &terms.counts {
+            let text = &reader.term_tallies[*term as usize].text;
+            assert_eq!(vector.counts(hash(text)).unwrap(), counts.map(|count| count.min(15)), "{text}");
         }
         assert_eq!(vector.counts(hash("nothing")), None);
         assert_eq!((vector.length(Field::Title), vector.length(Field::Body)), (2, 30));
-        assert!(terms.counts.contains_key("_oom") && terms.counts.contains_key("podoomkill"));
+        assert!(vector.counts(hash("_oom")).is_some() && vector.counts(hash("podoomkill")).is_some());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! `KubePodCrashLooping` is one word and four: its parts follow each other in the sequence, and the whole and its
 //! neighbouring pairs (`podcrash`, `crashlooping`) are compounds beside them. So are `back-off` and `back_off`.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
@@ -10,25 +11,40 @@ use unicode_normalization::char::is_combining_mark;
 
 /// Longer words are no words; what lies beyond is cut off, in documents and in queries alike.
 const LONGEST_WORD: usize = 64;
+/// So much of a name is compared.
+const LONGEST_NAME: usize = 256;
 /// Longer chains of parts, such as a path in camel case, have pairs but no whole.
 const LONGEST_CHAIN: usize = 8;
 
 /// A word of a text.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Word {
+pub(crate) struct Word<'a> {
     /// In lower case, without accents.
-    pub(crate) text: String,
+    pub(crate) text: Cow<'a, str>,
     /// Where it stands in the text.
     pub(crate) at: Range<usize>,
 }
 
+/// Neighbours as one word.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Compound {
+    /// In lower case, without accents and what stands between the words.
+    pub(crate) text: String,
+    /// Where they stand in the text.
+    pub(crate) at: Range<usize>,
+    /// Which words of the sequence they are.
+    pub(crate) words: Range<usize>,
+    /// Whether the text writes exactly these as one.
+    pub(crate) written: bool,
+}
+
 /// The words of a text.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Words {
+pub(crate) struct Words<'a> {
     /// One after the other, names in pieces.
-    pub(crate) sequence: Vec<Word>,
+    pub(crate) sequence: Vec<Word<'a>>,
     /// What several neighbours are when they are written as one.
-    pub(crate) compounds: Vec<Word>,
+    pub(crate) compounds: Vec<Compound>,
 }
 
 /// How many compounds are made.
@@ -41,56 +57,58 @@ pub(crate) enum Compounds {
 }
 
 /// Splits a text.
-pub(crate) fn words(text: &str, compounds: Compounds) -> Words {
+pub(crate) fn words(text: &str, compounds: Compounds) -> Words<'_> {
     let mut words = Words::default();
     let mut chain = 0;
     let mut rest = 0;
-    while let Some((run, apostrophe)) = next_run(text, rest) {
-        // A hyphen, an underscore or nothing at all continues a chain; anything else begins a new one.
+    while let Some(run) = next_run(text, rest) {
+        // A hyphen or an underscore continues a chain; anything else begins a new one.
         let between = text.get(rest..run.start).unwrap_or_default();
-        if !matches!(between, "-" | "_") || words.sequence.is_empty() {
+        if !matches!(between, "-" | "_") {
             close(&mut words, chain, compounds);
             chain = words.sequence.len();
         }
-        let written = text.get(run.clone()).unwrap_or_default();
-        let offset = run.start;
-        for part in parts(written) {
-            push(
-                &mut words.sequence,
-                written.get(part.clone()).unwrap_or_default(),
-                offset + part.start..offset + part.end,
-                apostrophe,
-            );
-        }
         rest = run.end;
+        let written = text.get(run.clone()).unwrap_or_default();
+        if written.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+            let end = written.len().min(LONGEST_WORD);
+            words.sequence.push(Word { text: Cow::Borrowed(&written[..end]), at: run });
+            continue;
+        }
+        for part in parts(written) {
+            let at = run.start + part.start..run.start + part.end;
+            let text = fold(written.get(part).unwrap_or_default());
+            if !text.is_empty() {
+                words.sequence.push(Word { text: Cow::Owned(text), at });
+            }
+        }
     }
     close(&mut words, chain, compounds);
     if compounds == Compounds::OfNeighbours {
         for index in 1..words.sequence.len() {
-            join(&mut words, index - 1..index + 1);
+            join(&mut words, index - 1..index + 1, false);
         }
     }
     words
 }
 
-/// The next run of letters and digits at or after `from`, with apostrophes inside it; says whether it has any.
-fn next_run(text: &str, from: usize) -> Option<(Range<usize>, bool)> {
+/// The next run of letters and digits at or after `from`, with apostrophes inside it.
+fn next_run(text: &str, from: usize) -> Option<Range<usize>> {
     let tail = text.get(from..)?;
     let start = from + tail.find(char::is_alphanumeric)?;
     let mut end = start;
-    let mut apostrophe = false;
     let mut pending = false;
     for (at, character) in text.get(start..)?.char_indices() {
         if character.is_alphanumeric() || is_combining_mark(character) {
             end = start + at + character.len_utf8();
-            apostrophe |= std::mem::take(&mut pending);
+            pending = false;
         } else if matches!(character, '\'' | '’') && !pending {
             pending = true;
         } else {
             break;
         }
     }
-    Some((start..end, apostrophe))
+    Some(start..end)
 }
 
 /// Whether a script is written without spaces; its words are pairs of characters.
@@ -100,6 +118,9 @@ fn is_unspaced(character: char) -> bool {
 
 /// Where a run is split: `KubeAPIDown` has three parts, `x509` and `5xx` have one, four characters of CJK three.
 fn parts(run: &str) -> Vec<Range<usize>> {
+    if run.is_ascii() && !run.bytes().skip(1).any(|byte| byte.is_ascii_uppercase()) {
+        return std::iter::once(0..run.len()).collect();
+    }
     let characters: Vec<(usize, char)> = run.char_indices().collect();
     if characters.iter().any(|(_, character)| is_unspaced(*character)) {
         return pairs_of_characters(run, &characters);
@@ -146,43 +167,39 @@ fn pairs_of_characters(run: &str, characters: &[(usize, char)]) -> Vec<Range<usi
     found
 }
 
-fn push(words: &mut Vec<Word>, written: &str, at: Range<usize>, apostrophe: bool) {
-    let text = fold(written, apostrophe);
-    if !text.is_empty() {
-        words.push(Word { text, at });
-    }
-}
-
 /// Adds the compounds of the chain that begins at `from` and ends with the sequence.
-fn close(words: &mut Words, from: usize, compounds: Compounds) {
-    let length = words.sequence.len() - from;
+fn close(words: &mut Words<'_>, from: usize, compounds: Compounds) {
+    let to = words.sequence.len();
+    let length = to - from;
     if length < 2 {
         return;
     }
-    if length > 2 && length <= LONGEST_CHAIN {
-        join(words, from..from + length);
+    if length <= LONGEST_CHAIN {
+        join(words, from..to, true);
     }
     // Where all neighbours are joined, those of a chain are, too.
-    if compounds == Compounds::AsWritten {
-        for index in from + 1..from + length {
-            join(words, index - 1..index + 1);
+    if length > 2 && compounds == Compounds::AsWritten {
+        for index in from + 1..to {
+            join(words, index - 1..index + 1, false);
         }
     }
 }
 
-fn join(words: &mut Words, range: Range<usize>) {
-    let Some(members) = words.sequence.get(range) else { return };
+fn join(words: &mut Words<'_>, range: Range<usize>, written: bool) {
+    let Some(members) = words.sequence.get(range.clone()) else { return };
     let (Some(first), Some(last)) = (members.first(), members.last()) else { return };
-    let text: String = members.iter().map(|word| word.text.as_str()).collect();
-    if text.len() <= LONGEST_WORD {
+    let text: String = members.iter().map(|word| word.text.as_ref()).collect();
+    // Of two words a name in two pieces has been made already.
+    let known = words.compounds.iter().rev().take(LONGEST_CHAIN).any(|compound| compound.words == range);
+    if text.len() <= LONGEST_WORD && !known {
         let at = first.at.start..last.at.end;
-        words.compounds.push(Word { text, at });
+        words.compounds.push(Compound { text, at, words: range, written });
     }
 }
 
 /// Lower case, without accents and apostrophes; `ß` is `ss`.
-fn fold(written: &str, apostrophe: bool) -> String {
-    if written.is_ascii() && !apostrophe {
+fn fold(written: &str) -> String {
+    if written.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         let end = written.len().min(LONGEST_WORD);
         return written[..end].to_ascii_lowercase();
     }
@@ -203,10 +220,19 @@ fn fold(written: &str, apostrophe: bool) -> String {
 
 /// A name without case and separators, to compare names with: `KubePodCrashLooping` is `kube-pod-crash-looping`.
 pub(crate) fn squash(name: &str) -> String {
-    let mut squashed: String =
-        name.nfkd().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).take(256).collect();
-    squashed.shrink_to_fit();
-    squashed
+    if name.is_ascii() {
+        return name
+            .bytes()
+            .filter(u8::is_ascii_alphanumeric)
+            .map(|byte| char::from(byte.to_ascii_lowercase()))
+            .take(LONGEST_NAME)
+            .collect();
+    }
+    name.nfkd()
+        .filter(|character| character.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .take(LONGEST_NAME)
+        .collect()
 }
 
 #[cfg(test)]
@@ -214,11 +240,11 @@ mod tests {
     use super::*;
 
     fn split(text: &str) -> Vec<String> {
-        words(text, Compounds::AsWritten).sequence.into_iter().map(|word| word.text).collect()
+        words(text, Compounds::AsWritten).sequence.into_iter().map(|word| word.text.into_owned()).collect()
     }
 
     fn compounds(text: &str, compounds: Compounds) -> Vec<String> {
-        words(text, compounds).compounds.into_iter().map(|word| word.text).collect()
+        words(text, compounds).compounds.into_iter().map(|compound| compound.text).collect()
     }
 
     #[test]

@@ -7,8 +7,6 @@ use rusqlite::{Connection, OptionalExtension};
 use super::lexicon::lexicon;
 use crate::error::{Doing, StoreError};
 
-/// How many completions of a word are looked for; those in most documents come first.
-const COMPLETIONS: i64 = 12;
 /// How many corrections of a word are looked for.
 const CORRECTIONS: usize = 4;
 
@@ -43,15 +41,15 @@ pub(crate) fn documents_with(connection: &Connection, term: &str) -> Result<i64,
         .doing("look up a term of the catalog")
 }
 
-/// The words that begin with this one, the most frequent first; not the word itself.
-pub(crate) fn completions(connection: &Connection, start: &str) -> Result<Vec<String>, StoreError> {
+/// The words that begin with this one, at most so many, the most frequent first; not the word itself.
+pub(crate) fn completions(connection: &Connection, start: &str, most: i64) -> Result<Vec<String>, StoreError> {
     let doing = "complete a word";
     connection
         .prepare_cached(
             "SELECT word FROM catalog_words WHERE word > ?1 AND word < ?2 ORDER BY documents DESC, word LIMIT ?3",
         )
         .doing(doing)?
-        .query_map((start, format!("{start}\u{10ffff}"), COMPLETIONS), |row| row.get(0))
+        .query_map((start, format!("{start}\u{10ffff}"), most), |row| row.get(0))
         .doing(doing)?
         .collect::<Result<_, _>>()
         .doing(doing)
@@ -91,8 +89,8 @@ impl Vocabulary {
     pub(crate) fn corrections(&self, connection: &Connection, typed: &str) -> Result<Vec<Meant>, StoreError> {
         let length = typed.chars().count();
         let allowed = match length {
-            0..=3 => return Ok(Vec::new()),
-            4..=6 => 1,
+            0..=2 => return Ok(Vec::new()),
+            3..=6 => 1,
             _ => 2,
         };
         let signature = letters(typed);
@@ -103,7 +101,8 @@ impl Vocabulary {
             // Each wrong letter changes at most two of the letters that occur at all.
             if known.word.len().abs_diff(typed.len()) > allowed
                 || (known.letters ^ signature).count_ones() as usize > 2 * allowed
-                || known.word.len() < 4
+                // Of three letters nothing is sure but that two were exchanged.
+                || length.min(known.word.len()) < 4 && known.letters != signature
             {
                 continue;
             }
