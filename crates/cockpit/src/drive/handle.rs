@@ -67,10 +67,17 @@ pub struct Voice {
 impl Voice {
     /// Says something to the execution.
     pub async fn say(&self, saying: Saying) -> Result<(), CockpitError> {
+        self.say_while_driven(saying).await.unwrap_or_else(|| {
+            Err(CockpitError::user("the execution is no longer driven here").hint("`belay resume EXEC` goes on"))
+        })
+    }
+
+    /// Says something to the execution; `None` when the drive had ended before it heard it, so that nothing was said.
+    pub async fn say_while_driven(&self, saying: Saying) -> Option<Result<(), CockpitError>> {
         let (answer, answered) = oneshot::channel();
-        let gone = || CockpitError::user("the execution is no longer driven here").hint("`belay resume EXEC` goes on");
-        self.control.send(Control::Say { saying: Box::new(saying), answer }).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        self.control.send(Control::Say { saying: Box::new(saying), answer }).await.ok()?;
+        // The drive answers whatever it hears; one that ends with something unheard drops it.
+        answered.await.ok()
     }
 }
 

@@ -61,7 +61,14 @@ enum Wake {
     Event(Option<DriveEvent>),
     Line(Option<String>),
     Signal(Signalled),
-    Said(Result<(), CockpitError>),
+    Said(Said),
+}
+
+/// What came of something that was said.
+enum Said {
+    Heard(Result<(), CockpitError>),
+    /// The drive had ended before it heard it.
+    Unheard(Saying),
 }
 
 /// The runbook as the execution's first event holds it, so that descriptions are those of what runs.
@@ -78,38 +85,49 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
     let mut signals = Signals::catch()?;
     let mut lines = typed_lines();
     let mut drive = Some(cockpit.drive(execution)?);
-    let mut says: JoinSet<Result<(), CockpitError>> = JoinSet::new();
+    let mut says: JoinSet<Said> = JoinSet::new();
     loop {
         let wake = tokio::select! {
             event = next_event(drive.as_mut()) => Wake::Event(event),
             line = lines.recv() => Wake::Line(line),
             signalled = signals.next() => Wake::Signal(signalled),
             Some(said) = says.join_next() => Wake::Said(said.unwrap_or_else(|error| {
-                Err(CockpitError::bug(format!("a saying ended by itself: {error}")))
+                Said::Heard(Err(CockpitError::bug(format!("a saying ended by itself: {error}"))))
             })),
         };
-        let happening = match wake {
-            Wake::Event(Some(event)) => Happening::Event(event),
+        let mut deeds = match wake {
+            Wake::Event(Some(event)) => guide.handle(Happening::Event(event)),
             Wake::Event(None) => {
                 if let Some(ended) = drive.take() {
                     ended.leave().await;
                 }
-                Happening::Ended
+                guide.handle(Happening::Ended)
             }
-            Wake::Line(Some(line)) => Happening::Line(line),
-            Wake::Line(None) | Wake::Signal(Signalled::End) => Happening::EndOfInput,
-            Wake::Signal(Signalled::Interrupt) => Happening::Interrupt,
-            Wake::Said(Ok(())) => Happening::Taken,
-            Wake::Said(Err(error)) => Happening::Refused(error),
+            Wake::Line(Some(line)) => guide.handle(Happening::Line(line)),
+            Wake::Line(None) | Wake::Signal(Signalled::End) => guide.handle(Happening::EndOfInput),
+            Wake::Signal(Signalled::Interrupt) => guide.handle(Happening::Interrupt),
+            Wake::Said(Said::Heard(Ok(()))) => guide.handle(Happening::Taken),
+            Wake::Said(Said::Heard(Err(error))) => guide.handle(Happening::Refused(error)),
+            Wake::Said(Said::Unheard(saying)) => {
+                // Its last event may not have been taken yet; what it showed has been answered all the same.
+                if let Some(ended) = drive.take() {
+                    ended.leave().await;
+                }
+                say_after_end(cockpit, execution, saying, &mut drive, &mut guide)?
+            }
         };
-        let mut deeds = guide.handle(happening);
         while !deeds.is_empty() {
             match deeds.remove(0) {
                 Deed::Print(content) => page::print(&content)?,
                 Deed::Say(saying) => match &drive {
                     Some(drive) => {
                         let voice = drive.voice();
-                        says.spawn(async move { voice.say(saying).await });
+                        says.spawn(async move {
+                            match voice.say_while_driven(saying.clone()).await {
+                                Some(answer) => Said::Heard(answer),
+                                None => Said::Unheard(saying),
+                            }
+                        });
                     }
                     None => deeds.extend(say_after_end(cockpit, execution, saying, &mut drive, &mut guide)?),
                 },
