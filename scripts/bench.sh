@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the release binary and measures what a responder waits for, each over several runs.
+# Builds the release binary and measures what a responder waits for: single commands over several runs, then the benches,
+# which print ratios against a floor of the same run and fail when a limit does not hold.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --locked --package belay-terminal
@@ -28,3 +29,18 @@ measure 'search' "$belay" search 'checkout is slow' --json
 measure 'show' "$belay" show high-latency --format json
 measure 'validate the catalog' "$belay" validate runbooks --format json
 measure 'plan offline' "$belay" plan high-latency --offline --json --var deployment=checkout --var namespace=shop
+
+# Chaos Toolkit runs the same twenty steps beside Belay, where it can be installed.
+tools=${BELAY_TOOLS:-$HOME/.cache/belay/tools}
+if [ ! -x "$tools/chaos/bin/chaos" ] && command -v python3 >/dev/null; then
+  { python3 -m venv "$tools/chaos" && "$tools/chaos/bin/pip" install --quiet 'chaostoolkit==1.19.0'; } >/dev/null 2>&1 ||
+    printf 'Chaos Toolkit cannot be installed here; its figure is left out\n'
+fi
+if [ -x "$tools/chaos/bin/chaos" ]; then export BELAY_CHAOS="$tools/chaos/bin/chaos"; fi
+export BELAY_BIN="$belay"
+held=0
+for bench in ${BELAY_BENCHES:-core search}; do
+  printf '\n%s\n' "$bench"
+  cargo bench --locked --package belay-tests --bench "$bench" || held=1
+done
+exit "$held"
