@@ -8,7 +8,7 @@ use crate::ids::Hash32;
 /// Sorts a set causally: an event comes after everything in the set that it depends on; ties are broken by hash.
 ///
 /// The result is a function of the set alone, whatever order it arrives in; duplicates are dropped. Dependencies that
-/// are not in the set do not hold an event back.
+/// are not in the set do not hold an event back. What a device has seen of its own other sessions counts as one.
 pub fn causal_order(envelopes: impl IntoIterator<Item = SignedEnvelope>) -> Vec<SignedEnvelope> {
     let mut by_hash: BTreeMap<Hash32, SignedEnvelope> =
         envelopes.into_iter().map(|envelope| (envelope.hash(), envelope)).collect();
@@ -16,8 +16,11 @@ pub fn causal_order(envelopes: impl IntoIterator<Item = SignedEnvelope>) -> Vec<
     let mut dependants: BTreeMap<Hash32, Vec<Hash32>> = BTreeMap::new();
     let mut ready = BTreeSet::new();
     for (&hash, envelope) in &by_hash {
-        let present: BTreeSet<Hash32> =
-            envelope.dependencies().filter(|dependency| by_hash.contains_key(dependency)).collect();
+        let present: BTreeSet<Hash32> = envelope
+            .dependencies()
+            .filter(|dependency| by_hash.contains_key(dependency))
+            .chain(witnessed_here(envelope, &by_hash))
+            .collect();
         if present.is_empty() {
             ready.insert(hash);
             continue;
@@ -42,4 +45,15 @@ pub fn causal_order(envelopes: impl IntoIterator<Item = SignedEnvelope>) -> Vec<
         }
     }
     ordered
+}
+
+/// What an event says to have seen of its own device's other sessions: two processes of one device share a file, and what
+/// one of them found there came before what it wrote. What other devices wrote is testimony alone.
+fn witnessed_here<'e>(
+    envelope: &'e SignedEnvelope,
+    by_hash: &'e BTreeMap<Hash32, SignedEnvelope>,
+) -> impl Iterator<Item = Hash32> + 'e {
+    let device = envelope.chain().device;
+    let own = move |hash: &Hash32| by_hash.get(hash).is_some_and(|seen| seen.chain().device == device);
+    envelope.envelope().seen.iter().copied().filter(own)
 }

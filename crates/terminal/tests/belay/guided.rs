@@ -120,6 +120,26 @@ fn a_failed_step_can_be_skipped_with_a_reason() {
 }
 
 #[test]
+fn another_process_that_drove_in_between_leaves_the_log_whole() {
+    let bench = Bench::new();
+    let spec = "  steps:\n    - name: do\n      commands:\n        - [\"true\"]\n      rollback:\n        commands:\n          - [\"true\"]\n    - name: fail\n      commands:\n        - [\"false\"]\n      rollback: { irreversible: nothing to take back }\n";
+    bench.runbook("twice", spec);
+    let mut terminal = bench.terminal(&["run", "./twice.yaml"]);
+    terminal.wait_for("It failed");
+    // The failed drive is over, so that another process may go on.
+    bench.expect(&["retry", "@last", "fail"], 0);
+    bench.expect(&["resume", "@last", "--no-input"], 1);
+    terminal.type_line("u");
+    terminal.wait_for("Why");
+    terminal.type_line("it cannot be had tonight");
+    terminal.wait_for("rolled back");
+    terminal.end();
+    let status = bench.json(&["status", "@last"], 0);
+    assert_eq!(status["status"], "rolled_back", "{status:#}");
+    bench.expect(&["audit", "verify"], 0);
+}
+
+#[test]
 fn control_sequences_in_output_do_not_reach_the_terminal() {
     let bench = Bench::new();
     let spec = "  steps:\n    - name: evil\n      title: Evil\n      effect: read\n      commands:\n        - [printf, 'a\\033[2Jb\\n']\n      rollback: { irreversible: it only reads }\n";
