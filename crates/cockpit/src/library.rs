@@ -13,6 +13,7 @@ use crate::Cockpit;
 use crate::alert::Alert;
 use crate::catalog::{self, BUNDLED_SOURCE, Broken, Found};
 use crate::error::CockpitError;
+use crate::sources::scan;
 use crate::triage::{self, AlertReport};
 use crate::wire::{RunbookStatistics, SearchHit};
 
@@ -169,7 +170,12 @@ impl Cockpit {
             if path.is_dir() { catalog::files_below(path) } else { (vec![path.to_owned()], Vec::new()) };
         let mut texts = Vec::with_capacity(files.len());
         for file in &files {
-            texts.push((file.display().to_string(), catalog::read_bytes(file)?));
+            match catalog::read_bytes(file) {
+                Ok(bytes) => texts.push((file.display().to_string(), bytes)),
+                // One that cannot be read does not hide the others of its directory.
+                Err(error) if path.is_dir() => findings.push(scan::unreadable(file, &error.message)),
+                Err(error) => return Err(error),
+            }
         }
         findings.extend(self.validate_texts(&texts)?);
         Ok(findings)

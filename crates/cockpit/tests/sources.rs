@@ -137,6 +137,10 @@ fn what_cannot_be_used_is_said_so_and_hides_nothing() {
     if locked_for_us {
         assert!(report.findings.iter().any(|finding| finding.file.ends_with("locked")), "{:?}", report.findings);
     }
+    let validated = desk.cockpit.validate(&dir).unwrap();
+    for name in ["broken.yaml", "huge.yaml"] {
+        assert!(validated.iter().any(|finding| finding.file.ends_with(name)), "{name}: {validated:?}");
+    }
     write(&dir, "broken.yaml", runbook("mended", "quuxation"));
     assert_eq!(desk.hits("quuxation"), ["mended"]);
 }
