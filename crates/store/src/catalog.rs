@@ -136,8 +136,10 @@ pub(crate) fn texts(connection: &Connection, row: i64) -> Result<(String, String
         .doing("read a document of the catalog")
 }
 
-/// From so many documents on it is worth while to put the index in order.
-const MANY: i64 = 200;
+/// From so many documents in one change on it is worth while to keep more of the file at hand.
+const MANY: usize = 200;
+/// What the writer keeps of the file then, in KB and negative as SQLite wants it.
+const WRITE_CACHE: i64 = -65_536;
 
 /// A change of the index. What it adds up to is written at its end, once for all documents.
 struct Change<'a> {
@@ -146,7 +148,7 @@ struct Change<'a> {
     /// How many documents there are more than before.
     documents: i64,
     /// How many were written.
-    written: i64,
+    written: usize,
 }
 
 impl<'a> Change<'a> {
@@ -225,6 +227,10 @@ impl<'a> Change<'a> {
         self.reader.count(&terms, 1);
         self.documents += 1;
         self.written += 1;
+        if self.written == MANY {
+            // What one transaction changes is written once, at its end.
+            self.connection.pragma_update(None, "cache_size", WRITE_CACHE).doing("configure the connection")?;
+        }
         Ok(())
     }
 
@@ -233,13 +239,18 @@ impl<'a> Change<'a> {
             let terms = self.reader.read(&document);
             self.reader.count(&terms, -1);
             self.documents -= 1;
+            for name in names(&document) {
+                self.connection
+                    .prepare_cached("DELETE FROM catalog_names WHERE name = ?1 AND document = ?2")
+                    .and_then(|mut delete| delete.execute(params![name, row]))
+                    .doing("remove a document from the catalog")?;
+            }
         }
         for sql in [
             "DELETE FROM catalog_index WHERE rowid = ?1",
             "DELETE FROM catalog_texts WHERE document = ?1",
             "DELETE FROM catalog_vectors WHERE document = ?1",
             "DELETE FROM catalog_entries WHERE document = ?1",
-            "DELETE FROM catalog_names WHERE document = ?1",
             "DELETE FROM catalog WHERE rowid = ?1",
         ] {
             self.connection
@@ -282,20 +293,10 @@ impl<'a> Change<'a> {
                 forget.execute([&tally.text]).doing(doing)?;
             }
         }
-        let total: i64 = self
-            .connection
-            .prepare_cached(
-                "UPDATE catalog_state SET documents = documents + ?1, changes = changes + 1, reading = ?2
-                 RETURNING documents",
-            )
-            .and_then(|mut update| update.query_row(params![self.documents, reading()], |row| row.get(0)))
+        self.connection
+            .prepare_cached("UPDATE catalog_state SET documents = documents + ?1, changes = changes + 1, reading = ?2")
+            .and_then(|mut update| update.execute(params![self.documents, reading()]))
             .doing(doing)?;
-        // An index that was mostly written just now is read faster in one piece.
-        if self.written >= MANY && 2 * self.written > total {
-            self.connection
-                .execute("INSERT INTO catalog_index (catalog_index) VALUES ('optimize')", [])
-                .doing("put the index of the catalog in order")?;
-        }
         Ok(())
     }
 }

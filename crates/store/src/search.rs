@@ -37,7 +37,7 @@ pub(crate) use vocabulary::Vocabulary;
 
 const DEFAULT_LIMIT: usize = 50;
 /// Of so many the entries are looked at.
-const LOOKED_AT: usize = 48;
+const LOOKED_AT: usize = 40;
 
 /// Changes whenever documents are split into other terms than before.
 const RULES: u32 = 2;

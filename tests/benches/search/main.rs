@@ -31,7 +31,7 @@ const QUERIES: usize = 1_000;
 /// How often each query is measured.
 const ROUNDS: usize = 3;
 /// How many documents are given to the store at once, as a directory of them would be.
-const BATCH: usize = 2_000;
+const BATCH: usize = 10_000;
 
 /// One figure with its limit.
 struct Figure {

@@ -31,7 +31,6 @@ CREATE TABLE catalog_names (
     document INTEGER NOT NULL,
     PRIMARY KEY (name, document)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX catalog_names_by_document ON catalog_names (document);
 CREATE TABLE catalog_vectors (
     document INTEGER PRIMARY KEY,
     vector   BLOB NOT NULL
@@ -68,3 +67,5 @@ CREATE TABLE catalog_files (
     content_hash TEXT NOT NULL,
     PRIMARY KEY (source, path)
 ) STRICT, WITHOUT ROWID;
+-- Terms are gathered in memory up to so many bytes: fewer pieces are written, merged and read.
+INSERT INTO catalog_index (catalog_index, rank) VALUES ('hashsize', 16777216);

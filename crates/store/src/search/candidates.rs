@@ -29,7 +29,7 @@ struct Reach {
 /// In a catalog of up to this many documents nearly everything that has a word is ranked.
 const SMALL: i64 = 3_000;
 const WIDE: Reach = Reach { most: 600, enough: 100, most_loose: 300, enough_loose: 600 };
-const NARROW: Reach = Reach { most: 300, enough: 10, most_loose: 80, enough_loose: 120 };
+const NARROW: Reach = Reach { most: 150, enough: 10, most_loose: 60, enough_loose: 120 };
 /// More documents of one name are not looked at.
 const MOST_NAMED: usize = 200;
 /// A word in more documents is looked for together with rarer ones only.

@@ -72,8 +72,9 @@ pub(crate) fn unpack(mut bytes: &[u8]) -> Vec<Entry> {
     entries
 }
 
-/// Finds where the wanted terms stand in a text for the first time.
-pub(crate) fn places(field: Field, text: &str, wanted: &[u32]) -> HashMap<u32, Range<usize>> {
+/// Finds where the wanted terms stand in a text for the first time; things of the table of synonyms only where `concepts`
+/// says that some are wanted.
+pub(crate) fn places(field: Field, text: &str, wanted: &[u32], concepts: bool) -> HashMap<u32, Range<usize>> {
     let lexicon = lexicon();
     let mut found = HashMap::new();
     let mut note = |hash: u32, at: Range<usize>| {
@@ -82,28 +83,37 @@ pub(crate) fn places(field: Field, text: &str, wanted: &[u32]) -> HashMap<u32, R
         }
     };
     let Words { sequence, compounds } = text::words(text, field.compounds());
-    let mut stems: Vec<String> = Vec::with_capacity(sequence.len());
+    let mut stem = String::new();
+    let mut row: Vec<u32> = Vec::with_capacity(sequence.len());
     for word in &sequence {
-        let mut stem = word.text.clone().into_owned();
+        stem.clear();
+        stem.push_str(&word.text);
         reduce(&mut stem);
-        if !lexicon.is_ignored(&word.text) {
-            note(hash(&stem), word.at.clone());
+        let hash = hash(&stem);
+        if wanted.contains(&hash) && !lexicon.is_ignored(&word.text) {
+            note(hash, word.at.clone());
         }
-        stems.push(stem);
+        if concepts {
+            row.push(lexicon.number_of(&stem));
+        }
     }
-    for mention in lexicon.mentions(&stems) {
-        let end = mention.start + mention.length;
-        let (Some(first), Some(last)) = (sequence.get(mention.start), sequence.get(end - 1)) else { continue };
-        if let Some(concept) = lexicon.get(mention.concept) {
-            note(concept.hash, first.at.start..last.at.end);
+    for start in 0..row.len() {
+        for (length, concept) in lexicon.mentions_at(row.get(start..).unwrap_or_default()) {
+            let (Some(first), Some(last)) = (sequence.get(start), sequence.get(start + length - 1)) else { continue };
+            if let Some(concept) = lexicon.get(concept) {
+                note(concept.hash, first.at.start..last.at.end);
+            }
         }
     }
     for compound in &compounds {
-        let mut stem = compound.text.clone();
+        stem.clear();
+        stem.push_str(&compound.text);
         reduce(&mut stem);
-        for mention in lexicon.mentions(std::slice::from_ref(&stem)) {
-            if let Some(concept) = lexicon.get(mention.concept) {
-                note(concept.hash, compound.at.clone());
+        if concepts {
+            for (_, concept) in lexicon.mentions_at(&[lexicon.number_of(&stem)]) {
+                if let Some(concept) = lexicon.get(concept) {
+                    note(concept.hash, compound.at.clone());
+                }
             }
         }
         note(hash(&stem), compound.at.clone());
@@ -130,7 +140,7 @@ mod tests {
     #[test]
     fn a_term_is_found_where_it_stands() {
         let text = "The pod was OOMKilled twice";
-        let found = places(Field::Body, text, &[hash("_oom"), hash("pod")]);
+        let found = places(Field::Body, text, &[hash("_oom"), hash("pod")], true);
         assert_eq!(found.get(&hash("_oom")).map(|at| &text[at.clone()]), Some("OOMKilled"));
         assert_eq!(found.get(&hash("pod")).map(|at| &text[at.clone()]), Some("pod"));
     }

@@ -33,7 +33,8 @@ pub(crate) struct Concept {
 /// A name of one or more things.
 #[derive(Debug)]
 struct Phrase {
-    stems: Vec<String>,
+    /// The stems after the first, by their numbers.
+    rest: Vec<u32>,
     concepts: Vec<usize>,
 }
 
@@ -66,10 +67,12 @@ impl Mention {
 #[derive(Debug, Default)]
 pub(crate) struct Lexicon {
     concepts: Vec<Concept>,
-    /// By their first stem, the longest first.
-    phrases: ByWord<Vec<Phrase>>,
-    /// Telling words and what they name together, by their first stem.
-    loose: ByWord<Vec<(Vec<String>, usize)>>,
+    /// The number of each stem that stands in a name.
+    numbers: ByWord<u32>,
+    /// By the number of their first stem, the longest first.
+    phrases: Vec<Vec<Phrase>>,
+    /// Telling words and what they name together, by the number of their first stem.
+    loose: Vec<Vec<(Vec<u32>, usize)>>,
     ignored: HashSet<String, BuildHasherDefault<Fnv>>,
     words: Vec<String>,
 }
@@ -114,9 +117,9 @@ impl Lexicon {
                 concept.related.extend(to.iter().filter(|&&to| to != from));
             }
         }
-        lexicon.phrases.values_mut().for_each(|phrases| {
-            phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.stems.len()));
-        });
+        for phrases in &mut lexicon.phrases {
+            phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.rest.len()));
+        }
         lexicon.words = words.into_iter().collect();
         lexicon.words.sort_unstable();
         lexicon
@@ -128,59 +131,80 @@ impl Lexicon {
         self.concepts.len() - 1
     }
 
+    /// The number of a stem, given to it if it has none.
+    fn number(&mut self, stem: &str) -> u32 {
+        if let Some(known) = self.numbers.get(stem) {
+            return *known;
+        }
+        let number = u32::try_from(self.phrases.len()).expect("the table has a few thousand words");
+        self.numbers.insert(stem.to_owned(), number);
+        self.phrases.push(Vec::new());
+        self.loose.push(Vec::new());
+        number
+    }
+
+    /// The number of a stem; one that belongs to none where it stands in no name.
+    pub(crate) fn number_of(&self, stem: &str) -> u32 {
+        self.numbers.get(stem).copied().unwrap_or(u32::MAX)
+    }
+
+    fn row<S: AsRef<str>>(&self, stems: &[S]) -> Vec<u32> {
+        stems.iter().map(|stem| self.number_of(stem.as_ref())).collect()
+    }
+
     /// The concepts of a name; a name that the table does not hold yet becomes a concept of its own.
     fn named(&mut self, name: &str, words: &mut HashSet<String>) -> Vec<usize> {
-        let stems = sequence(name);
-        let known = stems
-            .first()
-            .and_then(|first| self.phrases.get(first))
-            .and_then(|phrases| phrases.iter().find(|phrase| phrase.stems == stems))
-            .map(|phrase| phrase.concepts.clone());
-        known.unwrap_or_else(|| {
-            let concept = self.concept(name);
-            self.name(name, concept, words);
-            vec![concept]
-        })
+        let row = self.row(&sequence(name));
+        let all = self.mentions_at(&row);
+        let whole: Vec<usize> =
+            all.into_iter().filter(|(length, _)| *length == row.len()).map(|(_, concept)| concept).collect();
+        if !whole.is_empty() {
+            return whole;
+        }
+        let concept = self.concept(name);
+        self.name(name, concept, words);
+        vec![concept]
     }
 
     fn name(&mut self, name: &str, concept: usize, words: &mut HashSet<String>) {
         let split = text::words(name, Compounds::AsWritten).sequence;
-        let stems: Vec<String> = split.iter().map(|word| stem(&word.text)).collect();
-        let telling: Vec<String> =
-            split.iter().filter(|word| !self.is_ignored(&word.text)).map(|word| stem(&word.text)).collect();
+        let stems: Vec<u32> = split.iter().map(|word| self.number(&stem(&word.text))).collect();
+        let telling: Vec<u32> =
+            split.iter().zip(&stems).filter(|(word, _)| !self.is_ignored(&word.text)).map(|(_, stem)| *stem).collect();
         words.extend(split.into_iter().map(|word| word.text.into_owned()));
         // `full disk` is as good as `disk full`.
-        if let [one, other] = stems.as_slice()
+        if let &[one, other] = stems.as_slice()
             && telling.len() == 2
         {
-            self.add(vec![other.clone(), one.clone()], concept);
+            self.add(&[other, one], concept);
         }
-        self.add(stems, concept);
-        if let [first, _, ..] = telling.as_slice() {
-            let named = self.loose.entry(first.clone()).or_default();
-            if !named.iter().any(|(known, of)| *known == telling && *of == concept) {
-                named.push((telling, concept));
-            }
+        self.add(&stems, concept);
+        if let [first, _, ..] = *telling.as_slice()
+            && let Some(named) = self.loose.get_mut(first as usize)
+            && !named.iter().any(|(known, of)| *known == telling && *of == concept)
+        {
+            named.push((telling, concept));
         }
     }
 
-    fn add(&mut self, stems: Vec<String>, concept: usize) {
-        let Some(first) = stems.first() else { return };
-        let phrases = self.phrases.entry(first.clone()).or_default();
-        match phrases.iter_mut().find(|phrase| phrase.stems == stems) {
+    fn add(&mut self, stems: &[u32], concept: usize) {
+        let [first, rest @ ..] = stems else { return };
+        let Some(phrases) = self.phrases.get_mut(*first as usize) else { return };
+        match phrases.iter_mut().find(|phrase| phrase.rest == rest) {
             Some(phrase) if !phrase.concepts.contains(&concept) => phrase.concepts.push(concept),
             Some(_) => {}
-            None => phrases.push(Phrase { stems, concepts: vec![concept] }),
+            None => phrases.push(Phrase { rest: rest.to_vec(), concepts: vec![concept] }),
         }
     }
 
     /// Finds the names whose telling words stand near each other in a row of stems, in any order; each once, with the
     /// words that they span.
     pub(crate) fn loose_mentions<S: AsRef<str>>(&self, stems: &[S]) -> Vec<Mention> {
+        let row = self.row(stems);
         let mut found: Vec<Mention> = Vec::new();
-        for (place, first) in stems.iter().enumerate() {
-            for (telling, concept) in self.loose.get(first.as_ref()).into_iter().flatten() {
-                let others = telling.iter().skip(1).map(|wanted| stems.iter().position(|stem| stem.as_ref() == wanted));
+        for (place, first) in row.iter().enumerate() {
+            for (telling, concept) in self.loose.get(*first as usize).into_iter().flatten() {
+                let others = telling.iter().skip(1).map(|wanted| row.iter().position(|stem| stem == wanted));
                 let Some(places) = others.chain([Some(place)]).collect::<Option<Vec<usize>>>() else { continue };
                 let (Some(&start), Some(&end)) = (places.iter().min(), places.iter().max()) else { continue };
                 if end - start <= NEAR && !found.iter().any(|known| known.concept == *concept) {
@@ -212,31 +236,36 @@ impl Lexicon {
         &self.words
     }
 
-    /// Whether some name begins with this stem.
-    pub(crate) fn begins(&self, stem: &str) -> bool {
-        self.phrases.contains_key(stem)
+    /// The stems that stand in names, each with its number; the numbers begin at zero and have no gaps.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.numbers.iter().map(|(stem, number)| (stem.as_str(), *number))
     }
 
     /// Finds the names that stand in a row of stems.
     pub(crate) fn mentions<S: AsRef<str>>(&self, stems: &[S]) -> Vec<Mention> {
+        let row = self.row(stems);
         let mut found = Vec::new();
-        for start in 0..stems.len() {
-            let rest = stems.get(start..).unwrap_or_default().iter().map(AsRef::as_ref);
-            let mentions = self.mentions_at(rest).into_iter();
+        for start in 0..row.len() {
+            let mentions = self.mentions_at(row.get(start..).unwrap_or_default()).into_iter();
             found.extend(mentions.map(|(length, concept)| Mention { start, length, concept }));
         }
         found
     }
 
-    /// Finds the names that a row of stems begins with: how many words each has, and what it names.
-    pub(crate) fn mentions_at<'a>(&self, mut stems: impl Iterator<Item = &'a str> + Clone) -> Vec<(usize, usize)> {
-        let Some(phrases) = stems.next().and_then(|first| self.phrases.get(first)) else { return Vec::new() };
+    /// Finds the names that a row of stems begins with, given by their numbers, where any other number is a word of no
+    /// name: how many words each has, and what it names.
+    pub(crate) fn mentions_at(&self, row: &[u32]) -> Vec<(usize, usize)> {
+        let Some((first, rest)) = row.split_first() else { return Vec::new() };
+        let Some(phrases) = self.phrases.get(*first as usize) else { return Vec::new() };
         let mut found = Vec::new();
-        for phrase in phrases {
-            let mut here = stems.clone();
-            if phrase.stems.iter().skip(1).all(|wanted| here.next().is_some_and(|stem| stem == wanted)) {
-                found.extend(phrase.concepts.iter().map(|&concept| (phrase.stems.len(), concept)));
-            }
+        // Most names begin like this one and go on otherwise, which the second word tells.
+        let second = rest.first();
+        let here = |phrase: &&Phrase| match phrase.rest.first() {
+            None => true,
+            wanted => wanted == second && rest.starts_with(&phrase.rest),
+        };
+        for phrase in phrases.iter().filter(here) {
+            found.extend(phrase.concepts.iter().map(|&concept| (phrase.rest.len() + 1, concept)));
         }
         found
     }

@@ -103,6 +103,13 @@ pub(crate) struct Variant {
     pub(crate) how: How,
 }
 
+impl Variant {
+    /// Whether it is a thing of the table of synonyms.
+    pub(crate) fn is_concept(&self) -> bool {
+        self.term.starts_with('_')
+    }
+}
+
 /// What was typed in one place.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Slot {

@@ -12,7 +12,7 @@ use super::text::squash;
 use crate::catalog::Document;
 
 /// So much of a text is read to name the words that were found in it.
-const READ: usize = 32_768;
+const READ: usize = 16_384;
 /// More words of one field are not named.
 const MOST_WORDS: usize = 6;
 
@@ -112,7 +112,9 @@ pub(crate) fn reasons(plan: &Plan, document: &Document, vector: Vector<'_>) -> V
         .iter()
         .filter_map(|slot| best(slot, vector).map(|(variant, fields)| (slot, variant, fields)))
         .collect();
-    let mut texts = Texts::new(document, best.iter().map(|(_, variant, _)| variant.hash).collect());
+    let wanted = best.iter().map(|(_, variant, _)| variant.hash).collect();
+    let concepts = best.iter().any(|(_, variant, _)| variant.is_concept());
+    let mut texts = Texts::new(document, wanted, concepts);
     let mut by_field: BTreeMap<Field, Vec<(usize, String)>> = BTreeMap::new();
     let mut stand_ins = Vec::new();
     for (slot, variant, fields) in best {
@@ -205,11 +207,13 @@ fn stand_in(slot: &Slot, variant: &Variant, found: String) -> Option<Reason> {
 struct Texts<'a> {
     entries: BTreeMap<Field, Vec<&'a str>>,
     wanted: Vec<u32>,
+    /// Whether a thing of the table of synonyms is among them.
+    concepts: bool,
     split: BTreeMap<Field, Vec<HashMap<u32, Range<usize>>>>,
 }
 
 impl<'a> Texts<'a> {
-    fn new(document: &'a Document, wanted: Vec<u32>) -> Self {
+    fn new(document: &'a Document, wanted: Vec<u32>, concepts: bool) -> Self {
         let mut entries: BTreeMap<Field, Vec<&str>> = BTreeMap::new();
         for (field, text) in heads(document) {
             entries.entry(field).or_default().push(text);
@@ -218,7 +222,7 @@ impl<'a> Texts<'a> {
             let text = text.get(..text.floor_char_boundary(READ)).unwrap_or_default();
             entries.insert(field, vec![text]);
         }
-        Self { entries, wanted, split: BTreeMap::new() }
+        Self { entries, wanted, concepts, split: BTreeMap::new() }
     }
 
     fn entry(&self, field: Field, entry: usize) -> Option<&'a str> {
@@ -231,7 +235,7 @@ impl<'a> Texts<'a> {
         let split = self
             .split
             .entry(field)
-            .or_insert_with(|| entries.iter().map(|text| places(field, text, &self.wanted)).collect());
+            .or_insert_with(|| entries.iter().map(|text| places(field, text, &self.wanted, self.concepts)).collect());
         let (entry, at) = split.iter().enumerate().find_map(|(entry, places)| Some((entry, places.get(&hash)?)))?;
         let text = entries.get(entry)?.get(at.clone())?;
         Some((entry, text.split_whitespace().collect::<Vec<_>>().join(" ")))

@@ -100,16 +100,47 @@ impl Hasher for Fnv {
 /// A table by words.
 pub(crate) type ByWord<T> = HashMap<String, T, BuildHasherDefault<Fnv>>;
 
+/// A number that is spread well already.
+#[derive(Clone, Copy, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A table by the 64-bit hash of a word. Two words of one catalog share one about once in a thousand million catalogs, and
+/// then count as one.
+type ByHash<T> = HashMap<u64, T, BuildHasherDefault<Spread>>;
+
+/// FNV-1a over eight bytes at once, with the last bits spread over all.
+fn wide_hash(word: &str) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ word.len() as u64;
+    let (whole, rest) = word.as_bytes().as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    for chunk in whole.iter().chain([&last]) {
+        hash = (hash ^ u64::from_le_bytes(*chunk)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 29;
+    }
+    hash
+}
+
 /// A word or a term of the catalog, and in how many documents more it stands than before.
 pub(crate) struct Tally {
     pub(crate) text: String,
     pub(crate) change: i64,
-}
-
-struct Term {
-    hash: u32,
-    /// Whether a name of the table of synonyms begins with it.
-    begins: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -122,9 +153,10 @@ struct Seen {
 /// Reads documents, and remembers every word: a catalog repeats itself.
 pub(crate) struct Reader {
     lexicon: &'static Lexicon,
-    seen: ByWord<Seen>,
-    by_term: ByWord<u32>,
-    terms: Vec<Term>,
+    seen: ByHash<Seen>,
+    by_term: ByHash<u32>,
+    /// By the number of the term; those of the table of synonyms come first, with the numbers that they have there.
+    hashes: Vec<u32>,
     /// By concept.
     concepts: Vec<Option<u32>>,
     /// By the number of the term.
@@ -149,30 +181,38 @@ pub(crate) struct Terms {
 impl Reader {
     /// A reader that has read nothing.
     pub(crate) fn new(lexicon: &'static Lexicon) -> Self {
-        Self {
+        let mut stems: Vec<(&str, u32)> = lexicon.numbers().collect();
+        stems.sort_unstable_by_key(|(_, number)| *number);
+        let mut reader = Self {
             lexicon,
-            seen: ByWord::default(),
-            by_term: ByWord::default(),
-            terms: Vec::new(),
+            seen: ByHash::default(),
+            by_term: ByHash::default(),
+            hashes: Vec::with_capacity(stems.len()),
             concepts: Vec::new(),
-            term_tallies: Vec::new(),
+            term_tallies: Vec::with_capacity(stems.len()),
             word_tallies: Vec::new(),
+        };
+        for (stem, _) in stems {
+            reader.term(stem);
         }
+        reader
     }
 
     fn term(&mut self, text: &str) -> u32 {
-        if let Some(known) = self.by_term.get(text) {
+        let key = wide_hash(text);
+        if let Some(known) = self.by_term.get(&key) {
             return *known;
         }
-        let number = u32::try_from(self.terms.len()).unwrap_or(u32::MAX);
-        self.terms.push(Term { hash: hash(text), begins: self.lexicon.begins(text) });
+        let number = u32::try_from(self.hashes.len()).unwrap_or(u32::MAX);
+        self.hashes.push(hash(text));
         self.term_tallies.push(Tally { text: text.to_owned(), change: 0 });
-        self.by_term.insert(text.to_owned(), number);
+        self.by_term.insert(key, number);
         number
     }
 
     fn seen(&mut self, text: &str) -> Seen {
-        if let Some(known) = self.seen.get(text) {
+        let key = wide_hash(text);
+        if let Some(known) = self.seen.get(&key) {
             return *known;
         }
         let mut stem = text.to_owned();
@@ -183,7 +223,7 @@ impl Reader {
             ignored: self.lexicon.is_ignored(text),
         };
         self.word_tallies.push(Tally { text: text.to_owned(), change: 0 });
-        self.seen.insert(text.to_owned(), seen);
+        self.seen.insert(key, seen);
         seen
     }
 
@@ -234,7 +274,8 @@ impl Reader {
         let lexicon = self.lexicon;
         let Words { sequence, compounds } = text::words(text, field.compounds());
         let at = field.index();
-        let mut entry = Entry { field, words: 0, terms: Vec::new() };
+        let room = if field.is_head() { sequence.len() * 2 + compounds.len() * 2 } else { 0 };
+        let mut entry = Entry { field, words: 0, terms: Vec::with_capacity(room) };
         // The number of each word among those that count, with one more at the end.
         let mut counted: Vec<u16> = Vec::with_capacity(sequence.len() + 1);
         let mut row: Vec<u32> = Vec::with_capacity(sequence.len());
@@ -256,8 +297,8 @@ impl Reader {
             place(start)..place(end)
         };
         let mut put = |reader: &Self, term: u32, start: usize, end: usize| {
-            if let Some(term) = reader.terms.get(term as usize).filter(|_| head) {
-                entry.terms.push((term.hash, span(start, end)));
+            if let Some(hash) = reader.hashes.get(term as usize).filter(|_| head) {
+                entry.terms.push((*hash, span(start, end)));
             }
         };
         for (index, stem) in row.iter().enumerate() {
@@ -265,17 +306,8 @@ impl Reader {
                 put(self, *stem, index, index + 1);
             }
         }
-        let begins = |reader: &Self, stem: u32| reader.terms.get(stem as usize).is_some_and(|term| term.begins);
         for start in 0..row.len() {
-            if !begins(self, row[start]) {
-                continue;
-            }
-            let mentioned = {
-                let texts = &self.term_tallies;
-                let stems = row[start..].iter().map(|stem| texts.get(*stem as usize).map_or("", |term| &term.text));
-                lexicon.mentions_at(stems)
-            };
-            for (length, concept) in mentioned {
+            for (length, concept) in lexicon.mentions_at(row.get(start..).unwrap_or_default()) {
                 if let Some(term) = self.concept(concept) {
                     found.push((term, column));
                     put(self, term, start, start + length);
@@ -289,13 +321,10 @@ impl Reader {
             if compound.written {
                 terms.words.push(seen.word);
             }
-            if begins(self, seen.stem) {
-                let stem = self.term_tallies.get(seen.stem as usize).map_or("", |term| term.text.as_str());
-                for (_, concept) in lexicon.mentions_at(std::iter::once(stem)) {
-                    if let Some(term) = self.concept(concept) {
-                        found.push((term, column));
-                        put(self, term, compound.words.start, compound.words.end);
-                    }
+            for (_, concept) in lexicon.mentions_at(&[seen.stem]) {
+                if let Some(term) = self.concept(concept) {
+                    found.push((term, column));
+                    put(self, term, compound.words.start, compound.words.end);
                 }
             }
         }
@@ -340,7 +369,7 @@ impl Reader {
         let mut entries: Vec<(u32, u32)> = terms
             .counts
             .iter()
-            .filter_map(|(term, counts)| Some((self.terms.get(*term as usize)?.hash, packed(*counts))))
+            .filter_map(|(term, counts)| Some((*self.hashes.get(*term as usize)?, packed(*counts))))
             .collect();
         entries.sort_unstable();
         let mut bytes = Vec::with_capacity(FIELDS.len() * 2 + entries.len() * ENTRY);

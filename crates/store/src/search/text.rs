@@ -58,7 +58,8 @@ pub(crate) enum Compounds {
 
 /// Splits a text.
 pub(crate) fn words(text: &str, compounds: Compounds) -> Words<'_> {
-    let mut words = Words::default();
+    // A word and the space after it are six characters or so.
+    let mut words = Words { sequence: Vec::with_capacity(text.len() / 6), compounds: Vec::new() };
     let mut chain = 0;
     let mut rest = 0;
     while let Some(run) = next_run(text, rest) {
@@ -94,6 +95,18 @@ pub(crate) fn words(text: &str, compounds: Compounds) -> Words<'_> {
 
 /// The next run of letters and digits at or after `from`, with apostrophes inside it.
 fn next_run(text: &str, from: usize) -> Option<Range<usize>> {
+    let tail = text.as_bytes().get(from..)?;
+    // Nearly all text is ASCII, and a letter of it is found without decoding.
+    let start = from + tail.iter().position(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())?;
+    let end = start + tail.iter().skip(start - from).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    match text.as_bytes().get(end) {
+        Some(byte) if byte.is_ascii() && *byte != b'\'' && end > start => Some(start..end),
+        None if end > start => Some(start..end),
+        Some(_) | None => next_decoded_run(text, start),
+    }
+}
+
+fn next_decoded_run(text: &str, from: usize) -> Option<Range<usize>> {
     let tail = text.get(from..)?;
     let start = from + tail.find(char::is_alphanumeric)?;
     let mut end = start;

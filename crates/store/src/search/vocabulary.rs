@@ -20,7 +20,7 @@ pub(crate) struct Vocabulary {
 struct Known {
     word: String,
     documents: i64,
-    letters: u32,
+    letters: u64,
 }
 
 /// A word that may have been meant.
@@ -94,13 +94,14 @@ impl Vocabulary {
             _ => 2,
         };
         let signature = letters(typed);
-        let first = typed.chars().next();
+        let start = typed.as_bytes();
         let words = self.words(connection)?;
         let mut meant: Vec<(usize, bool, i64, &Known)> = Vec::new();
         for known in words.iter() {
-            // Each wrong letter changes at most two of the letters that occur at all.
+            // Each wrong letter changes at most two of the letters that occur, each by one.
             if known.word.len().abs_diff(typed.len()) > allowed
                 || (known.letters ^ signature).count_ones() as usize > 2 * allowed
+                || !begins_alike(start, known.word.as_bytes())
                 // Of three letters nothing is sure but that two were exchanged.
                 || length.min(known.word.len()) < 4 && known.letters != signature
             {
@@ -108,7 +109,7 @@ impl Vocabulary {
             }
             let distance = strsim::osa_distance(typed, &known.word);
             if (1..=allowed).contains(&distance) {
-                let other_start = known.word.chars().next() != first;
+                let other_start = known.word.as_bytes().first() != start.first();
                 meant.push((distance, other_start, -known.documents, known));
             }
         }
@@ -123,13 +124,21 @@ impl Vocabulary {
     }
 }
 
-/// Which letters a word has, one bit each; digits and other characters share the rest.
-fn letters(word: &str) -> u32 {
+/// Whether the first letters agree but for one that is missing, one too many, or two exchanged: nobody mistakes the first.
+fn begins_alike(typed: &[u8], word: &[u8]) -> bool {
+    let same = |one: Option<&u8>, other: Option<&u8>| one.is_some() && one == other;
+    same(typed.first(), word.first()) || same(typed.first(), word.get(1)) || same(typed.get(1), word.first())
+}
+
+/// Which letters a word has, and which of them twice: one bit each; digits and other characters share the rest.
+fn letters(word: &str) -> u64 {
     word.bytes().fold(0, |set, byte| {
-        set | match byte {
-            b'a'..=b'z' => 1 << (byte - b'a'),
-            b'0'..=b'9' => 1 << 26,
-            _ => 1 << 27,
-        }
+        let at = match byte {
+            b'a'..=b'z' => u32::from(byte - b'a'),
+            b'0'..=b'9' => 26,
+            _ => 27,
+        };
+        // The second time a letter occurs its second bit is set, too.
+        set | 1 << at | (set >> at & 1) << (at + 32)
     })
 }
