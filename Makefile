@@ -25,7 +25,7 @@ SELECTION := --workspace --locked
 BELAY := $(CARGO_TARGET_DIR)/release/belay
 
 .PHONY: help setup run run-terminal build test lint fmt fmt-check typos deny clippy doctest nextest drift bench \
-	demo docs soak clean tools
+	demo types docs soak clean tools
 
 help: ## Shows this list
 	@printf 'Belay: a local-first incident cockpit.\n\n'
@@ -78,6 +78,9 @@ bench: setup ## Measures what a responder waits for: search, plan, a run's cost 
 demo: setup ## Plays an incident on this machine, from the alert to the second, good run
 	@cargo build --release --locked --package belay-terminal --package belay-testkit --bins
 	@demo/run.sh
+
+types: setup ## Writes the types of the web faces anew from the API
+	@BELAY_WRITE_TYPES=1 cargo test --quiet --locked --package belay-cockpit --test typescript
 
 docs: setup ## Builds the API documentation; a broken link fails
 	@RUSTDOCFLAGS='-D warnings' cargo doc --workspace --locked --no-deps

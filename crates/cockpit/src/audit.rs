@@ -7,13 +7,14 @@ use belay_engine::event::{Event, Genesis, Statement, Transition};
 use belay_trust::{AuditReport, EventAudit, Hash32, SignedEnvelope};
 use jiff::Timestamp;
 use serde::Serialize;
+use ts_rs::TS;
 
 use crate::error::{CockpitError, chain};
 use crate::journal::{Shared, decode};
 use crate::wire::LogEntry;
 
 /// What verification found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct VerifyReport {
     /// Whether everything holds.
     pub ok: bool,
@@ -22,7 +23,7 @@ pub struct VerifyReport {
 }
 
 /// The verdict on one execution.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct ExecutionVerdict {
     /// Hash of its genesis, hex.
     pub execution: String,

@@ -15,6 +15,7 @@ use belay_script::Worker;
 use belay_store::{CrashPoints, Store};
 use belay_trust::DeviceKey;
 use serde::Serialize;
+use ts_rs::TS;
 
 use crate::context::{ContextView, Contexts};
 use crate::drive::watch::Watch;
@@ -45,7 +46,7 @@ pub struct Options {
 }
 
 /// The policy in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct PolicyText {
     /// Its YAML.
     pub yaml: String,

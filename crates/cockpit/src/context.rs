@@ -5,6 +5,7 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use ts_rs::TS;
 
 use crate::error::CockpitError;
 use crate::home::Home;
@@ -24,7 +25,7 @@ pub struct Context {
 }
 
 /// A context as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct ContextView {
     /// Its name.
     pub name: String,

@@ -2,13 +2,14 @@
 
 use belay_store::Store;
 use serde::Serialize;
+use ts_rs::TS;
 
 use crate::Cockpit;
 use crate::catalog;
 use crate::error::{CockpitError, chain};
 
 /// What the doctor found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct DoctorReport {
     /// Whether nothing stands in the way of running.
     pub ok: bool,
@@ -17,7 +18,7 @@ pub struct DoctorReport {
 }
 
 /// One check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct DoctorCheck {
     /// What was looked at.
     pub name: String,

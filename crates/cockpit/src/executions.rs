@@ -99,6 +99,21 @@ impl Cockpit {
         Ok(view::execution(&loaded.execution, self.registry(), Timestamp::now()))
     }
 
+    /// One execution, folded, by its id.
+    pub(crate) fn load_by_name(&self, execution: &str) -> Result<Loaded, CockpitError> {
+        self.load(execution_id(execution)?)
+    }
+
+    /// What front ends see of a folded execution.
+    pub(crate) fn view_of(&self, loaded: &Loaded) -> ExecutionView {
+        view::execution(&loaded.execution, self.registry(), Timestamp::now())
+    }
+
+    /// Whether a process of this device drives an execution now.
+    pub(crate) fn is_driven(&self, execution: &str) -> Result<bool, CockpitError> {
+        Ok(self.home.driver_lock(execution)?.try_lock().is_err())
+    }
+
     fn events(&self, id: ExecutionId) -> Result<Vec<SignedEnvelope>, CockpitError> {
         Ok(self.store()?.events(id)?)
     }
@@ -230,12 +245,20 @@ impl Cockpit {
 
     /// Writes an execution's log to a file that verifies alone; returns how many events it has.
     pub fn export(&self, execution: &str, out: &Path) -> Result<u64, CockpitError> {
-        let events = self.events(execution_id(execution)?)?;
         let failed = |error: &std::io::Error| {
             CockpitError::environment(&format!("`{}` cannot be written", out.display()), error)
         };
         let mut file = std::fs::File::create(out).map_err(|error| failed(&error))?;
-        belay_trust::write(events.iter(), &mut file).and_then(|()| file.sync_all()).map_err(|error| failed(&error))?;
+        let events = self.export_to(execution, &mut file)?;
+        file.sync_all().map_err(|error| failed(&error))?;
+        Ok(events)
+    }
+
+    /// Writes an execution's log as `export` does; returns how many events it has.
+    pub(crate) fn export_to(&self, execution: &str, out: &mut impl std::io::Write) -> Result<u64, CockpitError> {
+        let events = self.events(execution_id(execution)?)?;
+        belay_trust::write(events.iter(), out)
+            .map_err(|error| CockpitError::environment("the log cannot be written", &error))?;
         Ok(events.len() as u64)
     }
 

@@ -101,7 +101,7 @@ pub(crate) fn resolve(
     Ok((values, missing))
 }
 
-fn plain(value: &Value) -> String {
+pub(crate) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

@@ -4,6 +4,7 @@
 //! needs it, so that reading a runbook works without a database, a keyring or a network.
 
 pub mod alert;
+pub mod api;
 mod audit;
 mod author;
 mod catalog;
@@ -21,6 +22,7 @@ mod journal;
 mod leftovers;
 mod library;
 mod plan;
+mod postmortem;
 mod rot;
 mod say;
 mod sources;

@@ -8,6 +8,7 @@ use belay_runbook::lint;
 use belay_store::{Query, SearchFilter};
 use jiff::Timestamp;
 use serde::Serialize;
+use ts_rs::TS;
 
 use crate::Cockpit;
 use crate::alert::Alert;
@@ -42,7 +43,7 @@ pub struct SearchQuery {
 }
 
 /// A directory of the catalog.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct CatalogSource {
     /// `bundled`, or the directory.
     pub path: String,
@@ -140,7 +141,9 @@ impl Cockpit {
                 matched: hit.matched.iter().map(ToString::to_string).collect(),
                 severity: hit.document.severity,
                 category: Some(hit.document.category).filter(|category| !category.is_empty()),
+                domain: Some(hit.document.domain).filter(|domain| !domain.is_empty()),
                 services: hit.document.services,
+                tags: hit.document.tags,
                 source: hit.document.path,
             })
             .collect())

@@ -18,6 +18,7 @@ use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use ts_rs::TS;
 
 use crate::Cockpit;
 use crate::catalog::{self, BUNDLED_SOURCE, Found};
@@ -56,7 +57,7 @@ pub struct RotReport {
 }
 
 /// How one runbook is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct RunbookHealth {
     /// Its id, or its name.
     pub id: String,

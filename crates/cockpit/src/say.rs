@@ -48,10 +48,12 @@ pub enum Saying {
         /// The branch.
         branch: String,
     },
-    /// Agreement to what is shown now.
+    /// Agreement to what was shown.
     Approve {
         /// The step.
         step: String,
+        /// The digest of what was shown, another one is refused; what is asked for now where absent.
+        digest: Option<String>,
         /// The target's name, as typed.
         target: Option<String>,
         /// A remark.
@@ -61,6 +63,8 @@ pub enum Saying {
     Reject {
         /// The step.
         step: String,
+        /// The digest of what was shown; what is asked for now where absent.
+        digest: Option<String>,
         /// Why.
         comment: Option<String>,
     },
@@ -119,14 +123,14 @@ impl Saying {
                 Statement::Confirm { at: visit(execution, &step)?, outcome, by_hand, note }
             }
             Self::Decide { step, branch } => Statement::Decide { at: visit(execution, &step)?, branch },
-            Self::Approve { step, target, comment } => {
+            Self::Approve { step, digest: shown, target, comment } => {
                 let at = visit(execution, &step)?;
-                let digest = digest(execution, &at)?;
+                let digest = shown.map_or_else(|| digest(execution, &at), Ok)?;
                 Statement::Approve { at, digest, target, comment }
             }
-            Self::Reject { step, comment } => {
+            Self::Reject { step, digest: shown, comment } => {
                 let at = visit(execution, &step)?;
-                let digest = digest(execution, &at)?;
+                let digest = shown.map_or_else(|| digest(execution, &at), Ok)?;
                 Statement::Reject { at, digest, comment }
             }
             Self::Retry { step } => Statement::Retry { at: visit(execution, &step)? },

@@ -1,6 +1,6 @@
 //! Starting: everything that an execution depends on, gathered and fixed in its genesis.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use belay_engine::event::{Draft, Event, Genesis, PastExecution};
@@ -145,14 +145,7 @@ impl Cockpit {
 
     /// Refuses a runbook with actions that this version only declares, before anything starts.
     fn refuse_unavailable(&self, runbook: &Runbook) -> Result<(), CockpitError> {
-        let registry = self.registry();
-        let missing: Vec<String> = steps_of(runbook)
-            .flat_map(action_names)
-            .filter(|name| registry.spec(name).is_none_or(|spec| !spec.available))
-            .map(|name| format!("`{name}`"))
-            .collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .collect();
+        let missing: Vec<String> = self.unavailable(runbook).into_iter().map(|name| format!("`{name}`")).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -162,6 +155,16 @@ impl Cockpit {
             missing.join(", ")
         ))
         .hint(format!("`belay plan {}` and `belay show {}` work; do these steps by hand", runbook.name, runbook.name)))
+    }
+
+    /// The actions of a runbook that this version only declares, or does not know.
+    pub(crate) fn unavailable(&self, runbook: &Runbook) -> BTreeSet<String> {
+        let registry = self.registry();
+        steps_of(runbook)
+            .flat_map(action_names)
+            .filter(|name| registry.spec(name).is_none_or(|spec| !spec.available))
+            .map(str::to_owned)
+            .collect()
     }
 
     fn history_of(&self, reference: &str) -> Result<Vec<PastExecution>, CockpitError> {

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use ts_rs::TS;
 
 /// A runbook as executions and hits name it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, TS)]
 pub struct RunbookRef {
     /// Its id, or its name where it has none.
     pub id: String,
@@ -22,7 +23,7 @@ pub struct RunbookRef {
 }
 
 /// A hit of the catalog search.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct SearchHit {
     /// Its id, or its name where it has none.
     pub id: String,
@@ -38,8 +39,12 @@ pub struct SearchHit {
     pub severity: String,
     /// The Guide's category.
     pub category: Option<String>,
+    /// The Story's domain.
+    pub domain: Option<String>,
     /// Services affected.
     pub services: Vec<String>,
+    /// Free tags.
+    pub tags: Vec<String>,
     /// Where it comes from: `bundled`, or a path.
     pub source: String,
     /// Whether it comes instead of the bundled runbook of the same name or id.
@@ -49,7 +54,7 @@ pub struct SearchHit {
 }
 
 /// The Story's status of a runbook, from this store's executions.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, TS)]
 pub struct RunbookStatistics {
     /// Start of the last execution.
     pub last_execution: Option<Timestamp>,
@@ -64,7 +69,7 @@ pub struct RunbookStatistics {
 }
 
 /// An execution without its steps (`belay executions`).
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, TS)]
 pub struct ExecutionSummary {
     /// Hash of its genesis, hex.
     pub execution: String,
@@ -103,7 +108,7 @@ pub struct ExecutionSummary {
 }
 
 /// An execution with its steps (`belay status`).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct ExecutionView {
     /// Everything but the steps.
     #[serde(flatten)]
@@ -115,7 +120,7 @@ pub struct ExecutionView {
 }
 
 /// Two outcomes of one step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct Conflict {
     /// The step.
     pub step: String,
@@ -124,7 +129,7 @@ pub struct Conflict {
 }
 
 /// Who drives an execution.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, TS)]
 pub struct DriverRef {
     /// The device.
     pub device: String,
@@ -135,7 +140,7 @@ pub struct DriverRef {
 }
 
 /// A remark.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, TS)]
 pub struct NoteView {
     /// When.
     pub at: Timestamp,
@@ -146,7 +151,7 @@ pub struct NoteView {
 }
 
 /// Something that waits for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, TS)]
 pub struct Waiting {
     /// Of what kind.
     pub kind: WaitingKind,
@@ -159,7 +164,7 @@ pub struct Waiting {
 }
 
 /// One thing to choose, answer or give.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, TS)]
 pub struct WaitingOption {
     /// What to say: the branch's name, the item's number from one, the value's name.
     pub name: String,
@@ -168,7 +173,7 @@ pub struct WaitingOption {
 }
 
 /// The kinds of waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitingKind {
     /// An approval.
@@ -188,7 +193,7 @@ pub enum WaitingKind {
 }
 
 /// One step of an execution.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct StepView {
     /// Its name.
     pub name: String,
@@ -222,7 +227,7 @@ pub struct StepView {
 }
 
 /// One rendered act.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct ActView {
     /// The action.
     pub action: String,
@@ -237,7 +242,7 @@ pub struct ActView {
 }
 
 /// One attempt.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct AttemptView {
     /// Its number.
     pub n: u32,
@@ -262,7 +267,7 @@ pub struct AttemptView {
 }
 
 /// An approval.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct ApprovalView {
     /// `waiting`, `granted`, `rejected`, `expired`, `voided`, `withdrawn`.
     pub status: String,
@@ -285,7 +290,7 @@ pub struct ApprovalView {
 }
 
 /// One person's approval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct GivenView {
     /// Who.
     pub responder: String,
@@ -300,7 +305,7 @@ pub struct GivenView {
 }
 
 /// What takes a step back.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct UndoView {
     /// `ready`, `irreversible`, `undeclared`, `running`, `done`, `already_before`, `stuck`, `left`, `failed`.
     pub status: String,
@@ -311,7 +316,7 @@ pub struct UndoView {
 }
 
 /// One event of the log.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct LogEntry {
     /// Position in causal order, from one.
     pub n: u64,
@@ -336,7 +341,7 @@ pub struct LogEntry {
 }
 
 /// What would happen (`belay plan`).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct PlanView {
     /// What is planned.
     pub runbook: RunbookRef,
@@ -355,7 +360,7 @@ pub struct PlanView {
 }
 
 /// One step of a plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct PlanStep {
     /// Its name.
     pub name: String,
@@ -383,7 +388,7 @@ pub struct PlanStep {
 }
 
 /// What a running drive tells its front end.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum DriveEvent {
     /// Something changed; the whole state as of now.

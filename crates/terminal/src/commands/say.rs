@@ -55,12 +55,17 @@ pub fn provide(desk: &Desk, arguments: Provide) -> Result<Exit, Failure> {
 }
 
 pub fn approve(desk: &Desk, arguments: Approve) -> Result<Exit, Failure> {
-    let saying = Saying::Approve { step: arguments.at.step, target: arguments.target, comment: arguments.comment };
+    let saying =
+        Saying::Approve { step: arguments.at.step, digest: None, target: arguments.target, comment: arguments.comment };
     say(desk, &arguments.at.execution, saying)
 }
 
 pub fn reject(desk: &Desk, arguments: Reject) -> Result<Exit, Failure> {
-    say(desk, &arguments.at.execution, Saying::Reject { step: arguments.at.step, comment: arguments.comment })
+    say(
+        desk,
+        &arguments.at.execution,
+        Saying::Reject { step: arguments.at.step, digest: None, comment: arguments.comment },
+    )
 }
 
 pub fn retry(desk: &Desk, at: Step) -> Result<Exit, Failure> {

@@ -225,7 +225,12 @@ impl Question {
         if let Self::Approval { step, target, .. } = self
             && line == target
         {
-            return Reply::Say(Saying::Approve { step: step.clone(), target: Some(target.clone()), comment: None });
+            return Reply::Say(Saying::Approve {
+                step: step.clone(),
+                digest: None,
+                target: Some(target.clone()),
+                comment: None,
+            });
         }
         match line {
             "?" | "h" | "help" => return Reply::Help,

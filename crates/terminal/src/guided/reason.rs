@@ -49,7 +49,7 @@ impl ReasonFor {
             }
             Self::Abort => Saying::Abort { reason: words },
             Self::Rollback => Saying::Rollback { reason: words },
-            Self::Reject { step } => Saying::Reject { step: step.clone(), comment: Some(words) },
+            Self::Reject { step } => Saying::Reject { step: step.clone(), digest: None, comment: Some(words) },
         })
     }
 }

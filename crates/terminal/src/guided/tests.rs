@@ -63,7 +63,8 @@ fn an_approval_shows_what_runs_and_takes_nothing_but_the_target() {
         assert!(!deeds.iter().any(|deed| matches!(deed, Deed::Say(_))), "`{wrong}` approves nothing");
     }
     let deeds = guide.handle(Happening::Line(" web-1 ".to_owned()));
-    let approve = Saying::Approve { step: "restart".to_owned(), target: Some("web-1".to_owned()), comment: None };
+    let approve =
+        Saying::Approve { step: "restart".to_owned(), digest: None, target: Some("web-1".to_owned()), comment: None };
     assert_eq!(deeds, [Deed::Say(approve)]);
 }
 

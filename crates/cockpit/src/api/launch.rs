@@ -1,0 +1,137 @@
+//! Starting: what it asks for, what it would do, and the start itself.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use belay_runbook::commands;
+use belay_runbook::model::{Does, InputKind};
+use belay_runbook::template::{self, Scope};
+use serde_json::{Value, json};
+
+use super::{Api, InputView, Obstacle, PlanRequest, Start, StartForm, Started};
+use crate::alert::Alert;
+use crate::doctor::on_path;
+use crate::error::CockpitError;
+use crate::inputs;
+use crate::start::StartRequest;
+use crate::wire::PlanView;
+
+/// The request as the cockpit takes it.
+fn request(start: &Start) -> Result<StartRequest, CockpitError> {
+    let alert = match &start.alert {
+        None => None,
+        Some(value) => Some(Alert::read(value.to_string().as_bytes(), None)?),
+    };
+    let given =
+        |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+    Ok(StartRequest {
+        runbook: start.runbook.clone(),
+        // An input that was left empty is one that was not given.
+        variables: start
+            .variables
+            .iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
+        alert,
+        incident: given(&start.incident),
+        ticket: given(&start.ticket),
+        context: given(&start.context),
+    })
+}
+
+pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
+    let cockpit = api.cockpit();
+    let request = request(&start)?;
+    let found = cockpit.find(&request.runbook)?;
+    let runbook = &found.runbook;
+    let context = cockpit.contexts_file()?.choose(request.context.as_deref().or(cockpit.options.context.as_deref()))?;
+    let root = json!({
+        "Alert": request.alert.as_ref().map_or_else(|| json!({}), |alert| alert.value.clone()),
+        "Config": context.config,
+        "Vars": {},
+    });
+    let variables: BTreeSet<String> = runbook.inputs.keys().cloned().collect();
+    let scope = Scope { root: &root, variables: &variables };
+    let mut views = Vec::with_capacity(runbook.inputs.len());
+    for (name, spec) in &runbook.inputs {
+        let default = match &spec.default {
+            Some(Value::String(text)) => template::render_text(text, &scope).ok(),
+            Some(value) => Some(value.to_string()),
+            None => None,
+        };
+        let given = request.variables.get(name);
+        let judged = given.map(|text| inputs::parse(name, spec, text));
+        let error = judged.and_then(Result::err);
+        views.push(InputView {
+            name: name.clone(),
+            kind: kind_word(spec.kind).to_owned(),
+            description: spec.description.clone(),
+            is_default: given.is_none() && default.is_some(),
+            value: given.cloned().or(default),
+            options: spec.options.iter().map(inputs::plain).collect(),
+            pattern: spec.pattern.clone(),
+            required: spec.required,
+            problem: error.as_ref().map(|error| error.message.clone()),
+            hint: error.and_then(|error| error.hint),
+        });
+    }
+    let production = context.environment == "production";
+    Ok(StartForm {
+        inputs: views,
+        checklist: runbook.prerequisites.clone(),
+        needs_ticket: runbook.requires_change_ticket && production && request.ticket.is_none(),
+        context: context.name,
+        environment: context.environment,
+        obstacles: obstacles(api, runbook),
+    })
+}
+
+fn obstacles(api: &Api, runbook: &belay_runbook::model::Runbook) -> Vec<Obstacle> {
+    let unavailable = api.cockpit().unavailable(runbook).into_iter().map(|action| Obstacle {
+        what: format!("this version of belay cannot perform `{action}`"),
+        hint: Some("do its steps by hand; the runbook can be read and planned".to_owned()),
+        blocking: true,
+    });
+    let variables: BTreeSet<String> = runbook.inputs.keys().cloned().collect();
+    let programs: BTreeSet<String> = runbook
+        .steps
+        .iter()
+        .chain(&runbook.rollback_steps)
+        .filter(|step| step.kind != belay_runbook::model::StepKind::Manual)
+        .filter_map(|step| match &step.does {
+            Does::Commands(entries) => Some(commands::programs(entries, &variables)),
+            Does::Action(_) | Does::Automation(_) | Does::Nothing => None,
+        })
+        .flatten()
+        .collect();
+    let missing = programs.into_iter().filter(|program| !program.contains('/') && on_path(program).is_none());
+    unavailable
+        .chain(missing.map(|program| Obstacle {
+            what: format!("`{program}` is not on this device's PATH"),
+            hint: Some("install it, or do its steps by hand".to_owned()),
+            blocking: false,
+        }))
+        .collect()
+}
+
+fn kind_word(kind: InputKind) -> &'static str {
+    match kind {
+        InputKind::String => "string",
+        InputKind::Integer => "integer",
+        InputKind::Number => "number",
+        InputKind::Boolean => "boolean",
+        InputKind::Secret => "secret",
+    }
+}
+
+pub(super) async fn plan(api: &Arc<Api>, asked: PlanRequest) -> Result<PlanView, CockpitError> {
+    api.cockpit().plan(&request(&asked.start)?, asked.offline).await
+}
+
+pub(super) async fn start(api: &Arc<Api>, start: Start) -> Result<Started, CockpitError> {
+    let (cockpit, request) = (Arc::clone(api.cockpit()), request(&start)?);
+    let execution = tokio::task::spawn_blocking(move || cockpit.start(&request)).await.map_err(super::ended)??;
+    api.drive_here(&execution).await?;
+    Ok(Started { execution })
+}
