@@ -3,8 +3,8 @@
 //! A face (desktop, browser, full-screen terminal) asks with a [`Call`] and is told with [`Event`]s; it keeps no truth of
 //! its own. What a call takes and answers is defined here once, and the types of the web faces are generated from it
 //! ([`typescript`]). A face that reloads names the last event it has seen and is told what came after, or that it has to
-//! ask anew ([`Told::Anew`]); nothing is lost in between, because a page
-//! says which events it holds.
+//! ask anew ([`Told::Anew`]); nothing is lost in between, because a page says which
+//! events it holds.
 
 mod answer;
 mod author;

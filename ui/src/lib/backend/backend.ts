@@ -1,0 +1,52 @@
+import type { CallError, Calls, Place, Told } from './api';
+
+/** What a call takes. */
+export type Args<Name extends keyof Calls> = Calls[Name]['args'];
+/** What a call answers. */
+export type Answer<Name extends keyof Calls> = Calls[Name]['answer'];
+
+/** Ends what it was returned by. */
+export type Stop = () => void;
+
+/** How the stream of events is doing. */
+export type Link = 'connected' | 'connecting' | 'gone';
+
+/** The application behind the user interface: one interface, whatever carries it. */
+export interface Backend {
+  /** Which face this is: links and notifications differ. */
+  readonly face: 'desktop' | 'web' | 'fake';
+
+  /**
+   * Asks something.
+   * @throws {Refused} what went wrong, with what to do about it
+   */
+  call<Name extends keyof Calls>(name: Name, args: Args<Name>): Promise<Answer<Name>>;
+
+  /**
+   * Listens to events after a place, or from now on, until stopped. A stream that breaks is taken up again where it
+   * ended; `onLink` says how it is doing.
+   */
+  listen(after: Place | undefined, onTold: (told: Told) => void, onLink: (link: Link) => void): Stop;
+}
+
+/** An error of the application as it is shown: `message`, then `hint`. */
+export class Refused extends Error {
+  readonly class: string;
+  readonly hint: string | undefined;
+
+  constructor(error: CallError) {
+    super(error.message);
+    this.name = 'Refused';
+    this.class = error.class;
+    this.hint = error.hint ?? undefined;
+  }
+
+  /** The application cannot be reached at all. */
+  static gone(): Refused {
+    return new Refused({
+      class: 'gone',
+      message: 'belay does not answer',
+      hint: 'it may have been closed; what was typed here stays, and nothing is lost',
+    });
+  }
+}

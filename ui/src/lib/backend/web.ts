@@ -1,0 +1,81 @@
+import type { Calls, CallError, Place, Told } from './api';
+import { Refused, type Answer, type Args, type Backend, type Link, type Stop } from './backend';
+
+/** The first pause before the stream is taken up again, in milliseconds; it doubles up to the last one. */
+const FIRST_PAUSE = 250;
+const LAST_PAUSE = 5_000;
+
+/** The backend over HTTP and WebSocket, served by `belay web` from the same origin. */
+export class WebBackend implements Backend {
+  readonly face = 'web';
+
+  async call<Name extends keyof Calls>(name: Name, args: Args<Name>): Promise<Answer<Name>> {
+    let response: Response;
+    try {
+      response = await fetch('/api/call', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ call: name, args }),
+      });
+    } catch {
+      throw Refused.gone();
+    }
+    const body: unknown = await response.json().catch(() => undefined);
+    if (response.ok) {
+      return body as Answer<Name>;
+    }
+    if (body !== null && typeof body === 'object' && 'message' in body) {
+      throw new Refused(body as CallError);
+    }
+    throw new Refused({ class: 'environment', message: `belay answered with status ${response.status}`, hint: null });
+  }
+
+  listen(after: Place | undefined, onTold: (told: Told) => void, onLink: (link: Link) => void): Stop {
+    let place = after;
+    let pause = FIRST_PAUSE;
+    let stopped = false;
+    let socket: WebSocket | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+
+    const open = () => {
+      onLink('connecting');
+      const url = new URL('/api/events', location.href);
+      url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+      if (place !== undefined) {
+        url.searchParams.set('stream', place.stream);
+        url.searchParams.set('n', String(place.n));
+      }
+      socket = new WebSocket(url);
+      socket.onopen = () => {
+        pause = FIRST_PAUSE;
+        onLink('connected');
+      };
+      socket.onmessage = (message: MessageEvent<string>) => {
+        const told = JSON.parse(message.data) as Told;
+        if (told.told === 'anew') {
+          place = told.after;
+        } else {
+          const last = told.events.at(-1);
+          if (last !== undefined && place !== undefined) {
+            place = { stream: place.stream, n: last.n };
+          }
+        }
+        onTold(told);
+      };
+      socket.onclose = () => {
+        if (!stopped) {
+          onLink('gone');
+          timer = setTimeout(open, pause);
+          pause = Math.min(pause * 2, LAST_PAUSE);
+        }
+      };
+    };
+
+    open();
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+      socket?.close();
+    };
+  }
+}
