@@ -17,6 +17,7 @@ mod facets;
 mod feed;
 mod follow;
 mod launch;
+mod prose;
 mod runbook;
 mod settings;
 mod typescript;
@@ -61,7 +62,8 @@ impl Api {
         &self.cockpit
     }
 
-    /// Listens to events: to those after a place, or from now on.
+    /// Listens to the events after a place. Without one, or with another stream's, it is told first where this stream
+    /// stands, and that whatever is shown has to be asked for anew.
     pub fn listen(&self, after: Option<&Place>) -> Listener {
         Feed::listen(&self.feed, after)
     }

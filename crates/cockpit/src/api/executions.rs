@@ -6,7 +6,7 @@ use super::call::Nothing;
 use super::event::Driven;
 use super::{
     Api, Document, ExecutionPage, ExecutionRequest, ExecutionsRequest, OutputPiece, OutputView, RunningOutput,
-    StepRequest, runbook as page_of,
+    StepRequest, prose, runbook as page_of,
 };
 use crate::error::CockpitError;
 use crate::wire::{ExecutionSummary, LogEntry};
@@ -88,6 +88,7 @@ pub(super) fn export(api: &Api, request: ExecutionRequest) -> Result<Document, C
         name: format!("belay-{}.jsonl", execution.chars().take(12).collect::<String>()),
         media_type: "application/jsonl".to_owned(),
         text,
+        html: None,
     })
 }
 
@@ -100,9 +101,11 @@ pub(super) fn postmortem(api: &Api, request: ExecutionRequest) -> Result<Documen
         .first()
         .and_then(|first| first.event.pointer("/genesis/runbook")?.as_str().map(str::to_owned))
         .and_then(|text| format::parse("<genesis>", text.as_bytes()).runbook);
+    let text = report::draft(&view, runbook.as_ref(), &log);
     Ok(Document {
         name: format!("postmortem-{}.md", execution.chars().take(12).collect::<String>()),
         media_type: "text/markdown".to_owned(),
-        text: report::draft(&view, runbook.as_ref(), &log),
+        html: Some(prose::html(&text)),
+        text,
     })
 }

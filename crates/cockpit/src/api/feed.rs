@@ -89,14 +89,13 @@ impl Feed {
         (Place { stream: self.stream.clone(), n: state.last }, state.tails.get(execution).cloned())
     }
 
-    /// Listens to what comes after a place, or from now on.
+    /// Listens to what comes after a place; without one, or with another stream's, it is told where this one stands.
     pub(super) fn listen(feed: &Arc<Self>, after: Option<&Place>) -> Listener {
         let last = feed.last.subscribe();
         let known = feed.state().last;
         let (seen, anew) = match after {
             Some(after) if after.stream == feed.stream && after.n <= known => (after.n, false),
-            Some(_) => (known, true),
-            None => (known, false),
+            Some(_) | None => (known, true),
         };
         Listener { feed: Arc::clone(feed), last, seen, anew }
     }

@@ -7,6 +7,7 @@ use belay_runbook::commands;
 use belay_runbook::model::{Comparison, Condition, Does, OnFailure, Runbook, Step, StepKind, StepName, Target, Undo};
 use serde_json::Value;
 
+use super::prose::prose;
 use super::{BranchSpec, ChangeView, FlowEdge, FlowKind, RelatedRunbook, RunbookView, StepSpec, UndoSpec};
 use crate::Cockpit;
 use crate::inputs::plain;
@@ -26,7 +27,7 @@ pub(super) fn view(cockpit: &Cockpit, runbook: &Runbook, values: &BTreeMap<Strin
         id: runbook.reference().to_owned(),
         name: runbook.name.clone(),
         title: runbook.display_title().to_owned(),
-        description: runbook.description.clone(),
+        description: runbook.description.as_deref().map(prose),
         domain: runbook.domain.map(|domain| word(domain.as_str())),
         category: runbook.category.map(|category| word(category.as_str())),
         severity: word(runbook.severity.as_str()),
@@ -35,8 +36,8 @@ pub(super) fn view(cockpit: &Cockpit, runbook: &Runbook, values: &BTreeMap<Strin
         alerts: runbook.trigger.alerts.clone(),
         triggers,
         symptoms: runbook.documentation.symptoms.clone(),
-        impact: runbook.documentation.impact.clone(),
-        resolution: runbook.documentation.resolution.clone(),
+        impact: runbook.documentation.impact.as_deref().map(prose),
+        resolution: runbook.documentation.resolution.as_deref().map(prose),
         author: runbook.author.clone(),
         version: runbook.version.clone(),
         updated: runbook.updated.map(|date| date.to_string()),
@@ -84,7 +85,7 @@ fn step_spec(
         name: step.name.to_string(),
         title: step.display_title().to_owned(),
         kind: step.kind.as_str().to_owned(),
-        description: step.description.clone(),
+        description: step.description.as_deref().map(prose),
         commands: shown,
         remarks,
         action: call.map(|call| call.name.clone()),

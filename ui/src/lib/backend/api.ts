@@ -371,7 +371,11 @@ media_type: string,
 /**
  * Its text.
  */
-text: string, };
+text: string, 
+/**
+ * Sanitised HTML of it, where it is Markdown.
+ */
+html: string | null, };
 
 /**
  * An answer that says no more than that it is done.
@@ -1212,6 +1216,19 @@ digest: string,
 source: string, };
 
 /**
+ * Markdown, as it is written and as a page shows it.
+ */
+export type Prose = { 
+/**
+ * As written.
+ */
+text: string, 
+/**
+ * Sanitised HTML: no markup of the writer's own, no images, links to `http`, `https` and `mailto` alone.
+ */
+html: string, };
+
+/**
  * A related runbook.
  */
 export type RelatedRunbook = { 
@@ -1383,9 +1400,9 @@ name: string,
  */
 title: string, 
 /**
- * Markdown.
+ * What it is about.
  */
-description: string | null, 
+description: Prose | null, 
 /**
  * The Story's taxonomy.
  */
@@ -1419,13 +1436,13 @@ triggers: Array<string>,
  */
 symptoms: Array<string>, 
 /**
- * What it means for users, Markdown.
+ * What it means for users.
  */
-impact: string | null, 
+impact: Prose | null, 
 /**
- * What helps, Markdown.
+ * What helps.
  */
-resolution: string | null, 
+resolution: Prose | null, 
 /**
  * Whoever wrote it.
  */
@@ -1851,9 +1868,9 @@ title: string,
  */
 type: string, 
 /**
- * Markdown.
+ * What it is about.
  */
-description: string | null, 
+description: Prose | null, 
 /**
  * Commands, with placeholders as written, or with values where they are known.
  */

@@ -23,8 +23,8 @@ export interface Backend {
   call<Name extends keyof Calls>(name: Name, args: Args<Name>): Promise<Answer<Name>>;
 
   /**
-   * Listens to events after a place, or from now on, until stopped. A stream that breaks is taken up again where it
-   * ended; `onLink` says how it is doing.
+   * Listens to the events after a place until stopped. Without a place the first thing told is `anew`, with where the
+   * stream stands. A stream that breaks is taken up again where it ended; `onLink` says how it is doing.
    */
   listen(after: Place | undefined, onTold: (told: Told) => void, onLink: (link: Link) => void): Stop;
 }

@@ -140,8 +140,8 @@ pub struct RunbookView {
     pub name: String,
     /// The title.
     pub title: String,
-    /// Markdown.
-    pub description: Option<String>,
+    /// What it is about.
+    pub description: Option<Prose>,
     /// The Story's taxonomy.
     pub domain: Option<String>,
     /// The Guide's taxonomy.
@@ -158,10 +158,10 @@ pub struct RunbookView {
     pub triggers: Vec<String>,
     /// What people see.
     pub symptoms: Vec<String>,
-    /// What it means for users, Markdown.
-    pub impact: Option<String>,
-    /// What helps, Markdown.
-    pub resolution: Option<String>,
+    /// What it means for users.
+    pub impact: Option<Prose>,
+    /// What helps.
+    pub resolution: Option<Prose>,
     /// Whoever wrote it.
     pub author: Option<String>,
     /// Its own version.
@@ -196,6 +196,15 @@ pub struct RunbookView {
     pub changelog: Vec<ChangeView>,
 }
 
+/// Markdown, as it is written and as a page shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Prose {
+    /// As written.
+    pub text: String,
+    /// Sanitised HTML: no markup of the writer's own, no images, links to `http`, `https` and `mailto` alone.
+    pub html: String,
+}
+
 /// A step as it is written.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct StepSpec {
@@ -206,8 +215,8 @@ pub struct StepSpec {
     /// One of the five kinds.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Markdown.
-    pub description: Option<String>,
+    /// What it is about.
+    pub description: Option<Prose>,
     /// Commands, with placeholders as written, or with values where they are known.
     pub commands: Vec<String>,
     /// Remarks that stand between the commands.

@@ -106,6 +106,8 @@ pub struct Document {
     pub media_type: String,
     /// Its text.
     pub text: String,
+    /// Sanitised HTML of it, where it is Markdown.
+    pub html: Option<String>,
 }
 
 /// Something that a person says to an execution.
