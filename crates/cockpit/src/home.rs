@@ -125,6 +125,11 @@ pub(crate) fn session() -> Result<SessionId, CockpitError> {
     Ok(SessionId(random::<16>()?))
 }
 
+/// A secret that nobody can guess, to be handed to one person: 64 hex digits.
+pub fn token() -> Result<String, CockpitError> {
+    Ok(random::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 fn random<const N: usize>() -> Result<[u8; N], CockpitError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| CockpitError::environment("no random numbers can be had", &error))?;

@@ -43,7 +43,7 @@ pub use doctor::{DoctorCheck, DoctorReport, MendReport};
 pub use drive::{Drive, Voice};
 pub use error::{CockpitError, ErrorClass};
 pub use executions::{ExecutionFilter, PurgeReport, StepOutput};
-pub use home::Home;
+pub use home::{Home, token};
 pub use import::{ImportOptions, ImportOutcome, ImportedFile, StepCount, import_markdown, read_markdown};
 pub use library::{CatalogReport, CatalogSource, SearchQuery};
 pub use rot::{RotQuery, RotReport, RunbookHealth};

@@ -134,6 +134,8 @@ pub enum Command {
     /// Where belay acts
     #[command(subcommand)]
     Context(Context),
+    /// Serve the cockpit to a browser, for one responder
+    Web(Web),
     /// Say what is missing here and how to fix it
     Doctor(Doctor),
     /// Print completions for a shell

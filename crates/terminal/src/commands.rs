@@ -9,6 +9,7 @@ mod look;
 mod run;
 mod say;
 mod surroundings;
+mod web;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -108,6 +109,7 @@ fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, Failure> {
         Command::Actions(actions) => surroundings::actions(&desk, &actions),
         Command::Policy(policy) => surroundings::policy(&desk, &policy),
         Command::Context(context) => surroundings::context(&desk, &context),
+        Command::Web(web) => web::web(&desk, web),
         Command::Doctor(doctor) => surroundings::doctor(&desk, &doctor),
         Command::Completions(completions) => surroundings::completions(completions.shell),
     }

@@ -11,6 +11,7 @@ mod page;
 mod render;
 mod settings;
 mod style;
+mod web;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

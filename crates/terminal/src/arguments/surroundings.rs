@@ -1,5 +1,6 @@
 //! Evidence, actions, policy, contexts, and what surrounds them.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -122,4 +123,18 @@ pub struct Doctor {
     /// Go on without what was recorded behind damage that cannot be put right
     #[arg(long, requires = "mend")]
     pub accept_loss: bool,
+}
+
+/// `belay web`.
+#[derive(Debug, Args)]
+pub struct Web {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// A name or address that browsers may reach it by, beside the one it listens on (`host:port`)
+    #[arg(long, value_name = "HOST")]
+    pub host: Vec<String>,
+    /// Serve the user interface from a directory instead of the one built in
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub ui: Option<PathBuf>,
 }
