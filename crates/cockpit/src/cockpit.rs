@@ -114,7 +114,7 @@ impl Cockpit {
         })
     }
 
-    fn key(&self) -> Result<&DeviceKey, CockpitError> {
+    pub(crate) fn key(&self) -> Result<&DeviceKey, CockpitError> {
         if let Some(key) = self.key.get() {
             return Ok(key);
         }

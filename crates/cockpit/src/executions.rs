@@ -13,6 +13,7 @@ use crate::Cockpit;
 use crate::audit::{self, ExecutionVerdict, VerifyReport};
 use crate::drive::{self, Drive};
 use crate::error::{CockpitError, chain};
+use crate::export;
 use crate::journal::{Loaded, encode, execution_id, hash_of};
 use crate::say::Saying;
 use crate::view;
@@ -219,23 +220,20 @@ impl Cockpit {
         let executions: Vec<ExecutionVerdict> = ids
             .into_iter()
             .map(|id| match store.events(id) {
-                Ok(events) => audit::verify(&self.shared, id.to_string(), &events),
+                Ok(events) => audit::verify(&self.shared, id.to_string(), &events, |_| None),
                 Err(error) => {
-                    ExecutionVerdict { execution: id.to_string(), events: 0, ok: false, faults: vec![chain(&error)] }
+                    let execution = id.to_string();
+                    ExecutionVerdict { execution, events: 0, status: None, ok: false, faults: vec![chain(&error)] }
                 }
             })
             .collect();
-        Ok(VerifyReport { ok: executions.iter().all(|verdict| verdict.ok), executions })
+        Ok(VerifyReport { ok: executions.iter().all(|verdict| verdict.ok), executions, end: None })
     }
 
     /// Writes an execution's log to a file that verifies alone; returns how many events it has.
     pub fn export(&self, execution: &str, out: &Path) -> Result<u64, CockpitError> {
         let events = self.events(execution_id(execution)?)?;
-        let failed = |error: &std::io::Error| {
-            CockpitError::environment(&format!("`{}` cannot be written", out.display()), error)
-        };
-        let mut file = std::fs::File::create(out).map_err(|error| failed(&error))?;
-        belay_trust::write(events.iter(), &mut file).and_then(|()| file.sync_all()).map_err(|error| failed(&error))?;
+        export::write(&events, Some(self.key()?), &[], out)?;
         Ok(events.len() as u64)
     }
 

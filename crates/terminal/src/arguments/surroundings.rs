@@ -31,6 +31,9 @@ pub struct AuditVerify {
     /// An execution, or a file
     #[arg(value_name = "EXEC|FILE")]
     pub what: Option<String>,
+    /// Refuse an exported file whose end is not proven, too
+    #[arg(long, requires = "what")]
+    pub complete: bool,
 }
 
 #[derive(Debug, Args)]

@@ -21,7 +21,8 @@ pub fn audit(desk: &Desk, audit: &Audit) -> Result<Exit, Failure> {
             };
             desk.show(&report, || lists::verdicts(&report, desk.settings.style))?;
             // A log that does not hold is a signature refused.
-            Ok(if report.ok { Exit::Done } else { Exit::Refused })
+            let complete = !verify.complete || report.end.as_ref().is_none_or(|end| end.proven);
+            Ok(if report.ok && complete { Exit::Done } else { Exit::Refused })
         }
         Audit::Export(export) => {
             let execution = desk.cockpit.resolve(&export.at.execution)?;
