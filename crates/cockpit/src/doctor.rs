@@ -55,7 +55,7 @@ impl Cockpit {
     ///
     /// With `accept_loss` the database goes on from before what cannot be put right.
     pub fn mend(&self, accept_loss: bool) -> Result<MendReport, CockpitError> {
-        let mended = Store::mend(&self.home().database(), accept_loss)?;
+        let mended = Store::mend(&self.home().database(), &self.store_options(), accept_loss)?;
         Ok(MendReport {
             copy: mended.copy.map(|folder| folder.display().to_string()),
             words: mended.words,
@@ -66,18 +66,7 @@ impl Cockpit {
     /// Looks at everything that running needs.
     pub fn doctor(&self) -> DoctorReport {
         let mut checks = Vec::new();
-        checks.push(match self.store() {
-            Ok(store) => match store.check() {
-                Ok(damage) if damage.is_empty() => DoctorCheck::good("database", store.path().display().to_string()),
-                Ok(damage) => DoctorCheck::bad(
-                    "database",
-                    damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-                    "keep a copy of the file, then restore it from a backup",
-                ),
-                Err(error) => DoctorCheck::bad("database", chain(&error), error.hint().unwrap_or_default()),
-            },
-            Err(error) => DoctorCheck::bad("database", error.message, error.hint.unwrap_or_default()),
-        });
+        checks.push(self.check_database());
         checks.push(match self.author() {
             Ok(author) => DoctorCheck::good(
                 "identity",
@@ -112,6 +101,32 @@ impl Cockpit {
         }
         let ok = checks.iter().all(|check| check.ok || check.name == "kubectl");
         DoctorReport { ok, checks }
+    }
+
+    fn check_database(&self) -> DoctorCheck {
+        let name = "database";
+        let store = match self.store() {
+            Ok(store) => store,
+            Err(error) => return DoctorCheck::bad(name, error.message, error.hint.unwrap_or_default()),
+        };
+        let path = store.path().display().to_string();
+        let damage = match store.check() {
+            Ok(damage) if damage.is_empty() => return DoctorCheck::good(name, path),
+            Ok(damage) => damage,
+            Err(error) => return DoctorCheck::bad(name, chain(&error), error.hint().unwrap_or_default()),
+        };
+        // Where nothing but pages is damaged, they may all be of the index, which is derived.
+        if damage.iter().all(|damage| damage.table == "file")
+            && store.renew_index().is_ok()
+            && store.check().is_ok_and(|damage| damage.is_empty())
+        {
+            return DoctorCheck::good(name, format!("{path}; the index of the catalog was damaged and is made anew"));
+        }
+        DoctorCheck::bad(
+            name,
+            damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            "keep a copy of the file, then restore it from a backup",
+        )
     }
 
     fn check_helper(&self) -> DoctorCheck {

@@ -53,20 +53,22 @@ pub struct PurgeReport {
 impl Cockpit {
     /// Finds an execution by the start of its hash or label, or `@last`.
     pub fn resolve(&self, text: &str) -> Result<String, CockpitError> {
-        let store = self.store()?;
+        let store = self.reading()?;
+        // Where something is known to be missing, it may be just this.
+        let absent = |error: CockpitError| store.doubt().map_or(error, |doubt| doubt.clone().into());
         if text == "@last" {
             let filter = belay_store::ExecutionFilter { limit: Some(1), ..belay_store::ExecutionFilter::default() };
-            return store
-                .executions(&filter)?
-                .first()
-                .map(|row| row.id.to_string())
-                .ok_or_else(|| CockpitError::user("there is no execution yet").hint("`belay run RUNBOOK` starts one"));
+            return store.executions(&filter)?.first().map(|row| row.id.to_string()).ok_or_else(|| {
+                absent(CockpitError::user("there is no execution yet").hint("`belay run RUNBOOK` starts one"))
+            });
         }
         let found = store.find_executions(text)?;
         match found.as_slice() {
             [only] => Ok(only.id.to_string()),
-            [] => Err(CockpitError::user(format!("there is no execution `{text}`"))
-                .hint("`belay executions` lists them; `@last` is the last one")),
+            [] => Err(absent(
+                CockpitError::user(format!("there is no execution `{text}`"))
+                    .hint("`belay executions` lists them; `@last` is the last one"),
+            )),
             several => {
                 let names: Vec<_> = several
                     .iter()
@@ -89,7 +91,7 @@ impl Cockpit {
             statuses: filter.status.iter().cloned().collect(),
             ..belay_store::ExecutionFilter::default()
         };
-        let store = self.store()?;
+        let store = self.reading()?;
         let rows = store.executions(&wanted)?;
         rows.iter().map(|row| view::summary_of_row(row, Timestamp::now())).collect()
     }
@@ -101,7 +103,7 @@ impl Cockpit {
     }
 
     fn events(&self, id: ExecutionId) -> Result<Vec<SignedEnvelope>, CockpitError> {
-        Ok(self.store()?.events(id)?)
+        Ok(self.reading()?.events(id)?)
     }
 
     pub(crate) fn load(&self, id: ExecutionId) -> Result<Loaded, CockpitError> {
@@ -124,7 +126,7 @@ impl Cockpit {
         let mut outputs = Vec::new();
         for visit in loaded.execution.visits.get(&name).into_iter().flatten() {
             for record in &visit.acts {
-                let output = self.store()?.read_output(&format!("{execution}/{}", record.id))?;
+                let output = self.reading()?.read_output(&format!("{execution}/{}", record.id))?;
                 for (stream, word) in [(belay_store::Stream::Stdout, "stdout"), (belay_store::Stream::Stderr, "stderr")]
                 {
                     let chunks = output.chunks.iter().filter(|chunk| chunk.stream == stream);
@@ -147,6 +149,8 @@ impl Cockpit {
     /// never started by it.
     pub fn say(&self, execution: &str, saying: Saying) -> Result<ExecutionView, CockpitError> {
         let id = execution_id(execution)?;
+        // What is said rests on what was read: from a store that refuses a log which is not whole.
+        let store = self.store()?;
         let lock = self.home.driver_lock(execution)?;
         // Held through the whole of it, or not at all where another process drives.
         let alone = lock.try_lock().is_ok();
@@ -156,7 +160,6 @@ impl Cockpit {
         loaded.execution.accepts(&statement, now)?;
         let by = self.author()?;
         let event = Event::Statement { by: by.clone(), statement: statement.clone() };
-        let store = self.store()?;
         let appended = store.append(Some(id), vec![encode(&Draft { event, cites: Vec::new() }, now)?])?;
         let Some(hash) = appended.first().map(hash_of) else {
             return Err(CockpitError::bug("an append answered with nothing"));
@@ -212,7 +215,7 @@ impl Cockpit {
 
     /// Verifies the log of one execution, or of all.
     pub fn verify(&self, execution: Option<&str>) -> Result<VerifyReport, CockpitError> {
-        let store = self.store()?;
+        let store = self.reading()?;
         let ids = match execution {
             Some(execution) => vec![execution_id(execution)?],
             None => store.execution_ids()?,
@@ -233,7 +236,14 @@ impl Cockpit {
     /// Writes an execution's log to a file that verifies alone; returns how many events it has.
     pub fn export(&self, execution: &str, out: &Path) -> Result<u64, CockpitError> {
         let events = self.events(execution_id(execution)?)?;
-        export::write(&events, Some(self.key()?), &[], out)?;
+        let key = match self.key() {
+            Ok(key) => Some(key),
+            Err(error) => {
+                self.notice(format!("the export has no seal, so its end is not proven: {}", error.message));
+                None
+            }
+        };
+        export::write(&events, key, &self.successions()?, out)?;
         Ok(events.len() as u64)
     }
 

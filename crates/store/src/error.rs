@@ -208,9 +208,12 @@ impl StoreError {
             ),
             Self::File { .. } => Some("check that the directory exists and can be written"),
             Self::UnknownExecution(_) => Some("list the executions with `belay executions`"),
-            Self::Sql { .. } | Self::Envelope(_) | Self::NoGenesis | Self::OutOfRange { .. } | Self::OnlyRead | Self::Closed => {
-                None
-            }
+            Self::Sql { .. }
+            | Self::Envelope(_)
+            | Self::NoGenesis
+            | Self::OutOfRange { .. }
+            | Self::OnlyRead
+            | Self::Closed => None,
         }
     }
 

@@ -93,14 +93,15 @@ impl Head {
             return Ok(());
         }
         self.lock()?;
-        let raised: io::Result<i64> = std::iter::once(&self.file).chain(&self.others).try_fold(row, |newest, mut file| {
-            let known = read_from(file)?;
-            if known.is_none_or(|known| known < row) {
-                file.seek(SeekFrom::Start(0))?;
-                file.write_all(line(row).as_bytes())?;
-            }
-            Ok(known.unwrap_or(row).max(newest))
-        });
+        let raised: io::Result<i64> =
+            std::iter::once(&self.file).chain(&self.others).try_fold(row, |newest, mut file| {
+                let known = read_from(file)?;
+                if known.is_none_or(|known| known < row) {
+                    file.seek(SeekFrom::Start(0))?;
+                    file.write_all(line(row).as_bytes())?;
+                }
+                Ok(known.unwrap_or(row).max(newest))
+            });
         self.file.unlock()?;
         self.row = Some(raised?);
         Ok(())

@@ -97,6 +97,13 @@ pub(crate) fn open_to_read(path: &Path, options: &Options) -> Result<Readable, S
         Err(error) => return Err(error),
         Ok(()) => None,
     };
+    // The tables themselves may stand in the part of the log that is gone.
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name IN ('journal', 'executions')", [], |row| row.get(0))
+        .doing("read the schema")?;
+    if tables < 2 {
+        return Ok(Readable { memory: Some(image::empty()?), doubt });
+    }
     Ok(Readable { memory: memory.map(|()| connection), doubt })
 }
 

@@ -140,8 +140,7 @@ impl Store {
     fn try_open(path: &Path, key: DeviceKey, session: SessionId, options: Options) -> Result<Self, StoreError> {
         let Opened { durable, relaxed, watcher, author, head } = opening::open(path, key, session, &options)?;
         let writer = Writer::start(durable, relaxed, author, head, options.crash_points.clone())?;
-        let inner =
-            Inner { writer: Some(writer), watcher: Mutex::new(Some(watcher)), ..Inner::new(path, options) };
+        let inner = Inner { writer: Some(writer), watcher: Mutex::new(Some(watcher)), ..Inner::new(path, options) };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -368,7 +368,11 @@ fn a_log_with_a_flipped_bit_is_mended_without_loss() {
     let acknowledged = write_history(&store, 4);
     drop(store);
     let files = Files::of(&path);
-    assert_eq!(Store::mend(&path, &Options::default(), true).unwrap(), Mended { copy: None, words: 0, lost: false }, "nothing to do");
+    assert_eq!(
+        Store::mend(&path, &Options::default(), true).unwrap(),
+        Mended { copy: None, words: 0, lost: false },
+        "nothing to do"
+    );
     let mut mended = 0;
     for at in [3, 17, 30, 32 + 1, 32 + 9, 32 + 18, 32 + 6 * FRAME + 13, 32 + 9 * FRAME + 2_000] {
         let damaged = flipped(&files, at);

@@ -134,6 +134,9 @@ pub enum Command {
     /// Where belay acts
     #[command(subcommand)]
     Context(Context),
+    /// Who this device is: its key, and what to do when it is lost
+    #[command(subcommand)]
+    Identity(Identity),
     /// Say what is missing here and how to fix it
     Doctor(Doctor),
     /// Print completions for a shell

@@ -354,7 +354,8 @@ impl Reading {
             if Some(event.execution()) != first {
                 self.say(*line, LineFault::OtherExecution);
             }
-            if let Some(&before) = event.dependencies().filter_map(|hash| lines.get(&hash)).find(|other| *other > line) {
+            if let Some(&before) = event.dependencies().filter_map(|hash| lines.get(&hash)).find(|other| *other > line)
+            {
                 self.say(*line, LineFault::Order { before });
             }
         }

@@ -5,6 +5,11 @@
 //! the domain `belay.succession.v1`, a zero byte and the content, which is the canonical CBOR of the array
 //! `[v, new key, old device, old key or null, at_ms]`.
 
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use minicbor::{Decode, Encode};
 
 use crate::envelope::EnvelopeError;
@@ -121,5 +126,21 @@ impl Succession {
     /// When it was signed, in milliseconds since 1970-01-01T00:00:00Z.
     pub fn at_ms(&self) -> u64 {
         self.content.at_ms
+    }
+}
+
+impl fmt::Display for Succession {
+    /// Writes the bytes in standard Base64.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&STANDARD.encode(&self.bytes))
+    }
+}
+
+impl FromStr for Succession {
+    type Err = EnvelopeError;
+
+    fn from_str(text: &str) -> Result<Self, EnvelopeError> {
+        let malformed = |error: base64::DecodeError| EnvelopeError::Malformed { detail: error.to_string() };
+        Self::open(&STANDARD.decode(text).map_err(malformed)?)
     }
 }

@@ -94,6 +94,16 @@ pub struct ContextName {
     pub name: String,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum Identity {
+    /// Show this device's key, and which device the database belongs to; makes nothing
+    Show,
+    /// Make this device's key; where the one before it is lost, go on with a new one and say so in every open log
+    Init,
+    /// Replace this device's key by a new one that the old one signs
+    Rekey,
+}
+
 #[derive(Debug, Args)]
 pub struct Completions {
     /// Which shell
