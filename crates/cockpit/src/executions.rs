@@ -14,7 +14,7 @@ use crate::audit::{self, ExecutionVerdict, VerifyReport};
 use crate::drive::{self, Drive};
 use crate::error::{CockpitError, chain};
 use crate::export;
-use crate::journal::{Loaded, encode, execution_id, hash_of};
+use crate::journal::{Loaded, encode, ends_before, execution_id, hash_of};
 use crate::say::Saying;
 use crate::view;
 use crate::wire::{ExecutionSummary, ExecutionView, LogEntry};
@@ -154,13 +154,15 @@ impl Cockpit {
         let lock = self.home.driver_lock(execution)?;
         // Held through the whole of it, or not at all where another process drives.
         let alone = lock.try_lock().is_ok();
-        let loaded = self.load(id)?;
+        let events = self.events(id)?;
+        let cites = ends_before(&events, self.key()?.device());
+        let loaded = self.shared.fold(&events)?;
         let now = Timestamp::now();
         let statement = saying.statement(&loaded.execution)?;
         loaded.execution.accepts(&statement, now)?;
         let by = self.author()?;
         let event = Event::Statement { by: by.clone(), statement: statement.clone() };
-        let appended = store.append(Some(id), vec![encode(&Draft { event, cites: Vec::new() }, now)?])?;
+        let appended = store.append(Some(id), vec![encode(&Draft { event, cites }, now)?])?;
         let Some(hash) = appended.first().map(hash_of) else {
             return Err(CockpitError::bug("an append answered with nothing"));
         };

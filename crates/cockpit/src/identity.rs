@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::Cockpit;
 use crate::error::{CockpitError, ErrorClass};
 use crate::home;
-use crate::journal::encode;
+use crate::journal::{encode, ends_before};
 
 /// The settings that hold the statements by which a key comes after another one.
 const SUCCESSION: &str = "identity/";
@@ -179,7 +179,8 @@ impl Cockpit {
         for (id, _) in unfinished {
             let statement = Statement::Note { text: text.to_owned() };
             let event = Event::Statement { by: by.clone(), statement };
-            store.append(Some(*id), vec![encode(&Draft { event, cites: Vec::new() }, Timestamp::now())?])?;
+            let cites = ends_before(&store.events(*id)?, key.device());
+            store.append(Some(*id), vec![encode(&Draft { event, cites }, Timestamp::now())?])?;
         }
         Ok(())
     }

@@ -96,6 +96,27 @@ fn a_new_key_is_signed_by_the_old_one_and_proves_the_end_of_what_that_wrote() {
 }
 
 #[test]
+fn what_a_new_key_says_of_an_execution_that_had_ended_comes_after_what_the_old_one_wrote() {
+    let desk = Desk::new();
+    // The order of what nothing orders is by hash, so that several of them tell.
+    let executions: Vec<String> = (0..6)
+        .map(|_| {
+            let execution = execution(&desk);
+            desk.belay(["abort", &execution, "--reason", "later"]).exits(0);
+            execution
+        })
+        .collect();
+    desk.belay(["identity", "rekey"]).exits(0);
+    for execution in &executions {
+        assert_eq!(desk.status(execution)["status"], "aborted");
+        desk.belay(["rollback", execution, "--reason", "in the end"]).exits(0);
+        assert_eq!(desk.belay(["resume", execution, "--no-input"]).code, Some(1));
+        assert_eq!(desk.status(execution)["status"], "rolled_back");
+    }
+    desk.belay(["audit", "verify"]).exits(0);
+}
+
+#[test]
 fn a_key_that_was_not_put_in_its_place_when_the_program_ended_is_taken_up() {
     let desk = Desk::new();
     let execution = execution(&desk);
