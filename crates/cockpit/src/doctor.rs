@@ -1,11 +1,12 @@
 //! The doctor: what is missing on this device and how to mend it.
 
-use belay_store::Store;
+use belay_store::{Damage, Store};
 use serde::Serialize;
 
 use crate::Cockpit;
 use crate::catalog;
 use crate::error::{CockpitError, chain};
+use crate::projections::ROWS;
 
 /// What the doctor found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -115,18 +116,26 @@ impl Cockpit {
             Ok(damage) => damage,
             Err(error) => return DoctorCheck::bad(name, chain(&error), error.hint().unwrap_or_default()),
         };
-        // Where nothing but pages is damaged, they may all be of the index, which is derived.
-        if damage.iter().all(|damage| damage.table == "file")
-            && store.renew_index().is_ok()
-            && store.check().is_ok_and(|damage| damage.is_empty())
-        {
-            return DoctorCheck::good(name, format!("{path}; the index of the catalog was damaged and is made anew"));
+        if self.made_anew(store, &damage) {
+            return DoctorCheck::good(name, format!("{path}; what is derived in it was damaged and is made anew"));
         }
         DoctorCheck::bad(
             name,
             damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
             "keep a copy of the file, then restore it from a backup",
         )
+    }
+
+    /// Makes anew what can be derived, where nothing else is damaged: the index of the catalog, and the list of executions.
+    fn made_anew(&self, store: &Store, damage: &[Damage]) -> bool {
+        // Where nothing but pages is damaged, they may all be of the index.
+        let of = |table: &str| damage.iter().any(|damage| damage.table == table);
+        let index = of("file");
+        let rows = of(ROWS);
+        damage.iter().all(|damage| ["file", ROWS].contains(&damage.table))
+            && (!rows || self.folded(store).is_ok_and(|rows| store.rebuild_projections(rows).is_ok()))
+            && (!index || store.renew_index().is_ok())
+            && store.check().is_ok_and(|damage| damage.is_empty())
     }
 
     fn check_helper(&self) -> DoctorCheck {

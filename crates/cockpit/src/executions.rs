@@ -58,11 +58,11 @@ impl Cockpit {
         let absent = |error: CockpitError| store.doubt().map_or(error, |doubt| doubt.clone().into());
         if text == "@last" {
             let filter = belay_store::ExecutionFilter { limit: Some(1), ..belay_store::ExecutionFilter::default() };
-            return store.executions(&filter)?.first().map(|row| row.id.to_string()).ok_or_else(|| {
+            return self.rows(&filter)?.first().map(|row| row.id.to_string()).ok_or_else(|| {
                 absent(CockpitError::user("there is no execution yet").hint("`belay run RUNBOOK` starts one"))
             });
         }
-        let found = store.find_executions(text)?;
+        let found = self.rows_named(text)?;
         match found.as_slice() {
             [only] => Ok(only.id.to_string()),
             [] => Err(absent(
@@ -91,9 +91,7 @@ impl Cockpit {
             statuses: filter.status.iter().cloned().collect(),
             ..belay_store::ExecutionFilter::default()
         };
-        let store = self.reading()?;
-        let rows = store.executions(&wanted)?;
-        rows.iter().map(|row| view::summary_of_row(row, Timestamp::now())).collect()
+        self.rows(&wanted)?.iter().map(|row| view::summary_of_row(row, Timestamp::now())).collect()
     }
 
     /// One execution.

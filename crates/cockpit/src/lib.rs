@@ -23,6 +23,7 @@ mod journal;
 mod leftovers;
 mod library;
 mod plan;
+mod projections;
 mod rot;
 mod say;
 mod sources;

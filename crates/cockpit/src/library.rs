@@ -169,12 +169,12 @@ impl Cockpit {
                 Err(error) => return Err(error),
             }
         }
-        findings.extend(self.validate_texts(&texts)?);
+        findings.extend(self.validate_texts(&texts));
         Ok(findings)
     }
 
     /// Everything that validation reports of texts, each with the name of its file.
-    pub(crate) fn validate_texts(&self, texts: &[(String, Vec<u8>)]) -> Result<Vec<Finding>, CockpitError> {
+    pub(crate) fn validate_texts(&self, texts: &[(String, Vec<u8>)]) -> Vec<Finding> {
         let parsed: Vec<_> =
             texts.iter().filter_map(|(name, bytes)| belay_runbook::format::parse(name, bytes).runbook).collect();
         let bundled = catalog::bundled().values().map(|found| found.runbook.as_ref());
@@ -186,7 +186,7 @@ impl Cockpit {
             }
         }
         let texts = texts.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-        Ok(self.validate_beside(texts, &known).into_iter().flatten().collect())
+        self.validate_beside(texts, &known).into_iter().flatten().collect()
     }
 
     /// What validation reports of each of some texts, where `known` are the runbooks that they may refer to.

@@ -276,7 +276,7 @@ impl Reading {
 
     fn judged(mut self) -> Result<Export, ExportError> {
         let version = self.header.as_ref().map(|(_, header)| header.version);
-        if let Some(found) = version.filter(|&found| found > seal::VERSION || found < UNSEALED)
+        if let Some(found) = version.filter(|found| !(UNSEALED..=seal::VERSION).contains(found))
             && !self.sealed
         {
             return Err(ExportError::Version { found });

@@ -5,9 +5,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use belay_trust::{
-    AuditReport, ExecutionId, Fault, Hash32, SessionId, SignedEnvelope, audit, causal_order, verify_chains,
-};
+use belay_trust::{AuditReport, ExecutionId, Fault, Hash32, SignedEnvelope, audit, causal_order, verify_chains};
 use common::{Author, history};
 use proptest::prelude::*;
 

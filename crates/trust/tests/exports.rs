@@ -26,7 +26,7 @@ fn lines(history: &[SignedEnvelope], seal: Option<&Seal>) -> Vec<String> {
 }
 
 fn joined(lines: &[String]) -> Vec<u8> {
-    lines.iter().map(|line| format!("{line}\n")).collect::<String>().into_bytes()
+    (lines.join("\n") + "\n").into_bytes()
 }
 
 /// Everything that is wrong, by line.

@@ -165,3 +165,21 @@ fn the_log_and_its_head_that_vanish_together_are_noticed() {
     desk.belay(["doctor", "--mend", "--accept-loss"]).exits(0);
     assert!(desk.belay(["executions"]).exits(0).stderr.is_empty());
 }
+
+#[test]
+fn damaged_rows_of_executions_are_read_from_the_journal_and_mended_by_the_doctor() {
+    let desk = Desk::new();
+    let execution = execution(&desk);
+    let connection = rusqlite::Connection::open(desk.home.join("belay.db")).unwrap();
+    connection.execute("UPDATE executions SET status = 'completed'", []).unwrap();
+    drop(connection);
+    let told = every_reader_works(&desk, &execution);
+    assert!(told.contains("made anew from the journal"), "{told}");
+    let listed = desk.belay(["executions", "--json"]).exits(0).json();
+    assert_eq!(listed[0]["status"], "waiting", "the journal is the truth");
+    let doctor = desk.belay(["doctor", "--json"]).json();
+    assert_eq!(doctor["checks"][0]["ok"], true, "{doctor:#}");
+    assert_eq!(desk.belay(["executions"]).exits(0).stderr, "");
+    desk.belay(["confirm", &execution, "ask"]).exits(0);
+    desk.belay(["resume", &execution, "--no-input"]).exits(0);
+}
