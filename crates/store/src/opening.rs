@@ -163,7 +163,10 @@ impl<'a> Witness<'a> {
 
     /// Refuses a database that shows less than was acknowledged.
     fn compare(&self, connection: &Connection) -> Result<(), StoreError> {
-        let found = self.found(connection)?;
+        let found = self.counted(connection)?;
+        if self.misses_the_end_of_the_log(connection)? {
+            return Err(self.lost(found));
+        }
         if found > self.noted {
             self.sync_log()?;
         }
@@ -171,23 +174,26 @@ impl<'a> Witness<'a> {
     }
 
     /// The same for a database that is only read.
+    ///
+    /// Where the database or its log cannot be written, SQLite does not say how much of the log it reads; then what it counts
+    /// has to do.
     fn counts(&self, connection: &Connection) -> Result<(), StoreError> {
-        self.found(connection).map(|_| ())
+        self.counted(connection)?;
+        match self.misses_the_end_of_the_log(connection) {
+            Ok(true) => Err(self.lost(self.counted(connection)?)),
+            Ok(false) | Err(StoreError::ReadOnly { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// How far the database counts, if that is not less than was acknowledged.
-    fn found(&self, connection: &Connection) -> Result<i64, StoreError> {
+    fn counted(&self, connection: &Connection) -> Result<i64, StoreError> {
         let known: Option<i64> = connection
             .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'", [], |row| row.get(0))
             .optional()
             .doing("read the schema")?;
         let found = if known.is_some() { journal::last_given(connection)? } else { 0 };
-        // Where nothing can be written, SQLite does not say how much of the log it reads, and nothing is laid over anything.
-        let asked = !connection.is_readonly("main").doing("read the schema")?;
-        if found < self.log.proven || asked && self.misses_the_end_of_the_log(connection)? {
-            return Err(self.lost(found));
-        }
-        Ok(found)
+        if found < self.log.proven { Err(self.lost(found)) } else { Ok(found) }
     }
 
     /// Says whether SQLite reads the log up to a place behind which there are commits that were on disk.

@@ -1,5 +1,11 @@
 //! Reading where nothing can be written, where the log is damaged, and where the index is.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed test panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a failed test panics"
+)]
 
 mod common;
 
@@ -240,4 +246,23 @@ fn either_head_is_written_anew_from_the_other() {
     std::fs::write(&second, "nonsense").unwrap();
     drop(open_with(&path, 3, options));
     assert_eq!(std::fs::read(&second).unwrap(), line);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_still_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("belay.db");
+    let store = open(&path, 1);
+    let id = begin(&store, 3);
+    drop(store);
+    let log = named(&path, "-wal");
+    let fixed =
+        |how: &str| std::process::Command::new("chattr").arg(how).arg(&log).status().is_ok_and(|ran| ran.success());
+    if !fixed("+i") {
+        eprintln!("skipped: files cannot be made immutable here");
+        return;
+    }
+    let opened = Store::open_to_read(&path, Options::default()).and_then(|store| store.events(id));
+    assert!(fixed("-i"));
+    assert_eq!(opened.unwrap().len(), 3);
 }

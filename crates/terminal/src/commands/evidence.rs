@@ -15,7 +15,7 @@ pub fn audit(desk: &Desk, audit: &Audit) -> Result<Exit, Failure> {
     match audit {
         Audit::Verify(verify) => {
             let report = match &verify.what {
-                Some(what) if Path::new(what).is_file() => verify_file(Path::new(what))?,
+                Some(what) if Path::new(what).is_file() || what.contains(['/', '.']) => verify_file(Path::new(what))?,
                 Some(what) => desk.cockpit.verify(Some(&desk.cockpit.resolve(what)?))?,
                 None => desk.cockpit.verify(None)?,
             };
