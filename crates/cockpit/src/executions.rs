@@ -13,7 +13,8 @@ use crate::Cockpit;
 use crate::audit::{self, ExecutionVerdict, VerifyReport};
 use crate::drive::{self, Drive};
 use crate::error::{CockpitError, chain};
-use crate::journal::{Loaded, encode, execution_id, hash_of};
+use crate::export;
+use crate::journal::{Loaded, encode, ends_before, execution_id, hash_of};
 use crate::say::Saying;
 use crate::view;
 use crate::wire::{ExecutionSummary, ExecutionView, LogEntry};
@@ -52,20 +53,22 @@ pub struct PurgeReport {
 impl Cockpit {
     /// Finds an execution by the start of its hash or label, or `@last`.
     pub fn resolve(&self, text: &str) -> Result<String, CockpitError> {
-        let store = self.store()?;
+        let store = self.reading()?;
+        // Where something is known to be missing, it may be just this.
+        let absent = |error: CockpitError| store.doubt().map_or(error, |doubt| doubt.clone().into());
         if text == "@last" {
             let filter = belay_store::ExecutionFilter { limit: Some(1), ..belay_store::ExecutionFilter::default() };
-            return store
-                .executions(&filter)?
-                .first()
-                .map(|row| row.id.to_string())
-                .ok_or_else(|| CockpitError::user("there is no execution yet").hint("`belay run RUNBOOK` starts one"));
+            return self.rows(&filter)?.first().map(|row| row.id.to_string()).ok_or_else(|| {
+                absent(CockpitError::user("there is no execution yet").hint("`belay run RUNBOOK` starts one"))
+            });
         }
-        let found = store.find_executions(text)?;
+        let found = self.rows_named(text)?;
         match found.as_slice() {
             [only] => Ok(only.id.to_string()),
-            [] => Err(CockpitError::user(format!("there is no execution `{text}`"))
-                .hint("`belay executions` lists them; `@last` is the last one")),
+            [] => Err(absent(
+                CockpitError::user(format!("there is no execution `{text}`"))
+                    .hint("`belay executions` lists them; `@last` is the last one"),
+            )),
             several => {
                 let names: Vec<_> = several
                     .iter()
@@ -88,9 +91,7 @@ impl Cockpit {
             statuses: filter.status.iter().cloned().collect(),
             ..belay_store::ExecutionFilter::default()
         };
-        let store = self.store()?;
-        let rows = store.executions(&wanted)?;
-        rows.iter().map(|row| view::summary_of_row(row, Timestamp::now())).collect()
+        self.rows(&wanted)?.iter().map(|row| view::summary_of_row(row, Timestamp::now())).collect()
     }
 
     /// One execution.
@@ -115,7 +116,7 @@ impl Cockpit {
     }
 
     fn events(&self, id: ExecutionId) -> Result<Vec<SignedEnvelope>, CockpitError> {
-        Ok(self.store()?.events(id)?)
+        Ok(self.reading()?.events(id)?)
     }
 
     pub(crate) fn load(&self, id: ExecutionId) -> Result<Loaded, CockpitError> {
@@ -138,7 +139,7 @@ impl Cockpit {
         let mut outputs = Vec::new();
         for visit in loaded.execution.visits.get(&name).into_iter().flatten() {
             for record in &visit.acts {
-                let output = self.store()?.read_output(&format!("{execution}/{}", record.id))?;
+                let output = self.reading()?.read_output(&format!("{execution}/{}", record.id))?;
                 for (stream, word) in [(belay_store::Stream::Stdout, "stdout"), (belay_store::Stream::Stderr, "stderr")]
                 {
                     let chunks = output.chunks.iter().filter(|chunk| chunk.stream == stream);
@@ -161,17 +162,20 @@ impl Cockpit {
     /// never started by it.
     pub fn say(&self, execution: &str, saying: Saying) -> Result<ExecutionView, CockpitError> {
         let id = execution_id(execution)?;
+        // What is said rests on what was read: from a store that refuses a log which is not whole.
+        let store = self.store()?;
         let lock = self.home.driver_lock(execution)?;
         // Held through the whole of it, or not at all where another process drives.
         let alone = lock.try_lock().is_ok();
-        let loaded = self.load(id)?;
+        let events = self.events(id)?;
+        let cites = ends_before(&events, self.key()?.device());
+        let loaded = self.shared.fold(&events)?;
         let now = Timestamp::now();
         let statement = saying.statement(&loaded.execution)?;
         loaded.execution.accepts(&statement, now)?;
         let by = self.author()?;
         let event = Event::Statement { by: by.clone(), statement: statement.clone() };
-        let store = self.store()?;
-        let appended = store.append(Some(id), vec![encode(&Draft { event, cites: Vec::new() }, now)?])?;
+        let appended = store.append(Some(id), vec![encode(&Draft { event, cites }, now)?])?;
         let Some(hash) = appended.first().map(hash_of) else {
             return Err(CockpitError::bug("an append answered with nothing"));
         };
@@ -226,7 +230,7 @@ impl Cockpit {
 
     /// Verifies the log of one execution, or of all.
     pub fn verify(&self, execution: Option<&str>) -> Result<VerifyReport, CockpitError> {
-        let store = self.store()?;
+        let store = self.reading()?;
         let ids = match execution {
             Some(execution) => vec![execution_id(execution)?],
             None => store.execution_ids()?,
@@ -234,32 +238,36 @@ impl Cockpit {
         let executions: Vec<ExecutionVerdict> = ids
             .into_iter()
             .map(|id| match store.events(id) {
-                Ok(events) => audit::verify(&self.shared, id.to_string(), &events),
+                Ok(events) => audit::verify(&self.shared, id.to_string(), &events, |_| None),
                 Err(error) => {
-                    ExecutionVerdict { execution: id.to_string(), events: 0, ok: false, faults: vec![chain(&error)] }
+                    let execution = id.to_string();
+                    ExecutionVerdict { execution, events: 0, status: None, ok: false, faults: vec![chain(&error)] }
                 }
             })
             .collect();
-        Ok(VerifyReport { ok: executions.iter().all(|verdict| verdict.ok), executions })
+        Ok(VerifyReport { ok: executions.iter().all(|verdict| verdict.ok), executions, end: None })
     }
 
     /// Writes an execution's log to a file that verifies alone; returns how many events it has.
     pub fn export(&self, execution: &str, out: &Path) -> Result<u64, CockpitError> {
-        let failed = |error: &std::io::Error| {
-            CockpitError::environment(&format!("`{}` cannot be written", out.display()), error)
-        };
-        let mut file = std::fs::File::create(out).map_err(|error| failed(&error))?;
-        let events = self.export_to(execution, &mut file)?;
-        file.sync_all().map_err(|error| failed(&error))?;
+        let (bytes, events) = self.export_bytes(execution)?;
+        export::write(&bytes, out)?;
         Ok(events)
     }
 
-    /// Writes an execution's log as `export` does; returns how many events it has.
-    pub(crate) fn export_to(&self, execution: &str, out: &mut impl std::io::Write) -> Result<u64, CockpitError> {
+    /// An execution's log as a file that verifies alone, and how many events it has.
+    pub(crate) fn export_bytes(&self, execution: &str) -> Result<(Vec<u8>, u64), CockpitError> {
         let events = self.events(execution_id(execution)?)?;
-        belay_trust::write(events.iter(), out)
-            .map_err(|error| CockpitError::environment("the log cannot be written", &error))?;
-        Ok(events.len() as u64)
+        let key = match self.key() {
+            Ok(key) => Some(key),
+            Err(error) => {
+                self.notice(format!("the export has no seal, so its end is not proven: {}", error.message));
+                None
+            }
+        };
+        let bytes = export::sealed(&events, key, &self.successions()?)?;
+        let count = events.len() as u64;
+        Ok((bytes, count))
     }
 
     /// Deletes outputs and finished executions that are older.

@@ -52,6 +52,16 @@ impl Home {
         self.dir.join("device.key")
     }
 
+    /// The file with a key that is not this device's yet: one that is being put in the place of another.
+    pub fn next_key_file(&self) -> PathBuf {
+        self.dir.join("device.key.next")
+    }
+
+    /// The second file that says how far events were acknowledged; whoever removes `belay.db-*` leaves it.
+    pub fn second_head(&self) -> PathBuf {
+        self.dir.join("device.head")
+    }
+
     /// Makes the folder, readable by its owner only.
     pub fn ensure(&self) -> Result<(), CockpitError> {
         fs::DirBuilder::new()
@@ -61,16 +71,23 @@ impl Home {
             .map_err(|error| self.failed("cannot be made", &error))
     }
 
-    /// Reads this device's key, or makes one.
+    /// Reads this device's key; `None` when there is none.
+    pub(crate) fn read_key(&self) -> Result<Option<DeviceKey>, CockpitError> {
+        read_key(&self.key_file())
+    }
+
+    /// Reads the key that was to take the place of another when the program ended.
+    pub(crate) fn read_next_key(&self) -> Result<Option<DeviceKey>, CockpitError> {
+        read_key(&self.next_key_file())
+    }
+
+    /// Makes this device's key where there is none.
     ///
     /// The file is complete or not there: it is written beside its place, synced, and linked into it, so that of two
     /// processes that start at once one wins and both use its key.
-    pub fn device_key(&self) -> Result<DeviceKey, CockpitError> {
+    pub(crate) fn make_key(&self) -> Result<DeviceKey, CockpitError> {
         self.ensure()?;
         let path = self.key_file();
-        if let Some(key) = read_key(&path)? {
-            return Ok(key);
-        }
         let secret = random::<32>()?;
         let draft = self.dir.join(format!("device.key.{}", std::process::id()));
         let written = write_key(&draft, &secret).and_then(|()| match fs::hard_link(&draft, &path) {
@@ -80,6 +97,20 @@ impl Home {
         let removed = fs::remove_file(&draft);
         written.and(removed).map_err(|error| self.failed("cannot be written", &error))?;
         read_key(&path)?.ok_or_else(|| CockpitError::bug("the device key vanished while it was made"))
+    }
+
+    /// Makes a key that is not this device's yet.
+    pub(crate) fn make_next_key(&self) -> Result<DeviceKey, CockpitError> {
+        let secret = random::<32>()?;
+        write_key(&self.next_key_file(), &secret).map_err(|error| self.failed("cannot be written", &error))?;
+        Ok(DeviceKey::from_bytes(&secret))
+    }
+
+    /// Puts the next key in the place of the one before it; a crash leaves the one or the other.
+    pub(crate) fn put_next_key(&self) -> Result<(), CockpitError> {
+        fs::rename(self.next_key_file(), self.key_file())
+            .and_then(|()| fs::File::open(&self.dir)?.sync_all())
+            .map_err(|error| self.failed("cannot be written", &error))
     }
 
     /// The lock of an execution's driver, released by the system when the process ends, however that happens.

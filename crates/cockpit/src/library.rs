@@ -5,7 +5,7 @@ use std::path::Path;
 
 use belay_runbook::finding::Finding;
 use belay_runbook::lint;
-use belay_store::{Query, SearchFilter};
+use belay_store::{Query, SearchFilter, Store, StoreError};
 use jiff::Timestamp;
 use serde::Serialize;
 use ts_rs::TS;
@@ -13,7 +13,7 @@ use ts_rs::TS;
 use crate::Cockpit;
 use crate::alert::Alert;
 use crate::catalog::{self, BUNDLED_SOURCE, Broken, Found};
-use crate::error::CockpitError;
+use crate::error::{CockpitError, ErrorClass};
 use crate::sources::scan;
 use crate::triage::{self, AlertReport};
 use crate::wire::{RunbookStatistics, SearchHit};
@@ -84,7 +84,7 @@ impl Cockpit {
                         return Ok(first);
                     }
                 }
-                Err(error) => tracing::warn!(%error, "directories of the catalog cannot be read"),
+                Err(error) => self.without_directories(&error),
             }
         }
         if let Some(found) = catalog::bundled_one(reference) {
@@ -95,7 +95,7 @@ impl Cockpit {
 
     fn added_runbooks(&self) -> Result<Vec<Found>, CockpitError> {
         let mut found = Vec::new();
-        for source in self.store()?.sources()? {
+        for source in self.reading()?.sources()? {
             found.extend(catalog::read_directory(Path::new(&source.path)).found);
         }
         Ok(found)
@@ -109,49 +109,39 @@ impl Cockpit {
 
     /// Searches as `wanted` says; of `query` the filters count.
     pub(crate) fn ranked(&self, wanted: &Query, query: &SearchQuery) -> Result<Vec<SearchHit>, CockpitError> {
-        self.refresh()?;
-        let store = self.store()?;
-        let filter = SearchFilter {
-            source: None,
-            severity: query.severity.clone(),
-            category: query.category.clone(),
-            domain: query.domain.clone(),
-            service: query.service.clone(),
-            tags: query.tags.clone(),
-            limit: Some(if query.limit == 0 { MOST_HITS } else { query.limit }),
+        let failed = match self.ranked_in_file(wanted, query) {
+            Err(error) if error.class == ErrorClass::Environment => error,
+            done => return done,
         };
-        let hits = store.search(wanted, &filter)?;
-        let statistics: BTreeMap<String, RunbookStatistics> =
-            store.statistics(None)?.into_iter().map(|row| (row.runbook.clone(), statistics_view(&row))).collect();
-        let names: Vec<_> = hits.iter().map(|hit| (hit.document.name.clone(), hit.document.id.clone())).collect();
-        let mut seen = BTreeSet::new();
-        Ok(hits
-            .into_iter()
-            .zip(store.namesakes(&names)?)
-            // The team's own runbook comes instead of the bundled one of the same name or id, whichever fits better.
-            .filter(|(hit, sources)| hit.document.source != BUNDLED_SOURCE || sources.len() < 2)
-            .filter(|(hit, _)| seen.insert(hit.document.name.clone()))
-            .map(|(hit, sources)| SearchHit {
-                statistics: statistics.get(&hit.document.id).cloned().unwrap_or_default(),
-                hides_bundled: hit.document.source != BUNDLED_SOURCE && sources.iter().any(|one| one == BUNDLED_SOURCE),
-                id: hit.document.id,
-                name: hit.document.name,
-                title: hit.document.title,
-                score: hit.score,
-                matched: hit.matched.iter().map(ToString::to_string).collect(),
-                severity: hit.document.severity,
-                category: Some(hit.document.category).filter(|category| !category.is_empty()),
-                domain: Some(hit.document.domain).filter(|domain| !domain.is_empty()),
-                services: hit.document.services,
-                tags: hit.document.tags,
-                source: hit.document.path,
-            })
-            .collect())
+        let hits = ranked_in(self.index_in_memory()?, wanted, query)?;
+        self.notice(format!("this search made its index in memory: {}", failed.message));
+        Ok(hits)
+    }
+
+    /// Searches with the index in the database, which is made anew where it is damaged.
+    fn ranked_in_file(&self, wanted: &Query, query: &SearchQuery) -> Result<Vec<SearchHit>, CockpitError> {
+        let store = self.store()?;
+        match self.refresh().and_then(|()| ranked_in(store, wanted, query)) {
+            Err(error) if error.is_damage() || matches!(error, StoreError::Sql { .. }) => {
+                tracing::warn!(%error, "the index of the catalog is made anew");
+                store.renew_index()?;
+                self.index()?;
+                let hits = ranked_in(store, wanted, query)?;
+                self.notice("the index of the catalog was damaged and has been made anew".to_owned());
+                Ok(hits)
+            }
+            done => Ok(done?),
+        }
+    }
+
+    /// Without a team's own runbooks, a bundled one of the same name is not what somebody may expect.
+    pub(crate) fn without_directories(&self, error: &CockpitError) {
+        self.notice(format!("the added directories of the catalog are left out: {}", error.message));
     }
 
     /// Statistics of one runbook's executions here.
     pub fn statistics(&self, reference: &str) -> Result<RunbookStatistics, CockpitError> {
-        let rows = self.store()?.statistics(Some(reference))?;
+        let rows = self.reading()?.statistics(Some(reference))?;
         Ok(rows.first().map(statistics_view).unwrap_or_default())
     }
 
@@ -180,22 +170,24 @@ impl Cockpit {
                 Err(error) => return Err(error),
             }
         }
-        findings.extend(self.validate_texts(&texts)?);
+        findings.extend(self.validate_texts(&texts));
         Ok(findings)
     }
 
     /// Everything that validation reports of texts, each with the name of its file.
-    pub(crate) fn validate_texts(&self, texts: &[(String, Vec<u8>)]) -> Result<Vec<Finding>, CockpitError> {
+    pub(crate) fn validate_texts(&self, texts: &[(String, Vec<u8>)]) -> Vec<Finding> {
         let parsed: Vec<_> =
             texts.iter().filter_map(|(name, bytes)| belay_runbook::format::parse(name, bytes).runbook).collect();
         let bundled = catalog::bundled().values().map(|found| found.runbook.as_ref());
         let mut known = catalog::references(parsed.iter().chain(bundled));
         if self.home.database().exists() {
-            let added = self.added_runbooks()?;
-            known.extend(catalog::references(added.iter().map(|found| found.runbook.as_ref())));
+            match self.added_runbooks() {
+                Ok(added) => known.extend(catalog::references(added.iter().map(|found| found.runbook.as_ref()))),
+                Err(error) => self.without_directories(&error),
+            }
         }
         let texts = texts.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-        Ok(self.validate_beside(texts, &known).into_iter().flatten().collect())
+        self.validate_beside(texts, &known).into_iter().flatten().collect()
     }
 
     /// What validation reports of each of some texts, where `known` are the runbooks that they may refer to.
@@ -248,7 +240,7 @@ impl Cockpit {
     /// The directories of the catalog, the bundled one last.
     pub fn catalog_list(&self) -> Result<Vec<CatalogSource>, CockpitError> {
         let mut sources = Vec::new();
-        for source in self.store()?.sources()? {
+        for source in self.reading()?.sources()? {
             let listing = catalog::read_directory(Path::new(&source.path));
             sources.push(CatalogSource {
                 path: source.path,
@@ -260,6 +252,46 @@ impl Cockpit {
         sources.push(CatalogSource { path: BUNDLED_SOURCE.to_owned(), runbooks, broken: 0 });
         Ok(sources)
     }
+}
+
+/// Searches with the index of a store; of `query` the filters count.
+fn ranked_in(store: &Store, wanted: &Query, query: &SearchQuery) -> Result<Vec<SearchHit>, StoreError> {
+    let filter = SearchFilter {
+        source: None,
+        severity: query.severity.clone(),
+        category: query.category.clone(),
+        domain: query.domain.clone(),
+        service: query.service.clone(),
+        tags: query.tags.clone(),
+        limit: Some(if query.limit == 0 { MOST_HITS } else { query.limit }),
+    };
+    let hits = store.search(wanted, &filter)?;
+    let statistics: BTreeMap<String, RunbookStatistics> =
+        store.statistics(None)?.into_iter().map(|row| (row.runbook.clone(), statistics_view(&row))).collect();
+    let names: Vec<_> = hits.iter().map(|hit| (hit.document.name.clone(), hit.document.id.clone())).collect();
+    let mut seen = BTreeSet::new();
+    Ok(hits
+        .into_iter()
+        .zip(store.namesakes(&names)?)
+        // The team's own runbook comes instead of the bundled one of the same name or id, whichever fits better.
+        .filter(|(hit, sources)| hit.document.source != BUNDLED_SOURCE || sources.len() < 2)
+        .filter(|(hit, _)| seen.insert(hit.document.name.clone()))
+        .map(|(hit, sources)| SearchHit {
+            statistics: statistics.get(&hit.document.id).cloned().unwrap_or_default(),
+            hides_bundled: hit.document.source != BUNDLED_SOURCE && sources.iter().any(|one| one == BUNDLED_SOURCE),
+            id: hit.document.id,
+            name: hit.document.name,
+            title: hit.document.title,
+            score: hit.score,
+            matched: hit.matched.iter().map(ToString::to_string).collect(),
+            severity: hit.document.severity,
+            category: Some(hit.document.category).filter(|category| !category.is_empty()),
+            domain: Some(hit.document.domain).filter(|domain| !domain.is_empty()),
+            services: hit.document.services,
+            tags: hit.document.tags,
+            source: hit.document.path,
+        })
+        .collect())
 }
 
 pub(crate) fn statistics_view(row: &belay_store::RunbookStatistics) -> RunbookStatistics {

@@ -136,6 +136,9 @@ pub enum Command {
     Context(Context),
     /// Serve the cockpit to a browser, for one responder
     Web(Web),
+    /// Who this device is: its key, and what to do when it is lost
+    #[command(subcommand)]
+    Identity(Identity),
     /// Say what is missing here and how to fix it
     Doctor(Doctor),
     /// Print completions for a shell

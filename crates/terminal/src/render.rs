@@ -1,6 +1,7 @@
 //! Wire values as text for people. Pure: a value and a style in, a text out.
 
 pub mod findings;
+pub mod identity;
 pub mod imports;
 pub mod lists;
 pub mod log;

@@ -14,8 +14,10 @@
 mod broken_disk;
 mod command_line;
 mod hostile_values;
+mod identity;
 mod kill_points;
 mod random_kills;
+mod reading;
 mod rot;
 mod support;
 mod survival;

@@ -81,8 +81,7 @@ pub(super) fn verify(api: &Api, request: ExecutionRequest) -> Result<VerifyRepor
 pub(super) fn export(api: &Api, request: ExecutionRequest) -> Result<Document, CockpitError> {
     let cockpit = api.cockpit();
     let execution = cockpit.resolve(&request.execution)?;
-    let mut bytes = Vec::new();
-    cockpit.export_to(&execution, &mut bytes)?;
+    let (bytes, _) = cockpit.export_bytes(&execution)?;
     let text = String::from_utf8(bytes).map_err(|error| CockpitError::bug(format!("an export is no text: {error}")))?;
     Ok(Document {
         name: format!("belay-{}.jsonl", execution.chars().take(12).collect::<String>()),

@@ -56,6 +56,11 @@ pub(crate) fn completions(connection: &Connection, start: &str, most: i64) -> Re
 }
 
 impl Vocabulary {
+    /// Forgets the words: the index begins anew, and counts its changes anew.
+    pub(crate) fn forget(&self) {
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn words(&self, connection: &Connection) -> Result<Arc<Vec<Known>>, StoreError> {
         let doing = "read the words of the catalog";
         let changes: i64 = connection

@@ -3,7 +3,8 @@
 use belay_trust::{ExecutionId, SignedEnvelope};
 use rusqlite::Connection;
 
-use super::{Appending, Store};
+use super::{Appending, Options, Store};
+use crate::connect::{Use, connect};
 use crate::error::{Doing, StoreError};
 use crate::executions::ExecutionRow;
 use crate::journal::{Arrival, Author, Draft};
@@ -40,8 +41,7 @@ impl Store {
         drafts: Vec<Draft>,
         project: impl FnOnce(&[SignedEnvelope]) -> Option<ExecutionRow> + Send + 'static,
     ) -> Result<Vec<SignedEnvelope>, StoreError> {
-        self.inner
-            .writer
+        self.writer()?
             .call(Durability::Durable, move |connection, author| append(connection, author, execution, drafts, project))
     }
 
@@ -56,12 +56,14 @@ impl Store {
         project: impl FnOnce(&[SignedEnvelope]) -> Option<ExecutionRow> + Send + 'static,
     ) -> Appending {
         let (reply, answer) = futures_channel::oneshot::channel();
-        let queued = self.inner.writer.submit(
-            Durability::Durable,
-            move |connection, author| append(connection, author, execution, drafts, project),
-            // A caller that no longer waits has dropped its end; the events are appended all the same.
-            move |result| drop(reply.send(result)),
-        );
+        let queued = self.writer().and_then(|writer| {
+            writer.submit(
+                Durability::Durable,
+                move |connection, author| append(connection, author, execution, drafts, project),
+                // A caller that no longer waits has dropped its end; the events are appended all the same.
+                move |result| drop(reply.send(result)),
+            )
+        });
         Box::pin(async move {
             queued?;
             answer.await.map_err(|_| StoreError::Closed)?
@@ -114,12 +116,16 @@ impl Store {
     /// # Errors
     /// When the file cannot be read.
     pub fn data_version(&self) -> Result<i64, StoreError> {
-        self.inner
-            .watcher
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .pragma_query_value(None, "data_version", |row| row.get(0))
-            .doing("look for changes")
+        let doing = "look for changes";
+        let version = |connection: &Connection| {
+            connection.pragma_query_value(None, "data_version", |row| row.get(0)).doing(doing)
+        };
+        let mut watcher = self.inner.watcher.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if watcher.is_none() && self.inner.memory.is_none() {
+            let Options { vfs, busy, .. } = &self.inner.options;
+            *watcher = Some(connect(&self.inner.path, vfs.as_deref(), Use::Read, *busy)?);
+        }
+        watcher.as_ref().map_or_else(|| self.read(version), version)
     }
 
     /// Returns the ids of all executions in the journal, projected or not.

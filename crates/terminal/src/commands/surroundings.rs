@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Desk;
 use crate::arguments::{self, Actions, Arguments, Context, Doctor, SchemaOf};
 use crate::failure::{Exit, Failure};
-use crate::render::{findings, lists};
+use crate::render::{findings, identity as identity_page, lists};
 use crate::{page, text};
 
 pub fn actions(desk: &Desk, actions: &Actions) -> Result<Exit, Failure> {
@@ -81,6 +81,16 @@ pub fn context(desk: &Desk, context: &Context) -> Result<Exit, Failure> {
             })?;
         }
     }
+    Ok(Exit::Done)
+}
+
+pub fn identity(desk: &Desk, identity: &arguments::Identity) -> Result<Exit, Failure> {
+    let identity = match identity {
+        arguments::Identity::Show => desk.cockpit.identity()?,
+        arguments::Identity::Init => desk.cockpit.identity_init()?,
+        arguments::Identity::Rekey => desk.cockpit.identity_rekey()?,
+    };
+    desk.show(&identity, || identity_page::identity(&identity, desk.settings.style))?;
     Ok(Exit::Done)
 }
 

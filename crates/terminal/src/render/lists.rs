@@ -237,10 +237,15 @@ pub fn verdicts(report: &VerifyReport, style: Style) -> String {
     for verdict in &report.executions {
         let mark = if verdict.ok { style.good("✓ valid") } else { style.bad("✗ NOT VALID") };
         let events = text::count(usize::try_from(verdict.events).unwrap_or(usize::MAX), "event", "events");
-        put!(out, "{mark}  {}  {events}\n", text::short(&text::line(&verdict.execution)));
+        let status = verdict.status.as_deref().map(|status| format!("  {}", text::line(status))).unwrap_or_default();
+        put!(out, "{mark}  {}  {events}{status}\n", text::short(&text::line(&verdict.execution)));
         for fault in &verdict.faults {
             out.push_str(&text::hang("    ", "      ", &text::line(fault), style.columns));
         }
+    }
+    if let Some(end) = &report.end {
+        let mark = if end.proven { style.good("✓") } else { style.care("!") };
+        out.push_str(&text::hang(&format!("{mark} "), "  ", &text::line(&end.detail), style.columns));
     }
     out
 }
