@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::error::CockpitError;
+use crate::say::{AGAIN, LEAVE_OUT};
 use crate::wire::{
     ActView, ApprovalView, AttemptView, Conflict, DriverRef, ExecutionSummary, ExecutionView, GivenView, NoteView,
     RunbookRef, StepView, UndoView, Waiting, WaitingKind, WaitingOption,
@@ -51,6 +52,8 @@ pub(crate) fn summary(execution: &Execution, now: Timestamp) -> ExecutionSummary
         device: genesis.started_by.device.clone(),
         responder: genesis.started_by.responder.clone(),
         epoch: 0,
+        // Whoever asks knows, or looks at the mark.
+        present: false,
     };
     ExecutionSummary {
         execution: execution.id.0.clone(),
@@ -252,6 +255,10 @@ fn step_waiting(visit: &Visit, step: &Step) -> Option<Waiting> {
         }
         Stage::Person(Need::Renewal) => {
             (WaitingKind::Approval, "the request expired; retry the step to ask again".to_owned(), Vec::new())
+        }
+        Stage::Person(Need::Again { why }) => {
+            let options = [(AGAIN, "perform it once more"), (LEAVE_OUT, "leave it out and go on after it")];
+            (WaitingKind::Decision, why.clone(), options.map(option).into())
         }
         Stage::Person(Need::Recovery { error }) => {
             (WaitingKind::Undo, format!("this step of the rollback failed: {error}; retry or skip it"), Vec::new())

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Busy, Driver};
 use crate::event::{
-    Author, Checklist, Closing, Confirmation, Finish, Need, Settlement, Statement, Stop, Transition, UndoChoice,
+    Author, Checklist, Closing, Confirmation, Event, Finish, Need, Settlement, Statement, Stop, Transition, UndoChoice,
 };
 use crate::execution::{Execution, Phase, Stage, UndoEntryState, Visit};
 use crate::fold::Illegal;
@@ -48,7 +48,7 @@ pub enum Refusal {
     #[error("{0}")]
     NotNow(String),
     /// A decision has no such branch.
-    #[error("there is no branch `{branch}`; there are {}", known.join(", "))]
+    #[error("there is no branch `{branch}`")]
     UnknownBranch {
         /// The branch that was named.
         branch: String,
@@ -463,9 +463,10 @@ impl Driver {
 
     /// Puts what the last transition rests on into its draft.
     fn cite_last(&mut self, cites: Vec<EventHash>) {
-        self.execution.cited.extend(cites.iter().cloned());
-        if let Some(draft) = self.drafts.last_mut() {
-            draft.cites.extend(cites);
+        let Some(draft) = self.drafts.last_mut() else { return };
+        if let Event::Transition { transition, .. } = &draft.event {
+            self.execution.cite(transition, &cites);
         }
+        draft.cites.extend(cites);
     }
 }

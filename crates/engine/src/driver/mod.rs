@@ -30,12 +30,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use self::checking::Check;
+pub use self::flow::ENTRIES_ALONE;
 pub use self::hearing::{Refusal, Stated};
 use self::needing::Needing;
 pub use self::planning::{describe, reads_live_state};
 pub use self::preview::{Judged, StepPlan};
 use crate::event::{Author, Draft, Event, Transition};
-use crate::execution::Execution;
+use crate::execution::{Execution, Stage, UndoEntryState};
 use crate::fold::Illegal;
 use crate::ids::{EventHash, InvocationId, VisitId};
 
@@ -313,6 +314,27 @@ impl Driver {
     /// The state.
     pub fn execution(&self) -> &Execution {
         &self.execution
+    }
+
+    /// What the last driver left running has no outcome: puts that on record, as going on would, and starts nothing.
+    pub fn find_left(&mut self, now: Timestamp) -> Result<Vec<Effect>, Illegal> {
+        let undoing = self.execution.rollback.iter().flat_map(|rollback| &rollback.items);
+        let undo = undoing.filter_map(|entry| match &entry.state {
+            UndoEntryState::Acting(id) => Some(id.clone()),
+            UndoEntryState::Due
+            | UndoEntryState::Stuck(_)
+            | UndoEntryState::Done
+            | UndoEntryState::Skipped(_)
+            | UndoEntryState::Left => None,
+        });
+        let undo = undo.collect::<Vec<_>>();
+        if let Some(Stage::Acting(id)) = self.execution.current_visit().map(|visit| visit.stage.clone()) {
+            self.recover(now, &id)?;
+        }
+        for id in undo {
+            self.lose_undo(now, id)?;
+        }
+        Ok(self.turn())
     }
 
     /// Whether something is under way that will end by an input.

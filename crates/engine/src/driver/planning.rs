@@ -12,7 +12,7 @@ use super::judging::{Asking, new_reasons};
 use super::{Busy, Driver, Effect, Refusal};
 use crate::check;
 use crate::digest::{basis_difference, expected_basis};
-use crate::event::{Closing, Plan, Transition};
+use crate::event::{Closing, Need, Plan, Transition};
 use crate::execution::Visit;
 use crate::fold::Illegal;
 use crate::ids::{ActIndex, VisitId};
@@ -139,6 +139,11 @@ impl Driver {
         let asking = Asking { at, plan: number, call: None, acts: &planned, undo: &undo, attempts };
         let approval = self.approval_for(now, &step, &asking, &verdicts);
         let waits = approval.is_some();
+        // Whoever approves it has a say in it.
+        if !waits && self.execution.is_repeated_by_failure(at) {
+            let why = "it was performed before, and a failure led back to it; it is not repeated by itself".to_owned();
+            return self.record(now, Transition::PersonAwaited { at: at.clone(), need: Need::Again { why } });
+        }
         let plan = Box::new(Plan { number, from, acts: planned, undo, approval: approval.map(Box::new) });
         self.record(now, Transition::Planned { at: at.clone(), plan })?;
         if !waits && !self.execution.paused {

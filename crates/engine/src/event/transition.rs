@@ -334,6 +334,11 @@ pub enum Need {
         /// Why it failed.
         error: String,
     },
+    /// Whether the step may be performed once more: the flow came back to it by itself.
+    Again {
+        /// Why it does not go on by itself.
+        why: String,
+    },
 }
 
 /// Where the flow goes after a step.

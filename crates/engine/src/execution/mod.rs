@@ -58,6 +58,10 @@ pub struct Execution {
     pub rollback: Option<Rollback>,
     /// Why it failed or was stopped.
     pub error: Option<String>,
+    /// How often each step was entered since a person last had a say: a flow that goes round by itself comes to an end.
+    pub entered_alone: BTreeMap<StepName, u32>,
+    /// How many intents there were when a step last failed and the flow went on by itself, since a person last had a say.
+    pub failed_alone: Option<u64>,
     /// Statements cited by transitions.
     pub cited: BTreeSet<EventHash>,
     /// The instant of the last transition.
@@ -227,6 +231,20 @@ impl Execution {
     /// Whether the person is alone: a solo execution, where approving means typing the target's name.
     pub fn is_solo(&self) -> bool {
         true
+    }
+
+    /// Whether a failure has led the flow back, without a person, to a step that did what does not bear repeating: retries
+    /// happen by themselves only for idempotent acts (execution.md, 6).
+    pub fn is_repeated_by_failure(&self, at: &VisitId) -> bool {
+        let Some(failed) = self.failed_alone else { return false };
+        let earlier = self.visits.get(&at.step).into_iter().flatten().filter(|visit| visit.id.visit < at.visit);
+        earlier.flat_map(|visit| &visit.acts).any(|record| {
+            record.order < failed
+                && !record.id.act.takes_back()
+                && record.effect != Effect::Read
+                && !record.idempotent
+                && record.may_have_happened()
+        })
     }
 
     /// The items of a checklist.

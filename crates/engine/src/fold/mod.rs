@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use belay_runbook::act::{Ending, Outcome};
-use belay_runbook::model::Runbook;
+use belay_runbook::model::{Runbook, StepKind};
 use jiff::Timestamp;
 
 use crate::event::{Checklist, Closing, Event, Genesis, NextStep, Stop, Transition};
@@ -54,6 +54,8 @@ impl Execution {
             notes: Vec::new(),
             rollback: None,
             error: None,
+            entered_alone: BTreeMap::new(),
+            failed_alone: None,
             cited: std::collections::BTreeSet::new(),
             last_at: genesis.at,
             finished_at: None,
@@ -76,10 +78,30 @@ impl Execution {
     /// Applies one transition, or says why it may not stand here.
     pub fn apply(&mut self, at: Timestamp, transition: &Transition, cites: &[EventHash]) -> Result<(), Illegal> {
         self.check_and_change(at, transition).map_err(|why| Illegal { transition: transition.kind(), why })?;
-        self.cited.extend(cites.iter().cloned());
+        self.cite(transition, cites);
         self.last_at = at;
         self.started = true;
         Ok(())
+    }
+
+    /// Takes in what a transition rests on. Where a person's word moved the flow, it no longer goes on by itself alone.
+    pub(crate) fn cite(&mut self, transition: &Transition, cites: &[EventHash]) {
+        let moves = matches!(
+            transition,
+            Transition::Checked { .. }
+                | Transition::Provided { .. }
+                | Transition::ApprovalCounted { .. }
+                | Transition::ApprovalClosed { .. }
+                | Transition::ActSettled { .. }
+                | Transition::StepEnded { .. }
+                | Transition::Retried { .. }
+                | Transition::Resumed
+        );
+        if moves && !cites.is_empty() {
+            self.entered_alone.clear();
+            self.failed_alone = None;
+        }
+        self.cited.extend(cites.iter().cloned());
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm per transition, each a few lines: the table of the machine")]
@@ -252,6 +274,14 @@ impl Execution {
                 if *status != StepStatus::Failed && *status != StepStatus::Cancelled {
                     visit.error = None;
                 }
+                let failed = matches!(status, StepStatus::Failed | StepStatus::Cancelled);
+                // A message that could not be sent is no failure of what it tells about.
+                let forgiven = self
+                    .step(&id.step)
+                    .is_some_and(|step| step.kind == StepKind::Notification && step.on_failure.is_none());
+                if failed && !forgiven && next.is_some() {
+                    self.failed_alone = Some(self.intents);
+                }
                 self.current = None;
                 self.upcoming.clone_from(next);
                 Ok(())
@@ -372,6 +402,8 @@ impl Execution {
         let visits = self.visits.entry(id.step.clone()).or_default();
         ensure(visits.len() + 1 == id.visit as usize, "visits are numbered in order")?;
         visits.push(Visit::entered(id.clone(), at));
+        let alone = self.entered_alone.entry(id.step.clone()).or_default();
+        *alone = alone.saturating_add(1);
         self.current = Some(id.clone());
         self.upcoming = None;
         Ok(())
