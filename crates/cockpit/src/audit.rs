@@ -68,13 +68,15 @@ fn short(hash: &Hash32) -> String {
 }
 
 fn fault_text(event: &EventAudit) -> String {
-    event.faults.iter().map(|fault| format!("{fault:?}")).collect::<Vec<_>>().join("; ")
+    event.faults.iter().map(|fault| fault.to_string()).collect::<Vec<_>>().join("; ")
 }
 
 /// Verifies an exported file by itself: no store, no key, no network.
 pub fn verify_file(path: &Path) -> Result<VerifyReport, CockpitError> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| CockpitError::user(format!("`{}` cannot be read: {error}", path.display())))?;
+    let bytes = std::fs::read(path).map_err(|error| {
+        CockpitError::user(format!("`{}` cannot be read: {error}", path.display()))
+            .hint("give an execution, or a file that `belay audit export EXEC --out FILE` wrote")
+    })?;
     let raw = belay_trust::entries(&bytes).map_err(|error| {
         CockpitError::user(format!("`{}` is not an audit export: {}", path.display(), chain(&error)))
             .hint("`belay audit export EXEC --out FILE` makes one")
