@@ -132,6 +132,9 @@ pub struct DriverRef {
     pub responder: String,
     /// The epoch.
     pub epoch: u32,
+    /// Whether a process drives it right now. Without one nothing goes on by itself.
+    #[serde(default)]
+    pub present: bool,
 }
 
 /// A remark.

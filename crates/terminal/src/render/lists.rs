@@ -5,7 +5,7 @@ use belay_cockpit::{CatalogSource, ContextView, DoctorReport, MendReport, Verify
 use belay_runbook::action::ActionSpec;
 use serde_json::Value;
 
-use super::status::{act_line, approval_line, commands, moment};
+use super::status::{act_line, approval_line, commands, is_left, moment};
 use super::table::{Cell, Table};
 use crate::style::Style;
 use crate::text;
@@ -57,7 +57,7 @@ pub fn executions(executions: &[ExecutionSummary], filtered: bool, style: Style)
             .waiting_on
             .first()
             .map(|waiting| waiting.step.clone().unwrap_or_else(|| waiting.detail.clone()))
-            .unwrap_or_default();
+            .unwrap_or_else(|| if is_left(execution) { "a driver".to_owned() } else { String::new() });
         table.row(vec![
             Cell::new(text::short(&execution.execution)),
             Cell::dressed(&plain, status),

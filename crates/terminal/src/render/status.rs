@@ -58,10 +58,21 @@ pub fn header(summary: &ExecutionSummary, style: Style) -> String {
             summary.inputs.iter().map(|(name, value)| format!("{}={}", text::line(name), shown(value))).collect();
         out.push_str(&text::hang("", "  ", &style.dim(&inputs.join("  ")), style.columns));
     }
+    if is_left(summary) {
+        let command = format!("belay resume {}", text::short(&summary.execution));
+        let line = format!("{} it goes on with {}", style.care("Nobody drives it now;"), style.code(&command));
+        out.push_str(&text::hang("", "  ", &line, style.columns));
+    }
     if let Some(error) = &summary.error {
         out.push_str(&text::hang(&format!("{} ", style.bad("why:")), "     ", &text::block(error), style.columns));
     }
     out
+}
+
+/// Whether an execution would go on by itself if only somebody drove it.
+pub fn is_left(summary: &ExecutionSummary) -> bool {
+    let goes_on = matches!(summary.status.as_str(), "not_started" | "in_progress" | "stopping" | "rolling_back");
+    goes_on && !summary.driver.present
 }
 
 /// One line for each step, with what matters about it below.
