@@ -51,7 +51,8 @@ pub fn begin(desk: &Desk, mut request: StartRequest) -> Result<Exit, Failure> {
     if desk.settings.input {
         let planned = wait(async { Ok(desk.cockpit.plan(&request, true).await?) })?;
         let found = desk.cockpit.find(&request.runbook)?;
-        let Some(values) = prompts::values(&found.runbook, &planned.missing, desk.settings.style)? else {
+        let asked = prompts::values(&desk.cockpit, &request, &found.runbook, &planned.missing, desk.settings.style)?;
+        let Some(values) = asked else {
             page::print("nothing was started\n")?;
             return Ok(Exit::Waiting);
         };

@@ -7,7 +7,7 @@ use belay_cockpit::{Confirmation, Saying, UndoChoice};
 use serde_json::Value;
 
 use super::reason::ReasonFor;
-use crate::render::status::shown;
+use crate::render::status::{is_left, shown};
 use crate::style::Style;
 use crate::text;
 
@@ -34,6 +34,8 @@ pub enum Question {
     Checklist { detail: String, items: Vec<WaitingOption> },
     /// It is paused.
     Paused,
+    /// It could go on, and nobody drives it.
+    Undriven,
     /// The execution failed at a step.
     Failure { step: String },
     /// Words for something that was picked.
@@ -49,6 +51,8 @@ pub enum Reply {
     Ask(Question),
     /// Ask this instead.
     Instead(Question),
+    /// Drive it here.
+    Drive,
     /// Stop driving; the execution stays.
     Leave,
     /// Show what can be answered.
@@ -71,7 +75,9 @@ impl Question {
             let undone = view.steps.iter().any(|step| matches!(step.status.as_str(), "undone" | "undo_failed"));
             return (!undone).then(|| Self::Failure { step: failed.name.clone() });
         }
-        let waiting = view.summary.waiting_on.first()?;
+        let Some(waiting) = view.summary.waiting_on.first() else {
+            return is_left(&view.summary).then_some(Self::Undriven);
+        };
         let step = waiting.step.clone().unwrap_or_default();
         let known = view.steps.iter().find(|known| known.name == step);
         Some(match waiting.kind {
@@ -196,6 +202,10 @@ impl Question {
                 let choices = vec![choice("r", "go on")];
                 (say("", "It is paused. Nothing new starts."), choices, "Go on?".to_owned())
             }
+            Self::Undriven => {
+                let choices = vec![choice("r", "go on here")];
+                (say("", "It can go on, and nobody drives it now."), choices, "Go on here?".to_owned())
+            }
             Self::Failure { step } => {
                 let lead = format!(
                     "{} at step {}. Nothing more happens by itself.",
@@ -282,12 +292,14 @@ impl Question {
             (Self::Values { missing, given }, _) => valued(missing, given, line),
             (Self::Checklist { items, .. }, _) => checked(items, &word),
             (Self::Paused, "r" | "resume" | "y" | "yes") => Reply::Say(Saying::Resume),
+            (Self::Undriven, "r" | "resume" | "y" | "yes") => Reply::Drive,
             (
                 Self::Manual { .. }
                 | Self::Renewal { .. }
                 | Self::Outcome { .. }
                 | Self::Recovery { .. }
                 | Self::Paused
+                | Self::Undriven
                 | Self::Failure { .. }
                 | Self::Reason(_),
                 _,
@@ -316,6 +328,7 @@ impl Question {
         put("q", &format!("leave safely: it stays as it is, `belay resume {}` goes on", text::short(execution)));
         put("^C", "once cancels what runs, twice leaves safely");
         if matches!(self, Self::Values { .. }) {
+            put("<", "back to the value before");
             put("=", "before a value takes it as it is: =n is the value n");
         }
         out
@@ -421,6 +434,13 @@ fn valued(missing: &[WaitingOption], given: &BTreeMap<String, Value>, line: &str
     let Some(option) = open_value(missing, given) else {
         return Reply::Back;
     };
+    if line == "<" {
+        let before = missing.iter().take_while(|other| other.name != option.name).last();
+        let Some(before) = before else { return Reply::Again("this is the first value".to_owned()) };
+        let mut given = given.clone();
+        given.remove(&before.name);
+        return Reply::Instead(Question::Values { missing: missing.to_vec(), given });
+    }
     let known = candidates(option);
     let picked = || known.get(line.parse::<usize>().ok()?.checked_sub(1)?).copied();
     let value = match line.strip_prefix('=') {
