@@ -247,6 +247,9 @@ fn changed(transition: &Transition) -> String {
         Transition::Resumed => "goes on".to_owned(),
         Transition::Stopping { then, reason } => format!("stopping, then {}: {reason}", tag(then)),
         Transition::RollbackPlanned { items } => format!("{} item(s) to take back", items.len()),
+        Transition::UndoAsked { item, acts, approval } => {
+            format!("undo {item} asks for an approval of {} act(s) ({})", acts.len(), approval.reasons.join("; "))
+        }
         Transition::UndoRendered { item, .. } => format!("undo {item} rendered"),
         Transition::UndoSkipped { item, why } => format!("undo {item} needs no act: {}", tag(why)),
         Transition::UndoStuck { item, .. } => format!("undo {item} is stuck"),

@@ -219,10 +219,8 @@ pub(crate) fn no_such_step(execution: &Execution, name: &str) -> CockpitError {
 }
 
 fn digest(execution: &Execution, at: &VisitId) -> Result<String, CockpitError> {
-    execution.visit(at).and_then(|visit| visit.request.as_ref()).map(|request| request.asked.digest.clone()).ok_or_else(
-        || {
-            CockpitError::user(format!("step `{at}` does not wait for an approval"))
-                .hint("`belay approvals` lists what does")
-        },
-    )
+    execution.request_of(at).map(|request| request.asked.digest.clone()).ok_or_else(|| {
+        CockpitError::user(format!("step `{at}` does not wait for an approval"))
+            .hint("`belay approvals` lists what does")
+    })
 }

@@ -161,6 +161,14 @@ pub struct Waiting {
     pub options: Vec<WaitingOption>,
 }
 
+impl Waiting {
+    /// Whether it is a visit of this step.
+    pub fn is_about(&self, step: &str) -> bool {
+        let Some(waits) = &self.step else { return false };
+        waits == step || waits.rsplit_once('#').is_some_and(|(name, _)| name == step)
+    }
+}
+
 /// One thing to choose, answer or give.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct WaitingOption {

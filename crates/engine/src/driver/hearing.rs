@@ -211,6 +211,13 @@ impl Execution {
     }
 
     fn request(&self, at: &VisitId, digest: &str) -> Result<&crate::event::ApprovalRequest, Refusal> {
+        if self.phase == Phase::Undoing {
+            let asked = self.asking_undo().filter(|entry| &entry.item.at == at);
+            let Some(request) = asked.and_then(|entry| entry.request.as_ref()) else {
+                return Err(Refusal::NotNow(format!("taking step `{at}` back does not wait for an approval")));
+            };
+            return if request.asked.digest == digest { Ok(&request.asked) } else { Err(Refusal::OtherDigest) };
+        }
         let visit = self.waiting_visit(at)?;
         match &visit.request {
             Some(request) if request.open() && request.asked.digest == digest => Ok(&request.asked),
@@ -296,6 +303,9 @@ impl Driver {
                 let how = Closing::Rejected { by: by.clone(), comment: comment.clone() };
                 let transition = Transition::ApprovalClosed { at: at.clone(), digest: digest.clone(), how };
                 self.record_citing(now, transition, cites)?;
+                if self.execution.phase == Phase::Undoing {
+                    return Ok(self.undo_refused(now, at, &format!("{} rejected it", by.responder))?);
+                }
                 let waits = self.execution.visit(at).is_some_and(|visit| visit.stage == Stage::Approval);
                 if !waits {
                     // The script that asked is still ending, or something is not settled: that comes first.
@@ -323,6 +333,7 @@ impl Driver {
                 }
                 let transition = Transition::UndoSettled { item, choice: *choice, by: Some(by.clone()) };
                 self.record_citing(now, transition, cites)?;
+                self.allowed.remove(&item);
                 if *choice == UndoChoice::Retry {
                     self.compared.remove(&item);
                 }
@@ -451,7 +462,8 @@ impl Driver {
                 | Busy::Rereading { .. }
                 | Busy::Pausing { .. }
                 | Busy::Needing(_)
-                | Busy::Checking(_),
+                | Busy::Checking(_)
+                | Busy::Judging { .. },
             ) => self.busy = None,
             Some(Busy::Acting(_) | Busy::Probing(_) | Busy::Comparing(_)) | None => {}
         }

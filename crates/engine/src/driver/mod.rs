@@ -16,6 +16,7 @@ mod polling;
 mod preview;
 mod rendering;
 mod script;
+mod undo_asking;
 mod undoing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -219,6 +220,8 @@ pub struct Driver {
     probed: BTreeSet<InvocationId>,
     /// Items of the rollback whose interruption was compared by this driver.
     compared: BTreeSet<u32>,
+    /// Items of the rollback whose acts may run: the policy asks for nothing more, or it was given.
+    allowed: BTreeSet<u32>,
     /// The running act was cancelled by a person or by a stop.
     cancelling: bool,
     /// The script made another call than the recorded one.
@@ -251,6 +254,8 @@ enum Busy {
     Needing(Box<Needing>),
     /// Another look at what an act did, whose post-condition does not hold yet.
     Checking(InvocationId),
+    /// The state before acts that take a step back, for the policy to judge them by.
+    Judging { ticket: u64, item: u32, acts: Vec<Act> },
 }
 
 /// What a running script's host call waits for.
@@ -302,6 +307,7 @@ impl Driver {
             next_ticket: 0,
             probed: BTreeSet::new(),
             compared: BTreeSet::new(),
+            allowed: BTreeSet::new(),
             cancelling: false,
             diverged: None,
             held: None,
@@ -353,7 +359,8 @@ impl Driver {
                 | Busy::Probing(_)
                 | Busy::Comparing(_)
                 | Busy::Needing(_)
-                | Busy::Checking(_),
+                | Busy::Checking(_)
+                | Busy::Judging { .. },
             )
             | None => None,
         }

@@ -62,9 +62,14 @@ impl Driver {
                 }
                 Ok(())
             }
+            Some(Busy::Judging { ticket: expected, item, acts }) if expected == ticket => {
+                self.busy = None;
+                Ok(self.undo_prepared(now, item, acts, results)?)
+            }
             Some(
                 Busy::Planning { .. }
                 | Busy::Rereading { .. }
+                | Busy::Judging { .. }
                 | Busy::Acting(_)
                 | Busy::Pausing { .. }
                 | Busy::Probing(_)

@@ -21,7 +21,7 @@ use belay_runbook::model::{Runbook, Step, StepName};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::event::{Author, Checklist, Finish, Genesis, NextStep, Stop, UndoPlan};
+use crate::event::{Author, Checklist, Finish, Genesis, Need, NextStep, Stop, UndoPlan};
 use crate::ids::{EventHash, InvocationId, VisitId};
 use crate::status::{ExecutionStatus, StepStatus};
 
@@ -145,6 +145,21 @@ impl Execution {
             .any(|record| record.effect != Effect::Read && record.may_have_happened())
     }
 
+    /// The undo that waits for an approval.
+    pub fn asking_undo(&self) -> Option<&UndoEntry> {
+        let undoing = self.phase == Phase::Undoing;
+        let next = self.rollback.as_ref().filter(|_| undoing)?.items.iter().find(|entry| !entry.is_over())?;
+        Some(next).filter(|entry| entry.waits_for_approval())
+    }
+
+    /// The request for approval of a visit that counts now: that of taking it back, while it is taken back and asks for one.
+    pub fn request_of(&self, at: &VisitId) -> Option<&Request> {
+        match self.asking_undo().filter(|entry| &entry.item.at == at) {
+            Some(entry) => entry.request.as_ref(),
+            None => self.visit(at)?.request.as_ref(),
+        }
+    }
+
     /// The undo act of an entry whose outcome is not known.
     pub fn interrupted_undo(&self, entry: &UndoEntry) -> Option<&ActRecord> {
         self.act(entry.unsettled.as_ref()?).filter(|record| record.interrupted.is_some())
@@ -170,6 +185,8 @@ impl Execution {
             Phase::Undoing | Phase::RollbackSteps => {
                 if self.waits_for_undo() {
                     ExecutionStatus::Stuck
+                } else if self.waits_for_person() {
+                    ExecutionStatus::Waiting
                 } else {
                     ExecutionStatus::RollingBack
                 }
@@ -191,9 +208,15 @@ impl Execution {
     fn waits_for_undo(&self) -> bool {
         match &self.phase {
             Phase::Undoing => self.rollback.as_ref().is_some_and(|rollback| {
-                rollback.items.iter().any(|entry| matches!(entry.state, UndoEntryState::Stuck(_)))
+                rollback
+                    .items
+                    .iter()
+                    .any(|entry| matches!(entry.state, UndoEntryState::Stuck(_)) && !entry.waits_for_approval())
             }),
-            Phase::RollbackSteps => self.current_visit().is_some_and(Visit::waits_for_person),
+            // A step of the rollback may ask like any other one; stuck is what cannot go on as it is.
+            Phase::RollbackSteps => self.current_visit().is_some_and(|visit| {
+                matches!(visit.stage, Stage::Person(Need::Recovery { .. }) | Stage::Interrupted(_))
+            }),
             Phase::Checklist | Phase::Forward | Phase::SignOff | Phase::Stopping(_) | Phase::Finished(_) => false,
         }
     }
@@ -206,7 +229,7 @@ impl Execution {
             Phase::Stopping(_) => {
                 self.current_visit().is_some_and(|visit| matches!(visit.stage, Stage::Interrupted(_)))
             }
-            Phase::Undoing => self.waits_for_undo(),
+            Phase::Undoing => self.waits_for_undo() || self.asking_undo().is_some(),
             Phase::Finished(_) => false,
         }
     }

@@ -4,6 +4,7 @@
 //! the transition. An illegal transition leaves the state as it was.
 
 mod acting;
+mod approving;
 mod undoing;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use belay_runbook::act::{Ending, Outcome};
 use belay_runbook::model::{Runbook, StepKind};
 use jiff::Timestamp;
 
-use crate::event::{Checklist, Closing, Event, Genesis, NextStep, Stop, Transition};
+use crate::event::{Checklist, Event, Genesis, NextStep, Stop, Transition};
 use crate::execution::{
     ActRecord, Call, Execution, Given, Note, Observation, Phase, RefusedCall, Request, Stage, UndoEntry,
     UndoEntryState, Visit,
@@ -138,10 +139,15 @@ impl Execution {
                 visit.plans.push((**plan).clone());
                 Ok(())
             }
-            Transition::CallPlanned { at: id, undo: Some(undo), call, function, act, .. } => {
+            Transition::CallPlanned { at: id, undo: Some(undo), call, function, act, approval } => {
                 let path = self.undo_path(id, *undo)?;
-                ensure(!path.calls.contains_key(call), "a call is planned once")?;
+                ensure(!path.calls.contains_key(call) || approval.is_some(), "a call is planned once")?;
                 path.calls.insert(*call, Call { function: function.clone(), act: (**act).clone() });
+                if let Some(asked) = approval {
+                    let entry = self.undo_script_entry(id)?;
+                    entry.request = Some(new_request(asked, Some(*call)));
+                    entry.asked = vec![(**act).clone()];
+                }
                 Ok(())
             }
             Transition::CallRefused { at: id, undo, call, function, act, error } => {
@@ -163,30 +169,10 @@ impl Execution {
                 Ok(())
             }
             Transition::ApprovalCounted { at: id, digest, by, self_approved, comment } => {
-                let visit = self.open_visit(id)?;
-                let request = visit.request.as_mut().ok_or("there is no request")?;
-                ensure(&request.asked.digest == digest, "the digest is another one")?;
-                ensure(request.closed.is_none(), "the request is closed")?;
                 let given = Given { by: by.clone(), at, self_approved: *self_approved, comment: comment.clone() };
-                request.given.insert(by.responder.clone(), given);
-                // A script that still runs, or an act that is not settled, is not overtaken by an approval.
-                if request.granted() && visit.stage == Stage::Approval {
-                    visit.stage = Stage::Ready;
-                }
-                Ok(())
+                self.count_approval(id, digest, given)
             }
-            Transition::ApprovalClosed { at: id, digest, how } => {
-                let visit = self.open_visit(id)?;
-                let request = visit.request.as_mut().ok_or("there is no request")?;
-                ensure(&request.asked.digest == digest, "the digest is another one")?;
-                ensure(request.closed.is_none(), "the request is closed")?;
-                request.closed = Some(how.clone());
-                let started = matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_));
-                if !started && matches!(how, Closing::Expired | Closing::Voided { .. }) {
-                    visit.stage = Stage::Entered;
-                }
-                Ok(())
-            }
+            Transition::ApprovalClosed { at: id, digest, how } => self.close_approval(id, digest, how),
             Transition::ActStarted { id, preparation, .. } => {
                 self.start_act(at, id)?;
                 if let Some(record) = self.visit_mut(&id.at)?.acts.last_mut() {
@@ -311,6 +297,14 @@ impl Execution {
                 Ok(())
             }
             Transition::RollbackPlanned { items } => self.plan_rollback(items),
+            Transition::UndoAsked { item, acts, approval } => {
+                let entry = self.undo_entry(*item)?;
+                ensure(entry.state == UndoEntryState::Due, "it is being undone or stuck")?;
+                ensure(!entry.waits_for_approval(), "it is asked for already")?;
+                entry.request = Some(new_request(approval, None));
+                entry.asked.clone_from(acts);
+                Ok(())
+            }
             Transition::UndoRendered { item, acts } => {
                 let entry = self.undo_entry(*item)?;
                 ensure(entry.state == UndoEntryState::Due && entry.acts.is_none(), "it is rendered once")?;

@@ -25,4 +25,5 @@ mod rollback;
 mod scripts;
 mod statements;
 mod steps;
+mod undo_approval;
 mod undo_scripts;

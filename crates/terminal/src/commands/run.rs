@@ -73,7 +73,7 @@ pub fn resume(desk: &Desk, reference: &str) -> Result<Exit, Failure> {
 
 fn drive(desk: &Desk, execution: &str) -> Result<Exit, Failure> {
     let style = desk.settings.style;
-    let view = desk.cockpit.status(execution)?;
+    let mut view = desk.cockpit.status(execution)?;
     // A failed one can be opened again by whoever sits here; any other end is final.
     if view.summary.finished_at.is_some() && !(desk.settings.input && view.summary.status == "failed") {
         // One document a line, as from a drive.
@@ -84,6 +84,8 @@ fn drive(desk: &Desk, execution: &str) -> Result<Exit, Failure> {
         }
         return Ok(exit_of(&view));
     }
+    // It is driven from here on, or the drive says why not.
+    view.summary.driver.present = true;
     let view = wait(async {
         if desk.settings.input {
             let keys = text::hang("", "", &style.dim(KEYS), style.columns);

@@ -19,7 +19,7 @@ pub enum Question {
     /// Which branch?
     Decision { step: String, why: String, branches: Vec<WaitingOption> },
     /// May exactly this run?
-    Approval { step: String, target: String, digest: String },
+    Approval { step: String, target: String, digest: String, undo: bool },
     /// The request expired: ask again?
     Renewal { step: String },
     /// What came of an act whose outcome is not known?
@@ -79,13 +79,16 @@ impl Question {
             return is_left(&view.summary).then_some(Self::Undriven);
         };
         let step = waiting.step.clone().unwrap_or_default();
-        let known = view.steps.iter().find(|known| known.name == step);
+        let known = view.steps.iter().find(|known| waiting.is_about(&known.name));
         Some(match waiting.kind {
             WaitingKind::Manual => Self::Manual { step },
             WaitingKind::Decision => {
                 Self::Decision { step, why: waiting.detail.clone(), branches: waiting.options.clone() }
             }
-            WaitingKind::Approval => approval(step, known),
+            // A step that is taken back can be approved or rejected, nothing else.
+            WaitingKind::Approval => {
+                approval(step, known, waiting.options.iter().any(|option| option.name == "reject"))
+            }
             WaitingKind::Outcome => Self::Outcome { step, detail: waiting.detail.clone() },
             WaitingKind::Undo if waiting.options.is_empty() => Self::Recovery { step, detail: waiting.detail.clone() },
             WaitingKind::Undo => Self::Undo {
@@ -133,16 +136,17 @@ impl Question {
                 choices.push(choice("s", "skip this decision, with a reason"));
                 (say("", &text::block(why)), choices, format!("Which branch, 1 to {}?", branches.len()))
             }
-            Self::Approval { target, .. } => {
+            Self::Approval { target, undo, .. } => {
+                let what = if *undo { "Taking this back" } else { "This" };
                 let lead = format!(
-                    "This needs an approval. To approve exactly what is shown above, type the target's name:\n{}",
+                    "{what} needs an approval. To approve exactly what is shown above, type the target's name:\n{}",
                     style.bold(&text::line(target))
                 );
-                let choices = vec![
-                    choice("r", "reject: it does not run"),
-                    choice("b", "I did it by hand instead"),
-                    choice("s", "skip it, with a reason"),
-                ];
+                let mut choices = vec![choice("r", "reject: it does not run")];
+                if !undo {
+                    choices.push(choice("b", "I did it by hand instead"));
+                    choices.push(choice("s", "skip it, with a reason"));
+                }
                 (say("", &lead), choices, "Target?".to_owned())
             }
             Self::Renewal { .. } => {
@@ -260,7 +264,7 @@ impl Question {
             (
                 Self::Manual { step }
                 | Self::Decision { step, .. }
-                | Self::Approval { step, .. }
+                | Self::Approval { step, undo: false, .. }
                 | Self::Renewal { step }
                 | Self::Recovery { step, .. }
                 | Self::Failure { step },
@@ -270,7 +274,7 @@ impl Question {
             (Self::Approval { step, .. }, "r" | "reject") => {
                 Reply::Ask(Self::Reason(ReasonFor::Reject { step: step.clone() }))
             }
-            (Self::Approval { step, .. }, "b" | "by hand") => confirm(step, Confirmation::Done, true),
+            (Self::Approval { step, undo: false, .. }, "b" | "by hand") => confirm(step, Confirmation::Done, true),
             (Self::Approval { target, .. }, "") => {
                 Reply::Again(format!("nothing was approved; type `{}` to approve", text::line(target)))
             }
@@ -335,9 +339,11 @@ impl Question {
     }
 }
 
-fn approval(step: String, known: Option<&StepView>) -> Question {
+fn approval(step: String, known: Option<&StepView>, undo: bool) -> Question {
     match known.and_then(|known| known.approval.as_ref()).filter(|approval| approval.status == "waiting") {
-        Some(approval) => Question::Approval { step, target: approval.target.clone(), digest: approval.digest.clone() },
+        Some(approval) => {
+            Question::Approval { step, target: approval.target.clone(), digest: approval.digest.clone(), undo }
+        }
         None => Question::Renewal { step },
     }
 }

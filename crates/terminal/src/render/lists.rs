@@ -75,7 +75,7 @@ pub fn approvals(views: &[ExecutionView], style: Style) -> String {
     let mut out = String::new();
     for view in views {
         for waiting in &view.summary.waiting_on {
-            let step = view.steps.iter().find(|step| waiting.step.as_ref() == Some(&step.name));
+            let step = view.steps.iter().find(|step| waiting.is_about(&step.name));
             let (Some(step), Some(approval)) = (step, step.and_then(|step| step.approval.as_ref())) else { continue };
             if waiting.kind != belay_cockpit::wire::WaitingKind::Approval {
                 continue;

@@ -223,7 +223,7 @@ pub fn commands(view: &ExecutionView, waiting: &Waiting) -> Vec<String> {
             let approval = waiting
                 .step
                 .as_ref()
-                .and_then(|name| view.steps.iter().find(|step| &step.name == name))
+                .and_then(|_| view.steps.iter().find(|step| waiting.is_about(&step.name)))
                 .and_then(|step| step.approval.as_ref());
             let target = approval
                 .filter(|approval| !approval.target.is_empty())

@@ -296,3 +296,23 @@ fn a_failed_screen_shows_what_another_process_does_and_answers_it() {
     terminal.wait_for("completed");
     assert_eq!(terminal.end(), 0);
 }
+
+#[test]
+fn an_undo_that_needs_an_approval_is_asked_for_on_the_terminal() {
+    let bench = Bench::new();
+    bench.runbook("gated", crate::commands::GATED_UNDO);
+    let mut terminal = bench.terminal(&["run", "./gated.yaml"]);
+    terminal.wait_for("rm marker");
+    terminal.wait_for("Taking this back needs an approval");
+    terminal.wait_for("Target?");
+    terminal.type_line("r");
+    terminal.wait_for("Why reject it?");
+    terminal.type_line("not like this");
+    terminal.wait_for("An undo is stuck");
+    terminal.type_line("r");
+    terminal.wait_for("Target?");
+    terminal.type_line("local");
+    terminal.wait_for("rolled back");
+    assert_eq!(terminal.end(), 1);
+    assert!(!bench.path().join("marker").exists());
+}
