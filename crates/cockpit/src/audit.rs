@@ -68,7 +68,7 @@ fn short(hash: &Hash32) -> String {
 }
 
 fn fault_text(event: &EventAudit) -> String {
-    event.faults.iter().map(|fault| fault.to_string()).collect::<Vec<_>>().join("; ")
+    event.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Verifies an exported file by itself: no store, no key, no network.

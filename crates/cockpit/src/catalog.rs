@@ -194,10 +194,10 @@ fn elsewhere(path: &Path) -> String {
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CockpitError> {
     let failed = |error: &std::io::Error| {
         let failed = CockpitError::user(format!("`{}` cannot be read: {error}", path.display()));
-        match error.kind() {
-            std::io::ErrorKind::NotFound => failed.hint(elsewhere(path)),
-            _ => failed.hint("look at its rights, and whether it is a file"),
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return failed.hint(elsewhere(path));
         }
+        failed.hint("look at its rights, and whether it is a file")
     };
     let size = fs::metadata(path).map_err(|error| failed(&error))?.len();
     if size > LARGEST {

@@ -146,7 +146,9 @@ impl Driver {
         let waits = approval.is_some();
         // Whoever approves it has a say in it.
         if !waits && self.execution.is_repeated_by_failure(at) {
-            let why = "it was performed before, and a failure led back to it; it is not repeated by itself".to_owned();
+            let failed = self.execution.last_failure().map(|why| format!(" ({why})")).unwrap_or_default();
+            let why =
+                format!("it was performed before, and a failure led back to it{failed}; it is not repeated by itself");
             return self.record(now, Transition::PersonAwaited { at: at.clone(), need: Need::Again { why } });
         }
         let plan = Box::new(Plan { number, from, acts: planned, undo, approval: approval.map(Box::new) });

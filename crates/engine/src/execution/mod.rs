@@ -270,6 +270,15 @@ impl Execution {
         })
     }
 
+    /// The step that failed last, and why.
+    pub fn last_failure(&self) -> Option<String> {
+        let ended = self.visits.values().flatten().filter(|visit| {
+            matches!(visit.stage, Stage::Ended(StepStatus::Failed | StepStatus::Cancelled)) && visit.error.is_some()
+        });
+        let last = ended.max_by_key(|visit| visit.ended_at)?;
+        Some(format!("step `{}`: {}", last.id, last.error.as_ref()?))
+    }
+
     /// The items of a checklist.
     pub fn checklist(&self, list: Checklist) -> &[String] {
         match list {

@@ -108,6 +108,18 @@ fn scenarios() -> Vec<(&'static str, Setting, People)> {
             Statement::Note { text: "changed".to_owned() }
         })
     });
+    let (returning, again) = returning();
+    vec![
+        ("returning", returning, again),
+        ("forward", forward.clone(), People::new().decide("ask", "on")),
+        ("approved", forward.production(), People::new().decide("ask", "on")),
+        ("backward", backward, foreign),
+        ("scripted", scripted, People::new()),
+    ]
+}
+
+/// A failure that leads back to what has changed something, and a person who has it performed once more.
+fn returning() -> (Setting, People) {
     let returning = "steps:
          - name: add
            commands: [thingctl add a 1]
@@ -126,13 +138,7 @@ fn scenarios() -> Vec<(&'static str, Setting, People)> {
         let current = execution.current_visit()?;
         matches!(current.stage, Stage::Person(Need::Again { .. })).then(|| Statement::Retry { at: current.id.clone() })
     });
-    vec![
-        ("returning", returning, again),
-        ("forward", forward.clone(), People::new().decide("ask", "on")),
-        ("approved", forward.production(), People::new().decide("ask", "on")),
-        ("backward", backward, foreign),
-        ("scripted", scripted, People::new()),
-    ]
+    (returning, again)
 }
 
 fn folder() -> PathBuf {

@@ -62,7 +62,7 @@ enum Wake {
     Line(Option<String>),
     Signal(Signalled),
     Said(Said),
-    Elsewhere(Result<ExecutionView, CockpitError>),
+    Elsewhere(Result<Box<ExecutionView>, CockpitError>),
 }
 
 /// What came of something that was said.
@@ -90,7 +90,7 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
     loop {
         let wake = tokio::select! {
             event = next_event(wheel.drive.as_mut()) => Wake::Event(event),
-            view = next_change(wheel.follow.as_mut()) => Wake::Elsewhere(view),
+            view = next_change(wheel.follow.as_mut()) => Wake::Elsewhere(view.map(Box::new)),
             line = lines.recv() => Wake::Line(line),
             signalled = signals.next() => Wake::Signal(signalled),
             Some(said) = says.join_next() => Wake::Said(said.unwrap_or_else(|error| {
@@ -103,7 +103,7 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
                 wheel.let_go().await?;
                 guide.handle(Happening::Ended)
             }
-            Wake::Elsewhere(view) => guide.handle(Happening::Elsewhere(Box::new(view?))),
+            Wake::Elsewhere(view) => guide.handle(Happening::Elsewhere(view?)),
             Wake::Line(Some(line)) => guide.handle(Happening::Line(line)),
             Wake::Line(None) | Wake::Signal(Signalled::End) => guide.handle(Happening::EndOfInput),
             Wake::Signal(Signalled::Interrupt) => guide.handle(Happening::Interrupt),

@@ -53,11 +53,11 @@ pub fn executions(executions: &[ExecutionSummary], filtered: bool, style: Style)
     for execution in executions {
         let status = format!("{} {}", style.symbol(&execution.status), style.status(&execution.status));
         let plain = format!("? {}", execution.status);
-        let waits = execution
-            .waiting_on
-            .first()
-            .map(|waiting| waiting.step.clone().unwrap_or_else(|| waiting.detail.clone()))
-            .unwrap_or_else(|| if is_left(execution) { "a driver".to_owned() } else { String::new() });
+        let waits = match execution.waiting_on.first() {
+            Some(waiting) => waiting.step.clone().unwrap_or_else(|| waiting.detail.clone()),
+            None if is_left(execution) => "a driver".to_owned(),
+            None => String::new(),
+        };
         table.row(vec![
             Cell::new(text::short(&execution.execution)),
             Cell::dressed(&plain, status),

@@ -168,6 +168,8 @@ fn a_failure_that_leads_back_to_a_change_is_a_decision() {
     assert!(out.contains("belay decide ") && out.contains("add retry"), "{out}");
     let status = bench.json(&["status", "@last"], 0);
     assert_eq!(status["waiting_on"][0]["kind"], "decision");
+    let detail = status["waiting_on"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("step `add`: exit status 1"), "it says what failed: {detail}");
     assert_eq!(std::fs::read_to_string(bench.path().join("lines")).unwrap(), "x\n", "it is not repeated by itself");
     let wrong = bench.json(&["decide", "@last", "add", "maybe"], 2);
     assert!(wrong["error"]["hint"].as_str().unwrap().contains("`retry` or `skip`"), "{wrong}");
