@@ -88,8 +88,10 @@ impl Alert {
                 .hint("give an Alertmanager v4 webhook payload, or one alert of it")
         })?;
         let (alerts, external_url) = if value.get("alerts").is_some() {
-            let payload: Payload = serde_json::from_value(value)
-                .map_err(|error| CockpitError::user(format!("the alert payload cannot be read: {error}")))?;
+            let payload: Payload = serde_json::from_value(value).map_err(|error| {
+                CockpitError::user(format!("the alert payload cannot be read: {error}"))
+                    .hint("each of its `alerts` needs `labels` with `alertname`, as Alertmanager sends them")
+            })?;
             if let Some(version) = payload.version.filter(|version| version != "4") {
                 return Err(CockpitError::user(format!("alert payload version `{version}` is not known"))
                     .hint("version 4 is what Alertmanager sends"));
@@ -117,7 +119,8 @@ impl Alert {
             }
         }
         if received.is_empty() {
-            return Err(CockpitError::user("the payload has no alerts"));
+            return Err(CockpitError::user("the payload has no alerts")
+                .hint("give the payload of a notification, or a single alert as a JSON object with `labels`"));
         }
         if let Some(wanted) = fingerprint {
             let all = listed(&received);
@@ -148,7 +151,8 @@ impl Alert {
 
     fn of(wire: Wire, external_url: Option<&str>) -> Result<Self, CockpitError> {
         let Some(name) = wire.labels.get("alertname").cloned() else {
-            return Err(CockpitError::user("the alert has no label `alertname`"));
+            return Err(CockpitError::user("the alert has no label `alertname`")
+                .hint("that label is the alert's name; every alert of Prometheus has it"));
         };
         let status = wire.status.unwrap_or_else(|| "firing".to_owned());
         let value = json!({

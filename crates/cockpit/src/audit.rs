@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use belay_engine::event::{Event, Genesis, Statement, Transition};
-use belay_trust::{AuditReport, EventAudit, Fault, Hash32, SignedEnvelope};
+use belay_trust::{AuditReport, EventAudit, Hash32, SignedEnvelope};
 use jiff::Timestamp;
 use serde::Serialize;
 use ts_rs::TS;
@@ -86,19 +86,7 @@ fn short(hash: &Hash32) -> String {
 }
 
 fn fault_text(event: &EventAudit) -> String {
-    event.faults.iter().map(in_words).collect::<Vec<_>>().join("; ")
-}
-
-fn in_words(fault: &Fault) -> String {
-    let named = |hashes: &[Hash32]| hashes.iter().map(short).collect::<Vec<_>>().join(", ");
-    match fault {
-        Fault::NotAuthentic { reason } => format!("it is not authentic: {reason}"),
-        Fault::BrokenLink { reason } => format!("its link is broken: {reason}"),
-        Fault::Missing { hashes } => format!("it depends on {}, which is missing", named(hashes)),
-        Fault::MissingWitnessed { hashes } => format!("it has seen {}, which is missing", named(hashes)),
-        Fault::Equivocation { with } => format!("its device said something else at the same position: {}", named(with)),
-        Fault::AfterEquivocation { seq } => format!("its device said two things before, at position {seq}"),
-    }
+    event.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The log of an execution, one entry an event, with what verification says of each.
@@ -239,6 +227,9 @@ fn changed(transition: &Transition) -> String {
         Transition::Resumed => "goes on".to_owned(),
         Transition::Stopping { then, reason } => format!("stopping, then {}: {reason}", tag(then)),
         Transition::RollbackPlanned { items } => format!("{} item(s) to take back", items.len()),
+        Transition::UndoAsked { item, acts, approval } => {
+            format!("undo {item} asks for an approval of {} act(s) ({})", acts.len(), approval.reasons.join("; "))
+        }
         Transition::UndoRendered { item, .. } => format!("undo {item} rendered"),
         Transition::UndoSkipped { item, why } => format!("undo {item} needs no act: {}", tag(why)),
         Transition::UndoStuck { item, .. } => format!("undo {item} is stuck"),

@@ -179,12 +179,30 @@ pub(crate) fn read_path(path: &Path) -> Result<Found, CockpitError> {
     })
 }
 
+/// What to do where a file does not exist: it may be the name of a runbook.
+fn elsewhere(path: &Path) -> String {
+    let name = path.display().to_string();
+    if bundled_one(&name).is_some() {
+        return format!(
+            "a path is wanted here; `belay show {name} --format yaml` prints the bundled runbook of that name"
+        );
+    }
+    "give the path of a file or of a directory; `belay search WORDS` finds runbooks by what they are about".to_owned()
+}
+
 /// A file's bytes, bounded.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CockpitError> {
-    let failed = |error: &std::io::Error| CockpitError::user(format!("`{}` cannot be read: {error}", path.display()));
+    let failed = |error: &std::io::Error| {
+        let failed = CockpitError::user(format!("`{}` cannot be read: {error}", path.display()));
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return failed.hint(elsewhere(path));
+        }
+        failed.hint("look at its rights, and whether it is a file")
+    };
     let size = fs::metadata(path).map_err(|error| failed(&error))?.len();
     if size > LARGEST {
-        return Err(CockpitError::user(format!("`{}` has {size} bytes, more than any runbook", path.display())));
+        return Err(CockpitError::user(format!("`{}` has {size} bytes, more than any runbook", path.display()))
+            .hint("a runbook has at most 1 MiB; split it into several that refer to each other"));
     }
     fs::read(path).map_err(|error| failed(&error))
 }

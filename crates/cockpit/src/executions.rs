@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use belay_engine::driver::{Driver, Effect, Input, Rules, Stated};
-use belay_engine::event::{Draft, Event};
+use belay_engine::event::{Author, Draft, Event};
+use belay_engine::execution::Execution;
 use belay_trust::{ExecutionId, SignedEnvelope};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -14,10 +16,16 @@ use crate::audit::{self, ExecutionVerdict, VerifyReport};
 use crate::drive::{self, Drive};
 use crate::error::{CockpitError, chain};
 use crate::export;
+use crate::home;
 use crate::journal::{Loaded, encode, ends_before, execution_id, hash_of};
 use crate::say::Saying;
 use crate::view;
 use crate::wire::{ExecutionSummary, ExecutionView, LogEntry};
+
+/// How long a saying elsewhere may hold the lock before it counts as driving.
+const SAID: Duration = Duration::from_secs(2);
+/// Between two looks at the lock.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Which executions to list.
 #[derive(Debug, Clone, Default)]
@@ -91,28 +99,43 @@ impl Cockpit {
             statuses: filter.status.iter().cloned().collect(),
             ..belay_store::ExecutionFilter::default()
         };
-        self.rows(&wanted)?.iter().map(|row| view::summary_of_row(row, Timestamp::now())).collect()
+        self.rows(&wanted)?
+            .iter()
+            .map(|row| {
+                let mut summary = view::summary_of_row(row, Timestamp::now())?;
+                summary.driver.present = summary.finished_at.is_none() && self.home.is_driven(&summary.execution);
+                Ok(summary)
+            })
+            .collect()
     }
 
-    /// One execution.
+    /// One execution. What a process left without an outcome when it ended is shown as the next driver would find it;
+    /// nothing is recorded by looking.
     pub fn status(&self, execution: &str) -> Result<ExecutionView, CockpitError> {
+        // Asked on both sides of the read, so that a driver that begins or ends meanwhile counts.
+        let before = self.home.is_driven(execution);
         let loaded = self.load(execution_id(execution)?)?;
-        Ok(view::execution(&loaded.execution, self.registry(), Timestamp::now()))
+        let present = before || self.home.is_driven(execution);
+        let now = Timestamp::now();
+        let mut view = view::execution(&loaded.execution, self.registry(), now);
+        view.summary.driver.present = present && !loaded.execution.is_finished();
+        if !present && drive::is_left(self, execution, &loaded.execution) {
+            let mut driver = self.driver(loaded.execution, home::nobody_yet())?;
+            driver.find_left(now)?;
+            view.steps = view::execution(driver.execution(), self.registry(), now).steps;
+        }
+        Ok(view)
+    }
+
+    /// A driver by the rules that the execution was started under.
+    fn driver(&self, execution: Execution, me: Author) -> Result<Driver, CockpitError> {
+        let policy = self.shared.policy(&execution.genesis)?;
+        Ok(Driver::new(execution, Rules { actions: Arc::clone(self.registry()) as _, policy }, me))
     }
 
     /// One execution, folded, by its id.
     pub(crate) fn load_by_name(&self, execution: &str) -> Result<Loaded, CockpitError> {
         self.load(execution_id(execution)?)
-    }
-
-    /// What front ends see of a folded execution.
-    pub(crate) fn view_of(&self, loaded: &Loaded) -> ExecutionView {
-        view::execution(&loaded.execution, self.registry(), Timestamp::now())
-    }
-
-    /// Whether a process of this device drives an execution now.
-    pub(crate) fn is_driven(&self, execution: &str) -> Result<bool, CockpitError> {
-        Ok(self.home.driver_lock(execution)?.try_lock().is_err())
     }
 
     fn events(&self, id: ExecutionId) -> Result<Vec<SignedEnvelope>, CockpitError> {
@@ -134,7 +157,7 @@ impl Cockpit {
         let loaded = self.load(id)?;
         let name = belay_runbook::model::StepName::from(step);
         if loaded.execution.step(&name).is_none() {
-            return Err(CockpitError::user(format!("the runbook has no step `{step}`")));
+            return Err(crate::say::no_such_step(&loaded.execution, step));
         }
         let mut outputs = Vec::new();
         for visit in loaded.execution.visits.get(&name).into_iter().flatten() {
@@ -169,22 +192,25 @@ impl Cockpit {
         let alone = lock.try_lock().is_ok();
         let events = self.events(id)?;
         let cites = ends_before(&events, self.key()?.device());
-        let loaded = self.shared.fold(&events)?;
+        let Loaded { execution: state, pending } = self.shared.fold(&events)?;
         let now = Timestamp::now();
-        let statement = saying.statement(&loaded.execution)?;
-        loaded.execution.accepts(&statement, now)?;
         let by = self.author()?;
+        let left = alone && drive::is_left(self, execution, &state);
+        let mut driver = self.driver(state, by.clone())?;
+        if left {
+            // Whoever says what came of an act need not go on with the execution first.
+            let effects = driver.find_left(now)?;
+            self.append_effects(id, &driver, effects, now)?;
+        }
+        let statement = saying.statement(driver.execution())?;
+        driver.execution().accepts(&statement, now)?;
         let event = Event::Statement { by: by.clone(), statement: statement.clone() };
         let appended = store.append(Some(id), vec![encode(&Draft { event, cites }, now)?])?;
         let Some(hash) = appended.first().map(hash_of) else {
             return Err(CockpitError::bug("an append answered with nothing"));
         };
         if alone {
-            let policy = self.shared.policy(&loaded.execution.genesis)?;
-            let rules = Rules { actions: Arc::clone(self.registry()) as _, policy };
-            let mut driver = Driver::new(loaded.execution, rules, by.clone());
-            let stated = loaded.pending.into_iter().chain([Stated { hash, by, statement }]);
-            for stated in stated {
+            for stated in pending.into_iter().chain([Stated { hash, by, statement }]) {
                 let hash = stated.hash.clone();
                 let effects = match driver.handle(now, Input::Statement(stated)) {
                     Ok(effects) => effects,
@@ -220,12 +246,18 @@ impl Cockpit {
     /// Drives an execution here, in a task of the surrounding tokio runtime. Refused while another process drives it.
     pub fn drive(self: &Arc<Self>, execution: &str) -> Result<Drive, CockpitError> {
         let lock = self.home.driver_lock(execution)?;
-        if lock.try_lock().is_err() {
-            return Err(CockpitError::refused("another process drives this execution")
-                .hint("say what you want to it with `belay approve`, `confirm`, `decide` …, or end that process"));
+        let until = Instant::now() + SAID;
+        while lock.try_lock().is_err() {
+            // Whoever says something holds the lock for a moment; whoever drives has left a mark.
+            if self.home.is_driven(execution) || Instant::now() > until {
+                return Err(CockpitError::refused("another process drives this execution")
+                    .hint("say what you want to it with `belay approve`, `confirm`, `decide` …, or end that process"));
+            }
+            std::thread::sleep(LOOK);
         }
+        let mark = self.home.driver_mark(execution)?;
         self.helpers().warm();
-        drive::start(self, execution, lock)
+        drive::start(self, execution, drive::Held { _lock: lock, _mark: mark })
     }
 
     /// Verifies the log of one execution, or of all.
@@ -274,7 +306,7 @@ impl Cockpit {
     pub fn purge(&self, older_than: SignedDuration) -> Result<PurgeReport, CockpitError> {
         let before = Timestamp::now()
             .checked_sub(older_than)
-            .map_err(|error| CockpitError::user(format!("that is no age: {error}")))?
+            .map_err(|error| CockpitError::user(format!("that is no age: {error}")).hint("such as `30d` or `12h`"))?
             .as_millisecond();
         let store = self.store()?;
         let outputs = store.purge_output(before)? as u64;

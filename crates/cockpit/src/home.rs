@@ -115,14 +115,32 @@ impl Home {
 
     /// The lock of an execution's driver, released by the system when the process ends, however that happens.
     pub fn driver_lock(&self, execution: &str) -> Result<fs::File, CockpitError> {
+        self.lock_file(execution)
+    }
+
+    fn lock_file(&self, name: &str) -> Result<fs::File, CockpitError> {
         let dir = self.dir.join("locks");
         fs::create_dir_all(&dir).map_err(|error| self.failed("cannot be written", &error))?;
         fs::OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(dir.join(execution))
+            .open(dir.join(name))
             .map_err(|error| self.failed("cannot be written", &error))
+    }
+
+    /// The mark of a process that drives an execution: locked as long as it does, which holding the lock alone does not say.
+    /// Whoever looks locks it for a moment, so it is waited for.
+    pub fn driver_mark(&self, execution: &str) -> Result<fs::File, CockpitError> {
+        let mark = self.lock_file(&format!("{execution}.driven"))?;
+        mark.lock().map_err(|error| self.failed("cannot be locked", &error))?;
+        Ok(mark)
+    }
+
+    /// Whether a process drives an execution right now.
+    pub fn is_driven(&self, execution: &str) -> bool {
+        let mark = self.dir.join("locks").join(format!("{execution}.driven"));
+        fs::File::open(mark).is_ok_and(|mark| matches!(mark.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     }
 
     fn failed(&self, what: &str, error: &std::io::Error) -> CockpitError {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use belay_runbook::finding::Finding;
 use belay_runbook::lint;
+use belay_runbook::model::{Category, Domain, Severity, UnknownWord};
 use belay_store::{Query, SearchFilter, Store, StoreError};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -103,6 +104,9 @@ impl Cockpit {
 
     /// Searches bundled and added runbooks.
     pub fn search(&self, query: &SearchQuery) -> Result<Vec<SearchHit>, CockpitError> {
+        known::<Severity>("severity", query.severity.as_deref())?;
+        known::<Category>("category", query.category.as_deref())?;
+        known::<Domain>("domain", query.domain.as_deref())?;
         let wanted = Query { text: query.text.clone(), alert: query.alert.clone(), ..Query::default() };
         self.ranked(&wanted, query)
     }
@@ -159,6 +163,10 @@ impl Cockpit {
 
     /// Everything that validation reports of a file, or of every runbook below a directory.
     pub fn validate(&self, path: &Path) -> Result<Vec<Finding>, CockpitError> {
+        if path.is_file() && crate::import::is_markdown(path) {
+            return Err(CockpitError::user(format!("`{}` is Markdown, not a runbook file", path.display()))
+                .hint(format!("`belay import {} --out DIR` makes one of it", path.display())));
+        }
         let (files, mut findings) =
             if path.is_dir() { catalog::files_below(path) } else { (vec![path.to_owned()], Vec::new()) };
         let mut texts = Vec::with_capacity(files.len());
@@ -208,11 +216,13 @@ impl Cockpit {
 
     /// Adds a directory to the catalog.
     pub fn catalog_add(&self, dir: &Path) -> Result<CatalogReport, CockpitError> {
-        let dir = dir
-            .canonicalize()
-            .map_err(|error| CockpitError::user(format!("`{}` cannot be used: {error}", dir.display())))?;
+        let dir = dir.canonicalize().map_err(|error| {
+            CockpitError::user(format!("`{}` cannot be used: {error}", dir.display()))
+                .hint("give a directory that is there and can be read")
+        })?;
         if !dir.is_dir() {
-            return Err(CockpitError::user(format!("`{}` is not a directory", dir.display())));
+            return Err(CockpitError::user(format!("`{}` is not a directory", dir.display()))
+                .hint("give the directory that the file lies in"));
         }
         let listing = catalog::read_directory(&dir);
         let path = dir.display().to_string();
@@ -302,6 +312,13 @@ pub(crate) fn statistics_view(row: &belay_store::RunbookStatistics) -> RunbookSt
         success_rate: row.success_rate,
         average_duration_seconds: row.average_duration_seconds,
     }
+}
+
+/// Refuses a filter that no runbook could ever match.
+fn known<T: std::str::FromStr<Err = UnknownWord>>(what: &str, word: Option<&str>) -> Result<(), CockpitError> {
+    let Some(Err(unknown)) = word.map(str::parse::<T>) else { return Ok(()) };
+    Err(CockpitError::user(format!("`{}` is no {what}", unknown.word))
+        .hint(format!("it is one of {}", unknown.known.join(", "))))
 }
 
 fn unknown(reference: &str) -> CockpitError {

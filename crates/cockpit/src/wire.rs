@@ -137,6 +137,9 @@ pub struct DriverRef {
     pub responder: String,
     /// The epoch.
     pub epoch: u32,
+    /// Whether a process drives it right now. Without one nothing goes on by itself.
+    #[serde(default)]
+    pub present: bool,
 }
 
 /// A remark.
@@ -161,6 +164,14 @@ pub struct Waiting {
     pub detail: String,
     /// Branches of a decision, items of a checklist (those not yet answered), names of missing values.
     pub options: Vec<WaitingOption>,
+}
+
+impl Waiting {
+    /// Whether it is a visit of this step.
+    pub fn is_about(&self, step: &str) -> bool {
+        let Some(waits) = &self.step else { return false };
+        waits == step || waits.rsplit_once('#').is_some_and(|(name, _)| name == step)
+    }
 }
 
 /// One thing to choose, answer or give.

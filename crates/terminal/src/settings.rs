@@ -19,6 +19,8 @@ pub struct Settings {
     pub json: bool,
     /// Whether a person can be asked.
     pub input: bool,
+    /// Whether somebody said that nothing may be asked, terminal or not.
+    pub never_ask: bool,
     /// How standard output is dressed.
     pub style: Style,
     /// How standard error is dressed.
@@ -36,6 +38,7 @@ impl Settings {
             home,
             json: global.json,
             input: !global.no_input && !global.json && std::io::stdin().is_terminal(),
+            never_ask: global.no_input,
             style: Style::of_output(global.color),
             errors: Style::of_errors(global.color),
         })

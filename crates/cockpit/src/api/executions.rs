@@ -36,20 +36,23 @@ pub(super) fn page(api: &Api, request: ExecutionRequest) -> Result<ExecutionPage
     });
     Ok(ExecutionPage {
         place,
-        driven: api.driven(&execution)?,
+        driven: api.driven(&execution),
         runbook: page_of::view(cockpit, runbook, &loaded.execution.values),
-        view: cockpit.view_of(&loaded),
+        view: cockpit.status(&execution)?,
         running,
     })
 }
 
 impl Api {
     /// Who drives an execution.
-    pub(super) fn driven(&self, execution: &str) -> Result<Driven, CockpitError> {
+    pub(super) fn driven(&self, execution: &str) -> Driven {
         if self.drives.has(execution) {
-            return Ok(Driven::Here);
+            Driven::Here
+        } else if self.cockpit().home().is_driven(execution) {
+            Driven::Elsewhere
+        } else {
+            Driven::Nobody
         }
-        Ok(if self.cockpit().is_driven(execution)? { Driven::Elsewhere } else { Driven::Nobody })
     }
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 use belay_actions::process::survivors::Liveness;
 use belay_actions::process::{spool, survivors};
 use belay_engine::driver::Input;
-use belay_engine::execution::{Stage, UndoEntryState};
+use belay_engine::execution::{Execution, Stage, UndoEntryState};
 use belay_engine::ids::InvocationId;
 
 use super::Loop;
+use crate::Cockpit;
 use crate::error::{CockpitError, chain};
 use crate::wire::DriveEvent;
 
@@ -22,10 +23,9 @@ impl Loop {
     ///
     /// An invocation without an outcome after this is an interrupted one.
     pub(super) async fn adopt_survivors(&mut self) -> Result<(), CockpitError> {
-        if let Some(id) = self.unwatched() {
-            let invocation = self.invocation(&id);
+        if let Some(id) = unwatched(self.driver.execution()) {
             if let Some(run) = self.cockpit.helpers().run_directory() {
-                self.wait_for_group(&run, &id, &invocation).await?;
+                self.wait_for_group(&run, &id).await?;
             }
             self.adopt(id).await?;
         }
@@ -94,28 +94,7 @@ impl Loop {
         }
     }
 
-    /// The invocation that the log says is running, which nobody of this process watches.
-    fn unwatched(&self) -> Option<InvocationId> {
-        let execution = self.driver.execution();
-        if let Some(Stage::Acting(id)) = execution.current_visit().map(|visit| &visit.stage) {
-            return Some(id.clone());
-        }
-        execution.rollback.as_ref()?.items.iter().find_map(|entry| match &entry.state {
-            UndoEntryState::Acting(id) => Some(id.clone()),
-            UndoEntryState::Due
-            | UndoEntryState::Stuck(_)
-            | UndoEntryState::Done
-            | UndoEntryState::Skipped(_)
-            | UndoEntryState::Left => None,
-        })
-    }
-
-    async fn wait_for_group(
-        &mut self,
-        run: &std::path::Path,
-        id: &InvocationId,
-        invocation: &str,
-    ) -> Result<(), CockpitError> {
+    async fn wait_for_group(&mut self, run: &std::path::Path, id: &InvocationId) -> Result<(), CockpitError> {
         let mut told = false;
         loop {
             let known = match survivors::find(run) {
@@ -125,11 +104,7 @@ impl Loop {
                     return Ok(());
                 }
             };
-            // A host call's command runs under the invocation of the call, inside that of its script.
-            let prefix = format!("{}/{}.{}.{}.", self.hex, id.epoch, id.at.step, id.at.visit);
-            let ours = known
-                .into_iter()
-                .find(|(survivor, _)| survivor.invocation == invocation || survivor.invocation.starts_with(&prefix));
+            let ours = known.into_iter().find(|(survivor, _)| belongs(&survivor.invocation, &self.hex, id));
             let Some((survivor, liveness)) = ours else { return Ok(()) };
             match liveness {
                 Liveness::Watched => {
@@ -153,6 +128,45 @@ impl Loop {
             }
         }
     }
+}
+
+/// The invocation that the log says is running.
+fn unwatched(execution: &Execution) -> Option<InvocationId> {
+    if let Some(Stage::Acting(id)) = execution.current_visit().map(|visit| &visit.stage) {
+        return Some(id.clone());
+    }
+    execution.rollback.as_ref()?.items.iter().find_map(|entry| match &entry.state {
+        UndoEntryState::Acting(id) => Some(id.clone()),
+        UndoEntryState::Due
+        | UndoEntryState::Stuck(_)
+        | UndoEntryState::Done
+        | UndoEntryState::Skipped(_)
+        | UndoEntryState::Left => None,
+    })
+}
+
+/// Whether a process runs for an invocation. A host call's command runs under the invocation of the call, inside that of
+/// its script.
+fn belongs(invocation: &str, hex: &str, id: &InvocationId) -> bool {
+    let inside = format!("{hex}/{}.{}.{}.", id.epoch, id.at.step, id.at.visit);
+    invocation == format!("{hex}/{id}") || invocation.starts_with(&inside)
+}
+
+/// Whether an execution that nobody drives was left in the middle of an act, with nothing that still watches it and no
+/// outcome that waits to be taken over.
+pub(crate) fn is_left(cockpit: &Cockpit, hex: &str, execution: &Execution) -> bool {
+    let Some(id) = unwatched(execution) else { return false };
+    let watched = cockpit.helpers().run_directory().is_some_and(|run| {
+        let known = survivors::find(&run).unwrap_or_default();
+        known
+            .iter()
+            .any(|(survivor, liveness)| *liveness == Liveness::Watched && belongs(&survivor.invocation, hex, &id))
+    });
+    let spooled = cockpit.helpers().spool_directory().is_some_and(|spool| {
+        let waiting = spool::find(&spool).unwrap_or_default();
+        waiting.iter().any(|invocation| belongs(invocation, hex, &id))
+    });
+    !watched && !spooled
 }
 
 fn forget(run: &std::path::Path, invocation: &str) {

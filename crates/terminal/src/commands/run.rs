@@ -51,7 +51,8 @@ pub fn begin(desk: &Desk, mut request: StartRequest) -> Result<Exit, Failure> {
     if desk.settings.input {
         let planned = wait(async { Ok(desk.cockpit.plan(&request, true).await?) })?;
         let found = desk.cockpit.find(&request.runbook)?;
-        let Some(values) = prompts::values(&found.runbook, &planned.missing, desk.settings.style)? else {
+        let asked = prompts::values(&desk.cockpit, &request, &found.runbook, &planned.missing, desk.settings.style)?;
+        let Some(values) = asked else {
             page::print("nothing was started\n")?;
             return Ok(Exit::Waiting);
         };
@@ -72,7 +73,7 @@ pub fn resume(desk: &Desk, reference: &str) -> Result<Exit, Failure> {
 
 fn drive(desk: &Desk, execution: &str) -> Result<Exit, Failure> {
     let style = desk.settings.style;
-    let view = desk.cockpit.status(execution)?;
+    let mut view = desk.cockpit.status(execution)?;
     // A failed one can be opened again by whoever sits here; any other end is final.
     if view.summary.finished_at.is_some() && !(desk.settings.input && view.summary.status == "failed") {
         // One document a line, as from a drive.
@@ -83,6 +84,8 @@ fn drive(desk: &Desk, execution: &str) -> Result<Exit, Failure> {
         }
         return Ok(exit_of(&view));
     }
+    // It is driven from here on, or the drive says why not.
+    view.summary.driver.present = true;
     let view = wait(async {
         if desk.settings.input {
             let keys = text::hang("", "", &style.dim(KEYS), style.columns);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use belay_cockpit::wire::{ActView, DriveEvent, ExecutionView, StepView};
 use belay_runbook::commands;
-use belay_runbook::model::{Does, Runbook, Step};
+use belay_runbook::model::{Does, InputSpec, Runbook, Step};
 use serde_json::Value;
 
 use super::output::OutputPane;
@@ -52,6 +52,16 @@ impl Narrator {
             shown_plans: BTreeSet::new(),
             pane: OutputPane::default(),
         }
+    }
+
+    /// The declaration of a variable.
+    pub fn input(&self, name: &str) -> Option<&InputSpec> {
+        self.runbook.as_deref()?.inputs.get(name)
+    }
+
+    /// Whether everything that a view shows was told.
+    pub fn knows(&self, view: &ExecutionView) -> bool {
+        self.status == view.summary.status && self.steps == view.steps
     }
 
     /// Whether an act is running.

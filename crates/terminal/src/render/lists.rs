@@ -5,7 +5,7 @@ use belay_cockpit::{CatalogSource, ContextView, DoctorReport, MendReport, Verify
 use belay_runbook::action::ActionSpec;
 use serde_json::Value;
 
-use super::status::{act_line, approval_line, commands, moment};
+use super::status::{act_line, approval_line, commands, is_left, moment};
 use super::table::{Cell, Table};
 use crate::style::Style;
 use crate::text;
@@ -53,11 +53,11 @@ pub fn executions(executions: &[ExecutionSummary], filtered: bool, style: Style)
     for execution in executions {
         let status = format!("{} {}", style.symbol(&execution.status), style.status(&execution.status));
         let plain = format!("? {}", execution.status);
-        let waits = execution
-            .waiting_on
-            .first()
-            .map(|waiting| waiting.step.clone().unwrap_or_else(|| waiting.detail.clone()))
-            .unwrap_or_default();
+        let waits = match execution.waiting_on.first() {
+            Some(waiting) => waiting.step.clone().unwrap_or_else(|| waiting.detail.clone()),
+            None if is_left(execution) => "a driver".to_owned(),
+            None => String::new(),
+        };
         table.row(vec![
             Cell::new(text::short(&execution.execution)),
             Cell::dressed(&plain, status),
@@ -75,7 +75,7 @@ pub fn approvals(views: &[ExecutionView], style: Style) -> String {
     let mut out = String::new();
     for view in views {
         for waiting in &view.summary.waiting_on {
-            let step = view.steps.iter().find(|step| waiting.step.as_ref() == Some(&step.name));
+            let step = view.steps.iter().find(|step| waiting.is_about(&step.name));
             let (Some(step), Some(approval)) = (step, step.and_then(|step| step.approval.as_ref())) else { continue };
             if waiting.kind != belay_cockpit::wire::WaitingKind::Approval {
                 continue;

@@ -58,10 +58,21 @@ pub fn header(summary: &ExecutionSummary, style: Style) -> String {
             summary.inputs.iter().map(|(name, value)| format!("{}={}", text::line(name), shown(value))).collect();
         out.push_str(&text::hang("", "  ", &style.dim(&inputs.join("  ")), style.columns));
     }
+    if is_left(summary) {
+        let command = format!("belay resume {}", text::short(&summary.execution));
+        let line = format!("{} it goes on with {}", style.care("Nobody drives it now;"), style.code(&command));
+        out.push_str(&text::hang("", "  ", &line, style.columns));
+    }
     if let Some(error) = &summary.error {
         out.push_str(&text::hang(&format!("{} ", style.bad("why:")), "     ", &text::block(error), style.columns));
     }
     out
+}
+
+/// Whether an execution would go on by itself if only somebody drove it.
+pub fn is_left(summary: &ExecutionSummary) -> bool {
+    let goes_on = matches!(summary.status.as_str(), "not_started" | "in_progress" | "stopping" | "rolling_back");
+    goes_on && !summary.driver.present
 }
 
 /// One line for each step, with what matters about it below.
@@ -212,7 +223,7 @@ pub fn commands(view: &ExecutionView, waiting: &Waiting) -> Vec<String> {
             let approval = waiting
                 .step
                 .as_ref()
-                .and_then(|name| view.steps.iter().find(|step| &step.name == name))
+                .and_then(|_| view.steps.iter().find(|step| waiting.is_about(&step.name)))
                 .and_then(|step| step.approval.as_ref());
             let target = approval
                 .filter(|approval| !approval.target.is_empty())

@@ -85,7 +85,7 @@ pub fn view(word: &str) -> ExecutionView {
             incident: Some(word.to_owned()),
             ticket: None,
             context: format!("prod {word}"),
-            driver: DriverRef { device: "d".to_owned(), responder: "maria".to_owned(), epoch: 0 },
+            driver: DriverRef { device: "d".to_owned(), responder: "maria".to_owned(), epoch: 0, present: true },
             started_at: at(0),
             finished_at: None,
             duration_seconds: 252.0,

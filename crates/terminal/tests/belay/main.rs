@@ -6,4 +6,5 @@ mod author;
 mod bench;
 mod commands;
 mod guided;
+mod hints;
 mod import;
