@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 
 use belay_actions::automation::Automations;
 use belay_actions::process::Helpers;
@@ -67,6 +67,8 @@ pub struct Cockpit {
     opening: Mutex<()>,
     key: OnceLock<DeviceKey>,
     pub(crate) watch: Arc<Watch>,
+    /// Whether what helpers left behind was looked after.
+    pub(crate) swept: Once,
     /// How many hold a watch of the catalog.
     pub(crate) watched: AtomicUsize,
 }
@@ -84,6 +86,7 @@ impl Cockpit {
             opening: Mutex::new(()),
             key: OnceLock::new(),
             watch: Arc::default(),
+            swept: Once::new(),
             watched: AtomicUsize::new(0),
         })
     }
