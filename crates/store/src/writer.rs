@@ -76,7 +76,7 @@ pub(crate) struct Writer {
 struct Office {
     /// Poisoned by a job that panicked: nothing is written any more.
     desk: Mutex<Desk>,
-    /// Jobs that are queued and not begun. None of them is overtaken.
+    /// Orders that are queued and not begun. None of them is overtaken, so that a log is tidied up before it grows on.
     queued: AtomicUsize,
 }
 
@@ -106,7 +106,7 @@ impl Writer {
         work: impl FnOnce(&Connection, &mut Author) -> Result<T, StoreError> + Send + 'static,
         reply: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
-        self.queue(Job::new(durability, work, reply))
+        self.queue(Order::Do(Job::new(durability, work, reply)))
     }
 
     /// Does work on the calling thread, and blocks it, where nobody writes and nothing is queued; queues it otherwise.
@@ -121,22 +121,21 @@ impl Writer {
         if let Ok(mut desk) = self.office.desk.try_lock()
             && self.office.queued.load(Ordering::Acquire) == 0
         {
-            if desk.commit(durability, vec![job])
-                && desk.has_long_log()
-                && let Some(orders) = &self.orders
-                && orders.try_send(Order::Tidy).is_err()
-            {
-                tracing::debug!("the writer is busy, and tidies up by itself");
+            let long = desk.commit(durability, vec![job]) && desk.has_long_log();
+            // A full queue waits for the desk.
+            drop(desk);
+            if long && let Err(error) = self.queue(Order::Tidy) {
+                tracing::warn!(%error, "the write-ahead log grows on");
             }
             return Ok(());
         }
-        self.queue(job)
+        self.queue(Order::Do(job))
     }
 
-    fn queue(&self, job: Job) -> Result<(), StoreError> {
+    fn queue(&self, order: Order) -> Result<(), StoreError> {
         let orders = self.orders.as_ref().ok_or(StoreError::Closed)?;
         self.office.queued.fetch_add(1, Ordering::AcqRel);
-        orders.send(Order::Do(job)).map_err(|_| StoreError::Closed)
+        orders.send(order).map_err(|_| StoreError::Closed)
     }
 
     /// Does work, here or on the thread, and waits for its result.
@@ -175,15 +174,17 @@ impl Office {
                 return;
             };
             let mut batch = Vec::new();
+            let mut taken = 0;
             let mut next = Some(first);
             while let Some(order) = next {
+                taken += 1;
                 match order {
                     Order::Do(job) => batch.push(job),
                     Order::Tidy => {}
                 }
                 next = if batch.len() < BATCH { queued(queue) } else { None };
             }
-            self.queued.fetch_sub(batch.len(), Ordering::AcqRel);
+            self.queued.fetch_sub(taken, Ordering::AcqRel);
             let (durable, relaxed): (Vec<Job>, Vec<Job>) =
                 batch.into_iter().partition(|job| job.durability == Durability::Durable);
             let mut tidy = durable.is_empty() && relaxed.is_empty();
