@@ -33,6 +33,6 @@ fi
 
 if ! command -v cargo >/dev/null 2>&1; then
   version=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$(dirname "$0")/../rust-toolchain.toml")
-  printf 'error: cargo is not on the path\nhint: install Rust %s with rustup, then run this again\n' "$version" >&2
+  printf 'error: cargo is not on the path\nhint: install Rust %s with rustup (https://rustup.rs), then run this again\n' "$version" >&2
   exit 5
 fi

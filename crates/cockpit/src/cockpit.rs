@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 
 use belay_actions::automation::Automations;
 use belay_actions::process::Helpers;
@@ -73,6 +73,8 @@ pub struct Cockpit {
     key: OnceLock<DeviceKey>,
     notices: Mutex<Vec<String>>,
     pub(crate) watch: Arc<Watch>,
+    /// Whether what helpers left behind was looked after.
+    pub(crate) swept: Once,
     /// How many hold a watch of the catalog.
     pub(crate) watched: AtomicUsize,
 }
@@ -93,6 +95,7 @@ impl Cockpit {
             notices: Mutex::new(Vec::new()),
             key: OnceLock::new(),
             watch: Arc::default(),
+            swept: Once::new(),
             watched: AtomicUsize::new(0),
         })
     }

@@ -236,7 +236,7 @@ impl Cockpit {
         for effect in effects {
             if let Effect::Append(drafts) = effect {
                 let encoded = drafts.iter().map(|draft| encode(draft, now)).collect::<Result<Vec<_>, _>>()?;
-                let row = view::row(driver.execution(), id, now)?;
+                let row = view::row(driver.execution(), id)?;
                 self.store()?.append_with(Some(id), encoded, move |_| Some(row))?;
             }
         }

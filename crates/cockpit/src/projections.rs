@@ -1,7 +1,6 @@
 //! The rows of executions, folded anew from the journal where they are damaged: they are derived from it.
 
 use belay_store::{ExecutionFilter, ExecutionRow, Store, StoreError};
-use jiff::Timestamp;
 
 use crate::Cockpit;
 use crate::error::CockpitError;
@@ -52,14 +51,13 @@ impl Cockpit {
 
     /// Every row as the journal has it, newest first. An execution whose events cannot be followed is left out and told.
     pub(crate) fn folded(&self, store: &Store) -> Result<Vec<ExecutionRow>, CockpitError> {
-        let now = Timestamp::now();
         let mut rows = Vec::new();
         for id in store.execution_ids()? {
             let row = store
                 .events(id)
                 .map_err(CockpitError::from)
                 .and_then(|events| self.shared.fold(&events))
-                .and_then(|loaded| view::row(&loaded.execution, id, now));
+                .and_then(|loaded| view::row(&loaded.execution, id));
             match row {
                 Ok(row) => rows.push(row),
                 Err(error) => self.notice(format!("execution {id} is left out: {}", error.message)),

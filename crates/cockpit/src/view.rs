@@ -81,9 +81,10 @@ pub(crate) fn summary(execution: &Execution, now: Timestamp) -> ExecutionSummary
     }
 }
 
-/// The row of the projection.
-pub(crate) fn row(execution: &Execution, id: ExecutionId, now: Timestamp) -> Result<ExecutionRow, CockpitError> {
-    let summary = summary(execution, now);
+/// The row of the projection. It says nothing about the present, so that it changes only when the execution does.
+pub(crate) fn row(execution: &Execution, id: ExecutionId) -> Result<ExecutionRow, CockpitError> {
+    // A duration up to now is that of whoever reads the row.
+    let summary = summary(execution, execution.genesis.at);
     let status = execution.status();
     Ok(ExecutionRow {
         id,

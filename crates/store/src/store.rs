@@ -60,7 +60,7 @@ const READ_CACHE: i64 = -32_768;
 /// The events of an append on its way to the disk.
 pub type Appending = Pin<Box<dyn Future<Output = Result<Vec<SignedEnvelope>, StoreError>> + Send>>;
 
-/// A store that is open, for writing or for reading alone. Clones share one writer thread, which ends with the last of
+/// A store that is open, for writing or for reading alone. Clones share one writer, whose thread ends with the last of
 /// them.
 ///
 /// The functions block on the disk; asynchronous callers use [`Self::append_async`] or a thread for blocking work.

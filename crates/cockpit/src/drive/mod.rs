@@ -334,9 +334,9 @@ impl Loop {
         }
         let now = Timestamp::now();
         let encoded = drafts.iter().map(|draft| encode(draft, now)).collect::<Result<Vec<_>, _>>()?;
-        let row = view::row(self.driver.execution(), self.id, now)?;
+        let row = view::row(self.driver.execution(), self.id)?;
         let store = self.cockpit.store()?;
-        let appended = store.append_async(Some(self.id), encoded, move |_| Some(row)).await?;
+        let appended = store.append_here(Some(self.id), encoded, move |_| Some(row)).await?;
         self.seen.extend(appended.iter().map(SignedEnvelope::hash));
         Ok(drafts.into_iter().filter_map(|draft| ended_act(draft.event)).collect())
     }

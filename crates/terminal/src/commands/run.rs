@@ -115,6 +115,7 @@ async fn go_alone(desk: &Desk, cockpit: &Arc<Cockpit>, view: &ExecutionView) -> 
     let mut drive = cockpit.drive(execution)?;
     let mut interrupted = false;
     let mut stopped = None;
+    let mut ended = None;
     let result = loop {
         let event = tokio::select! {
             event = drive.next() => event,
@@ -138,12 +139,12 @@ async fn go_alone(desk: &Desk, cockpit: &Arc<Cockpit>, view: &ExecutionView) -> 
         match event {
             DriveEvent::Waiting { .. } => break Ok(()),
             DriveEvent::Stopped { error, hint } => stopped = Some((error, hint)),
+            DriveEvent::Finished { view } => ended = Some(*view),
             DriveEvent::Changed { .. }
             | DriveEvent::Started { .. }
             | DriveEvent::Output { .. }
             | DriveEvent::Notice { .. }
-            | DriveEvent::Escalated { .. }
-            | DriveEvent::Finished { .. } => {}
+            | DriveEvent::Escalated { .. } => {}
         }
     };
     drive.leave().await;
@@ -151,7 +152,10 @@ async fn go_alone(desk: &Desk, cockpit: &Arc<Cockpit>, view: &ExecutionView) -> 
     if let Some((message, hint)) = stopped {
         return Err(CockpitError { class: ErrorClass::Environment, message, hint }.into());
     }
-    Ok(cockpit.status(execution)?)
+    match ended {
+        Some(view) => Ok(view),
+        None => Ok(cockpit.status(execution)?),
+    }
 }
 
 /// The exit code of where an execution stands.
