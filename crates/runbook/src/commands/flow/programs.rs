@@ -1,0 +1,505 @@
+//! What programs do with their arguments and with what they read.
+
+use super::super::programs::{self, Besides, Program, Text};
+use super::taint::{Argument, Guard, Taint, taint_of};
+use super::{AS_ARGUMENT, Flow, Place};
+
+pub(super) use programs::is_powerful;
+
+/// Programs that run each other.
+pub(super) const MAX_RUNNERS: usize = 12;
+/// Words that are looked at for a program among the arguments of another one.
+const MAX_SEARCHED: usize = 256;
+/// Runners that are looked for among the arguments of a program that is not known.
+const SEARCHED_RUNNERS: [&str; 6] = ["sudo", "doas", "nohup", "xargs", "nsenter", "chroot"];
+/// Options of `find` before a command.
+const FIND_RUNS: [&str; 4] = ["-exec", "-execdir", "-ok", "-okdir"];
+
+/// How many arguments a group of options in one word takes, and whether the first of its values is in the word.
+enum Taken {
+    Nothing,
+    /// An option of the list, with its values in the next words.
+    Next(usize),
+    /// An option of the list, with its value in the same word.
+    Here,
+}
+
+/// What an option's word takes, by options and how many values they have.
+fn taken(argument: &Argument, options: &[(&str, usize)]) -> Taken {
+    let prefix = argument.prefix.as_str();
+    let whole = argument.literal.is_some();
+    for (option, count) in options {
+        if prefix == *option && whole {
+            return Taken::Next(*count);
+        }
+        if prefix.strip_prefix(option).is_some_and(|rest| rest.starts_with('=')) {
+            return Taken::Here;
+        }
+    }
+    if !prefix.starts_with('-') || prefix.starts_with("--") {
+        return Taken::Nothing;
+    }
+    // `-ne PROGRAM`, `-ePROGRAM`: one letter after the other, up to one that takes a value.
+    let letters: Vec<char> = prefix.chars().skip(1).collect();
+    for (position, letter) in letters.iter().enumerate() {
+        let found = options.iter().find(|(option, _)| {
+            let mut name = option.chars();
+            name.next() == Some('-') && name.next() == Some(*letter) && name.next().is_none()
+        });
+        if let Some((_, count)) = found {
+            return if position + 1 == letters.len() && whole { Taken::Next(*count) } else { Taken::Here };
+        }
+    }
+    Taken::Nothing
+}
+
+/// Where the command begins that a runner runs; an error where that is only known when it runs.
+fn command_in(rest: &[Argument], values: &[&str], operands: usize) -> Result<usize, ()> {
+    let options: Vec<(&str, usize)> = values.iter().map(|option| (*option, 1)).collect();
+    let mut at = 0;
+    let mut skipped = 0;
+    let mut open = true;
+    while let Some(argument) = rest.get(at) {
+        if argument.splits {
+            return Err(());
+        }
+        let assigns = argument.prefix.split_once('=').is_some_and(|(name, _)| super::parser::is_name(name));
+        if open && argument.is("--") {
+            open = false;
+            at += 1;
+        } else if open && argument.is_option() {
+            at += match taken(argument, &options) {
+                Taken::Nothing | Taken::Here => 1,
+                Taken::Next(count) => 1 + count,
+            };
+        } else if skipped < operands {
+            // After an operand come no more options.
+            skipped += 1;
+            at += 1;
+        } else if assigns {
+            at += 1;
+        } else {
+            return Ok(at);
+        }
+    }
+    Ok(rest.len())
+}
+
+impl Flow {
+    /// Runs a command of these words; gives what it prints.
+    pub(super) fn run(&mut self, arguments: &[Argument], place: Place) -> Taint {
+        let Some((first, rest)) = arguments.split_first() else { return Taint::NONE };
+        let reaching = taint_of(rest).and(place.stdin);
+        if first.taint.any() != 0 {
+            self.refuse(first.taint.any(), "a value cannot be the name of a command", Some("write the command"));
+            return first.taint.and(reaching).altered();
+        }
+        let Some(name) = first.literal.as_deref() else {
+            self.refuse(
+                reaching.any(),
+                "which program reads it is only known when the script runs",
+                Some("write the program's name"),
+            );
+            return reaching.altered();
+        };
+        let held = if name.contains('/') { self.files.of(first) } else { Taint::NONE };
+        self.refuse(held.any(), "it is in the file that is run as a program", Some(AS_ARGUMENT));
+        if place.runners > MAX_RUNNERS {
+            self.refuse_all("too many programs run each other", "write the command that is meant");
+            return Taint::NONE;
+        }
+        // These only print what they get, however often it is divided.
+        if !matches!(name, "echo" | "printf") || self.functions.contains_key(name) {
+            self.whole_words(rest);
+        }
+        if let Some(printed) = self.builtin(name, rest, place) {
+            return printed;
+        }
+        let known = programs::known_name(name);
+        let mut printed = self.program(known, rest, place);
+        if programs::program(known).is_none() && !programs::is_shell(known) {
+            self.search(rest, place);
+        }
+        // What a file holds goes where the file goes.
+        let held = rest.iter().fold(Taint::NONE, |held, word| held.and(self.files.named(word)));
+        if held.any() != 0 || known == "tee" {
+            let into = held.and(if known == "tee" { place.stdin } else { Taint::NONE }).altered();
+            for word in rest.iter().filter(|word| !word.is_option()) {
+                self.changed |= self.files.write(word, into);
+            }
+            printed = printed.and(into);
+        }
+        printed
+    }
+
+    /// Looks for a shell or an interpreter among the arguments of a program, which may run it.
+    fn search(&mut self, rest: &[Argument], place: Place) {
+        if taint_of(rest).any() == 0 {
+            return;
+        }
+        if rest.len() > MAX_SEARCHED {
+            self.refuse(taint_of(rest).any(), "it stands among too many words", Some("use a file or several commands"));
+            return;
+        }
+        for (position, word) in rest.iter().enumerate() {
+            let Some(name) = word.literal.as_deref() else { continue };
+            let name = programs::known_name(name);
+            let runs = programs::is_shell(name)
+                || SEARCHED_RUNNERS.contains(&name)
+                || programs::program(name).is_some_and(|program| {
+                    program.joined
+                        || program.remote.is_some()
+                        || program.texts.iter().any(|text| matches!(text.besides, Besides::File | Besides::Operand))
+                });
+            let arguments = rest.get(position + 1..).unwrap_or(&[]);
+            if runs && taint_of(arguments).any() != 0 {
+                self.program(name, arguments, Place { runners: place.runners + 1, ..place });
+            }
+        }
+    }
+
+    fn program(&mut self, name: &str, rest: &[Argument], place: Place) -> Taint {
+        let reaching = taint_of(rest).and(place.stdin);
+        if programs::is_shell(name) {
+            return self.shell(rest, place);
+        }
+        match name {
+            "find" => self.find(rest, place),
+            // A number, or nothing that was given.
+            "wc" if rest.iter().all(Argument::is_option) => return Taint::NONE,
+            "grep" | "egrep" | "fgrep" | "rg"
+                if rest.iter().any(|word| word.is("-c") || word.is("--count") || word.is("-q")) =>
+            {
+                self.data(rest);
+                return Taint::NONE;
+            }
+            "xargs" => return self.xargs(rest, place),
+            _ => {}
+        }
+        let Some(program) = programs::program(name) else {
+            self.data(rest);
+            return reaching.altered();
+        };
+        if program.joined {
+            self.refuse(reaching.any(), format!("`{name}` parses what it is given"), Some(AS_ARGUMENT));
+            return reaching.altered();
+        }
+        for text in &program.texts {
+            self.text(name, text, rest, place);
+        }
+        if let Some(options) = &program.remote {
+            return self.remote(name, options, rest, place);
+        }
+        for (options, words, operands) in &program.within {
+            let Some(word) = rest.iter().position(|argument| words.iter().any(|word| argument.is(word))) else { continue };
+            let (own, after) = rest.split_at(word + 1);
+            let divider = after.iter().position(|argument| argument.is("--"));
+            let begin = match divider {
+                Some(divider) => Ok(divider + 1),
+                None => command_in(after, options, *operands),
+            };
+            let (between, inner) = after.split_at(begin.unwrap_or(0).min(after.len()));
+            self.data(own);
+            self.data(between);
+            return self.inner(name, begin.is_ok(), inner, place);
+        }
+        if let Some((options, operands)) = &program.runner {
+            let begin = command_in(rest, options, *operands);
+            let (own, inner) = rest.split_at(begin.unwrap_or(0).min(rest.len()));
+            self.data(own);
+            for word in own {
+                if let Some((variable, _)) = word.prefix.split_once('=').filter(|(name, _)| super::parser::is_name(name)) {
+                    self.assign(variable, word.taint);
+                }
+            }
+            return self.inner(name, begin.is_ok(), inner, place);
+        }
+        self.data(rest);
+        self.guards(program, rest);
+        let manifest = matches!(name, "kubectl" | "oc")
+            && rest.windows(2).any(|pair| matches!(pair, [option, file] if (option.is("-f") || option.is("--filename")) && file.is("-")))
+            || rest.iter().any(|word| word.is("-f-") || word.is("--filename=-"));
+        if manifest {
+            self.refuse(
+                place.stdin.chosen(),
+                "it is in an object that is created, and could become any other",
+                Some("make the object with `kubectl create … --dry-run=client -o yaml`, or use an action"),
+            );
+        }
+        if program.query { reaching.answered() } else { reaching.altered() }
+    }
+
+    /// What is asked of values because of the program.
+    fn guards(&mut self, program: &Program, rest: &[Argument]) {
+        for marker in &program.markers {
+            for word in rest.iter().filter(|word| word.prefix.is_empty() || word.prefix.ends_with('=')) {
+                self.guard(word.taint.direct, Guard::Marker(marker));
+            }
+        }
+        let Some(options) = &program.url else { return };
+        let options: Vec<(&str, usize)> = options.iter().map(|option| (*option, 1)).collect();
+        let mut at = 0;
+        while let Some(word) = rest.get(at) {
+            at += 1;
+            if word.is_option() {
+                if let Taken::Next(count) = taken(word, &options) {
+                    at += count;
+                } else if word.is("--url") {
+                    self.guard(rest.get(at).map_or(0, |url| url.start.direct), Guard::Url);
+                    at += 1;
+                }
+            } else {
+                self.guard(word.start.direct, Guard::Url);
+            }
+        }
+    }
+
+    /// The command that a program runs.
+    fn inner(&mut self, name: &str, known: bool, inner: &[Argument], place: Place) -> Taint {
+        if !known {
+            self.refuse(
+                taint_of(inner).and(place.stdin).any(),
+                format!("it cannot be told which word is the program that `{name}` runs"),
+                Some("put the words before it in double quotes, or write them"),
+            );
+            return taint_of(inner).and(place.stdin).altered();
+        }
+        if inner.is_empty() {
+            // Some of them start a shell.
+            let shell = !matches!(name, "env" | "command" | "builtin" | "time" | "nohup" | "nice" | "ionice");
+            self.refuse(
+                if shell { place.stdin.any() } else { 0 },
+                format!("`{name}` without a command may start a shell, which would read it"),
+                Some(AS_ARGUMENT),
+            );
+            return place.stdin.altered();
+        }
+        self.run(inner, Place { runners: place.runners + 1, ..place })
+    }
+
+    fn shell(&mut self, rest: &[Argument], place: Place) -> Taint {
+        let (mut command, mut stdin) = (false, false);
+        let mut at = 0;
+        while let Some(word) = rest.get(at) {
+            let text = word.literal.as_deref().unwrap_or_default();
+            if matches!(text, "--" | "-") {
+                at += 1;
+                break;
+            }
+            if !(text.len() > 1 && text.starts_with(['-', '+'])) {
+                break;
+            }
+            at += 1;
+            if matches!(text, "--rcfile" | "--init-file") {
+                let file = rest.get(at).map_or(Taint::NONE, |file| file.taint.and(self.held(file, place)));
+                self.refuse(file.any(), "a shell would run the file of that name", Some(AS_ARGUMENT));
+                at += 1;
+            } else if !text.starts_with("--") {
+                command |= text.starts_with('-') && text.contains('c');
+                stdin |= text.starts_with('-') && text.contains('s');
+                at += usize::from(text.ends_with(['o', 'O']));
+            }
+        }
+        let given = rest.get(at..).unwrap_or(&[]);
+        let reaching = taint_of(rest).and(place.stdin);
+        let Some(text) = given.first().filter(|_| command || !stdin) else {
+            self.refuse(reaching.any(), "a shell would read it as a script", Some(AS_ARGUMENT));
+            return reaching.altered();
+        };
+        if text.taint.any() != 0 {
+            let why = if command { "a shell would parse it as a script" } else { "a shell would run the file of that name" };
+            self.refuse(text.taint.any(), why, Some(AS_ARGUMENT));
+            return reaching.altered();
+        }
+        let Some(literal) = text.literal.as_deref() else {
+            self.refuse(reaching.any(), "which script reads it is only known when it runs", Some("write the script"));
+            return reaching.altered();
+        };
+        let arguments = given.get(1..).unwrap_or(&[]);
+        if command {
+            return self.nested(literal, arguments, place);
+        }
+        let held = self.held(text, place);
+        self.refuse(held.any(), "it is in the file that a shell runs", Some(AS_ARGUMENT));
+        self.data(arguments);
+        reaching.altered()
+    }
+
+    fn remote(&mut self, name: &str, options: &[&str], rest: &[Argument], place: Place) -> Taint {
+        let destination = command_in(rest, options, 0);
+        let (own, after) = rest.split_at(destination.unwrap_or(0).min(rest.len()));
+        let harmless = ["-i", "-p", "-l", "-b", "-B"];
+        let mut before: Option<&Argument> = None;
+        for word in own {
+            let safe = before.is_some_and(|option| harmless.iter().any(|known| option.is(known)));
+            if !safe {
+                self.refuse(word.taint.any(), format!("`{name}` may take it for a command"), Some("write the option"));
+            }
+            before = Some(word);
+        }
+        let (destination_word, command) = after.split_at(after.len().min(1));
+        self.data(destination_word);
+        self.data(own);
+        self.refuse(
+            taint_of(command).any(),
+            format!("`{name}` parses this argument itself, and quoting does not reach that far"),
+            Some("run a constant command there and hand the value over another way, or use an action"),
+        );
+        let words: Option<Vec<&str>> = command.iter().map(|word| word.literal.as_deref()).collect();
+        if place.stdin.any() != 0 || destination.is_err() {
+            let reaching = place.stdin.and(taint_of(rest));
+            match words {
+                Some(words) if !words.is_empty() && destination.is_ok() => {
+                    return self.nested(&words.join(" "), &[], place);
+                }
+                Some(_) | None => {
+                    self.refuse(reaching.any(), "a shell on another machine would read it", Some(AS_ARGUMENT));
+                }
+            }
+        }
+        taint_of(rest).and(place.stdin).altered()
+    }
+
+    fn text(&mut self, name: &str, text: &Text, rest: &[Argument], place: Place) {
+        let programs: Vec<(&str, usize)> = text.options.iter().map(|option| (*option, 1)).collect();
+        let mut given = false;
+        let mut operands = 0_usize;
+        let mut open = true;
+        let mut at = 0;
+        while let Some(word) = rest.get(at) {
+            at += 1;
+            let named = text.options.iter().any(|option| word.is(option));
+            if open && word.is("--") {
+                open = false;
+                continue;
+            }
+            if open && (named || word.is_option()) {
+                // `-v a=b -e TEXT`: a value of another option is none of ours.
+                match (taken(word, &programs), taken(word, &text.values)) {
+                    (Taken::Next(_), _) => {
+                        given = true;
+                        let program = rest.get(at).cloned().unwrap_or_default();
+                        self.no_program(name, &program, place);
+                        at += 1;
+                    }
+                    (Taken::Here, _) => {
+                        given = true;
+                        self.no_program(name, word, place);
+                    }
+                    (Taken::Nothing, Taken::Next(count)) => at += count,
+                    (Taken::Nothing, Taken::Here | Taken::Nothing) => {}
+                }
+                continue;
+            }
+            operands += 1;
+            let program = match text.besides {
+                Besides::Operand | Besides::File => !given,
+                Besides::Second => operands > 1,
+                Besides::Stdin | Besides::Alone | Besides::Nowhere => false,
+            };
+            if program {
+                self.no_program(name, word, place);
+            }
+            given |= match text.besides {
+                Besides::Operand | Besides::File | Besides::Alone => true,
+                Besides::Second => operands > 1,
+                Besides::Stdin | Besides::Nowhere => false,
+            };
+            if text.besides == Besides::File {
+                break;
+            }
+        }
+        if !given && !matches!(text.besides, Besides::Nowhere | Besides::Operand) {
+            self.refuse(
+                place.stdin.any(),
+                format!("`{name}` would read it as a program"),
+                Some("give the program as a constant argument, and the value as data of it"),
+            );
+        }
+    }
+
+    fn no_program(&mut self, name: &str, word: &Argument, place: Place) {
+        let hint = "hand the value over as an argument or a variable of its own, or use an action";
+        self.refuse(
+            word.taint.any(),
+            format!("`{name}` parses this argument itself, and quoting does not reach that far"),
+            Some(hint),
+        );
+        let held = self.held(word, place);
+        self.refuse(held.any(), format!("it is in a file that `{name}` runs"), Some(hint));
+    }
+
+    /// What a file may hold that a program runs, or standard input by one of its names.
+    pub(super) fn held(&self, file: &Argument, place: Place) -> Taint {
+        let name = file.literal.as_deref().unwrap_or_default();
+        let stdin = name == "-" || ["/dev/stdin", "/dev/fd/", "/proc/"].iter().any(|start| name.starts_with(start));
+        let read = if stdin { place.stdin } else { Taint::NONE };
+        if file.literal.is_none() && file.prefix.is_empty() { read } else { read.and(self.files.of(file)) }
+    }
+
+    fn find(&mut self, rest: &[Argument], place: Place) {
+        let mut at = 0;
+        let mut before = Taint::NONE;
+        while let Some(word) = rest.get(at) {
+            at += 1;
+            before = before.and(word.taint);
+            if !FIND_RUNS.iter().any(|option| word.is(option)) {
+                continue;
+            }
+            let inner = rest.get(at..).unwrap_or(&[]);
+            let end = inner.iter().position(|word| word.is(";") || word.is("+")).unwrap_or(inner.len());
+            // The names of what was found stand where the braces are.
+            let found = Argument::added(before.answered());
+            let inner: Vec<Argument> = inner
+                .iter()
+                .take(end)
+                .map(|word| {
+                    let mut word = word.clone();
+                    if word.prefix.contains("{}") {
+                        word.taint = word.taint.and(found.taint);
+                        word.start = word.start.and(found.taint);
+                    }
+                    word
+                })
+                .collect();
+            self.inner("find", true, &inner, place);
+            at += end;
+        }
+    }
+
+    fn xargs(&mut self, rest: &[Argument], place: Place) -> Taint {
+        let values = programs::program("xargs").and_then(|xargs| xargs.runner.as_ref()).map_or(&[][..], |(values, _)| values);
+        let begin = command_in(rest, values, 0);
+        let (own, inner) = rest.split_at(begin.unwrap_or(0).min(rest.len()));
+        self.data(own);
+        let read = place.stdin.altered();
+        let replaced = own.iter().enumerate().find_map(|(position, word)| {
+            let text = word.literal.as_deref()?;
+            match text {
+                "-I" | "--replace" => own.get(position + 1).and_then(|word| word.literal.clone()),
+                "-i" => Some("{}".to_owned()),
+                _ => text
+                    .strip_prefix("--replace=")
+                    .or_else(|| text.strip_prefix("-I"))
+                    .map(str::to_owned),
+            }
+        });
+        if begin.is_ok() && inner.is_empty() {
+            return read.and(taint_of(own).altered());
+        }
+        let mut inner = inner.to_vec();
+        match replaced {
+            Some(mark) => {
+                for word in inner.iter_mut().filter(|word| word.literal.as_ref().is_none_or(|text| text.contains(&mark))) {
+                    word.taint = word.taint.and(read);
+                    if word.prefix.starts_with(&mark) {
+                        word.start = word.start.and(read);
+                    }
+                    word.literal = None;
+                }
+            }
+            None => inner.push(Argument::added(read)),
+        }
+        self.inner("xargs", begin.is_ok(), &inner, Place { stdin: Taint::NONE, ..place })
+    }
+}
