@@ -13,8 +13,8 @@ use crate::action::COMMAND_ACTION;
 use crate::model::CommandSpec;
 use crate::sink::Refusal;
 use crate::template::{
-    Filled, Joined, Piece, Reference, RenderError, Scope, TemplateError, distinct, pieces_of_joined,
-    secret_name, static_pieces,
+    Filled, Joined, Piece, Reference, RenderError, Scope, TemplateError, distinct, pieces_of_joined, secret_name,
+    static_pieces,
 };
 
 mod acts;

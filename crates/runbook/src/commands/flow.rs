@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::parser;
 use super::syntax::{
-    Arithmetic, Command, Compound, Direction, Kind, Parameter, Part, Redirect, Script, Simple, Tree, Word,
+    Arithmetic, Command, Compound, Direction, Form, Kind, Parameter, Part, Redirect, Script, Simple, Tree, Word,
 };
 
 mod builtins;
@@ -105,6 +105,8 @@ struct Flow {
     files: Files,
     /// What `exec` opened.
     descriptors: Taint,
+    /// What chose the working directory.
+    directory: Taint,
     changed: bool,
     verdict: Verdict,
 }
@@ -139,6 +141,10 @@ impl Flow {
     /// Refuses every value, because what the script does is not known.
     fn refuse_all(&mut self, why: impl Into<String>, hint: &str) {
         self.refuse(self.all, why, Some(hint));
+    }
+
+    fn everything(&self) -> Taint {
+        Taint { altered: self.all, ..Taint::NONE }
     }
 
     fn guard(&mut self, sources: Sources, guard: Guard) {
@@ -245,6 +251,9 @@ impl Flow {
             let descriptors = self.descriptors.and(place.stdin);
             self.changed |= descriptors != self.descriptors;
             self.descriptors = descriptors;
+            // Everything after it prints into these.
+            let everything = self.everything();
+            self.write(&written, everything);
         }
         let output = if arguments.is_empty() { Taint::NONE } else { self.run(&arguments, place) };
         self.write(&written, output);
@@ -264,12 +273,8 @@ impl Flow {
     }
 
     fn argument(&mut self, tree: &Tree, word: &Word, place: Place) -> Argument {
-        let mut argument = Argument {
-            literal: word.literal(),
-            prefix: word.prefix(),
-            splits: word.splits(),
-            ..Argument::default()
-        };
+        let mut argument =
+            Argument { literal: word.literal(), prefix: word.prefix(), splits: word.splits(), ..Argument::default() };
         let mut at_start = true;
         for part in &word.parts {
             let taint = self.part(tree, part, place);
@@ -301,7 +306,7 @@ impl Flow {
             }
             // What is written into it is not followed.
             Part::Process(script) => {
-                let stdin = Taint { altered: self.all, ..Taint::NONE };
+                let stdin = self.everything();
                 self.script(tree, script, Place { stdin, ..place }).altered()
             }
         }
@@ -311,33 +316,42 @@ impl Flow {
         if name.bytes().all(|byte| byte.is_ascii_digit()) || matches!(name, "@" | "*") {
             return self.positional.get(place.nesting).copied().unwrap_or_default();
         }
+        // The last argument of the command before.
+        if name == "_" {
+            return self.everything();
+        }
         self.variables.get(name).copied().unwrap_or_default()
     }
 
     fn parameter(&mut self, tree: &Tree, parameter: &Parameter, place: Place) -> Taint {
-        if parameter.evaluates {
-            self.refuse_all("an expansion in the script takes text for a name or a program", "write it without `!` or `@`");
-        }
         self.arithmetic(&parameter.arithmetic, place);
         let mut taint = self.named(&parameter.name, place);
         if let Some(operand) = &parameter.operand {
-            let operand = self.argument(tree, operand, place);
-            if parameter.assigns {
-                self.assign(&parameter.name, operand.taint);
-            }
-            // `${name#…}` is not what the variable holds.
-            taint = taint.and(operand.taint);
-            if !parameter.keeps {
-                taint = taint.altered();
+            let operand = self.argument(tree, operand, place).taint;
+            taint = taint.and(operand);
+            if parameter.form == Form::Assign {
+                self.assign(&parameter.name, operand);
             }
         }
-        if parameter.length { Taint::NONE } else { taint }
+        match parameter.form {
+            Form::Value | Form::Assign => taint,
+            Form::Change => taint.altered(),
+            Form::Length => Taint::NONE,
+            Form::Evaluate => {
+                let hint = "write it without `!` or `@`";
+                self.refuse_all("an expansion in the script takes text for a name or a program", hint);
+                taint.altered()
+            }
+        }
     }
 
     /// Shells evaluate what the variables of an expression hold, down to commands in subscripts.
     fn arithmetic(&mut self, arithmetic: &Arithmetic, place: Place) {
         if arithmetic.opaque {
-            self.refuse_all("an arithmetic expression in the script is not understood", "keep to names, numbers and operators");
+            self.refuse_all(
+                "an arithmetic expression in the script is not understood",
+                "keep to names, numbers and operators",
+            );
         }
         for name in &arithmetic.names {
             self.refuse(

@@ -62,7 +62,8 @@ impl Judged {
 pub(super) fn script(lexed: &Lexed, names: &BTreeMap<usize, String>, pieces: &[Piece]) -> Judged {
     let mut judged = Judged { misplaced: lexed.misplaced.clone(), ..Judged::default() };
     if judged.misplaced.is_empty() && lexed.incomplete.is_none() {
-        let (values, names): (Vec<usize>, Vec<String>) = names.iter().map(|(value, name)| (*value, name.clone())).unzip();
+        let (values, names): (Vec<usize>, Vec<String>) =
+            names.iter().map(|(value, name)| (*value, name.clone())).unzip();
         judged = Judged::of(flow::of_script(&lexed.script, &names), &values);
     }
     for command in &lexed.commands {

@@ -3,8 +3,9 @@
 //! What it does not know is an error, and so is what shells read differently. It is the second reading of a script: the
 //! lexer puts references in the place of values, and this reads what a shell will read.
 
-use super::syntax::{Arithmetic, Assignment, Command, Compound, Direction, Kind, Redirect, Script, Simple, Tree, Word};
+use super::syntax::{Arithmetic, Assignment, Command, Direction, Redirect, Script, Simple, Tree, Word};
 
+mod compound;
 mod word;
 
 pub(super) use word::names_in;
@@ -19,7 +20,8 @@ type Parsed<T> = Result<T, Unreadable>;
 
 /// Reads a script.
 pub(super) fn parse(script: &str) -> Parsed<Tree> {
-    let mut parser = Parser { text: script.chars().collect(), at: 0, depth: 0, pending: Vec::new(), documents: Vec::new() };
+    let mut parser =
+        Parser { text: script.chars().collect(), at: 0, depth: 0, pending: Vec::new(), documents: Vec::new() };
     let parsed = parser.list(&[])?;
     if parser.peek().is_some() {
         return Err(unreadable("something closes that was never opened"));
@@ -234,146 +236,6 @@ impl Parser {
         }
     }
 
-    fn command(&mut self) -> Parsed<Command> {
-        if self.peek() == Some('(') {
-            self.take();
-            if self.peek() == Some('(') {
-                let names = self.arithmetic()?;
-                return self.compound(Kind::Arithmetic(names), Vec::new());
-            }
-            let body = self.list(&[])?;
-            if !self.eat(')') {
-                return Err(unreadable("a parenthesis does not close"));
-            }
-            return self.compound(Kind::Plain, vec![body]);
-        }
-        match self.plain_word().as_deref() {
-            Some("{") => {
-                self.eat_word("{");
-                let body = self.list(&["}"])?;
-                self.expect("}")?;
-                self.compound(Kind::Plain, vec![body])
-            }
-            Some("if") => {
-                self.eat_word("if");
-                let mut bodies = vec![self.list(&["then"])?];
-                self.expect("then")?;
-                loop {
-                    bodies.push(self.list(&["elif", "else", "fi"])?);
-                    if self.eat_word("fi") {
-                        return self.compound(Kind::Plain, bodies);
-                    }
-                    if self.eat_word("elif") {
-                        bodies.push(self.list(&["then"])?);
-                        self.expect("then")?;
-                    } else {
-                        self.expect("else")?;
-                    }
-                }
-            }
-            Some(word @ ("while" | "until")) => {
-                self.eat_word(word);
-                let condition = self.list(&["do"])?;
-                let body = self.body()?;
-                self.compound(Kind::Plain, vec![condition, body])
-            }
-            Some("for") => self.loop_over_words(),
-            Some("case") => self.case(),
-            Some(word @ ("select" | "function" | "coproc")) => {
-                Err(Unreadable(format!("`{word}` is not known to every shell")))
-            }
-            Some(_) | None => self.simple(),
-        }
-    }
-
-    fn body(&mut self) -> Parsed<Script> {
-        self.expect("do")?;
-        let body = self.list(&["done"])?;
-        self.expect("done")?;
-        Ok(body)
-    }
-
-    fn compound(&mut self, kind: Kind, bodies: Vec<Script>) -> Parsed<Command> {
-        let mut redirects = Vec::new();
-        loop {
-            self.blanks();
-            let start = self.at;
-            while self.peek().is_some_and(|c| c.is_ascii_digit()) {
-                self.at += 1;
-            }
-            match self.peek() {
-                Some('<' | '>') => redirects.push(self.redirect()?),
-                Some('&') if self.text.get(self.at + 1) == Some(&'>') => redirects.push(self.redirect()?),
-                Some(_) | None => {
-                    self.at = start;
-                    return Ok(Command::Compound(Compound { kind, bodies, redirects }));
-                }
-            }
-        }
-    }
-
-    fn loop_over_words(&mut self) -> Parsed<Command> {
-        self.eat_word("for");
-        self.blanks();
-        let name = self.plain_word().filter(|name| is_name(name));
-        let Some(name) = name else { return Err(unreadable("this `for` is not known to every shell")) };
-        self.eat_word(&name);
-        self.gap()?;
-        let words = if self.eat_word("in") {
-            let mut words = Vec::new();
-            loop {
-                self.blanks();
-                match self.peek() {
-                    Some(';' | '\n') => break,
-                    None => return Err(unreadable("a `for` does not end")),
-                    Some(c) if ends_word(c) => return Err(unreadable("a list of `for` holds more than words")),
-                    Some(_) => words.push(self.word()?),
-                }
-            }
-            Some(words)
-        } else {
-            None
-        };
-        self.blanks();
-        self.eat(';');
-        let body = self.body()?;
-        self.compound(Kind::For { name, words }, vec![body])
-    }
-
-    fn case(&mut self) -> Parsed<Command> {
-        self.eat_word("case");
-        self.blanks();
-        let subject = self.word()?;
-        self.expect("in")?;
-        let mut patterns = Vec::new();
-        let mut bodies = Vec::new();
-        loop {
-            self.gap()?;
-            if self.eat_word("esac") {
-                return self.compound(Kind::Case { subject, patterns }, bodies);
-            }
-            self.eat('(');
-            loop {
-                self.blanks();
-                patterns.push(self.word()?);
-                self.blanks();
-                match self.take() {
-                    Some('|') => {}
-                    Some(')') => break,
-                    Some(_) | None => return Err(unreadable("a pattern of `case` does not end")),
-                }
-            }
-            bodies.push(self.list(&["esac"])?);
-            self.gap()?;
-            if self.eat(';') && !self.eat(';') {
-                return Err(unreadable("a branch of `case` does not end"));
-            }
-            if self.peek() == Some('&') {
-                return Err(unreadable("`;&` is not known to every shell"));
-            }
-        }
-    }
-
     fn simple(&mut self) -> Parsed<Command> {
         let mut simple = Simple::default();
         loop {
@@ -381,12 +243,11 @@ impl Parser {
             let start = self.at;
             match self.peek() {
                 None | Some('\n' | ';' | ')' | '|') => break,
-                Some('&') if self.text.get(self.at + 1) == Some(&'>') => simple.redirects.push(self.redirect()?),
-                Some('&') => break,
+                Some('&') if self.text.get(self.at + 1) != Some(&'>') => break,
                 Some('<' | '>') if self.is_process() => simple.words.push(self.word()?),
-                Some('<' | '>') => simple.redirects.push(self.redirect()?),
+                Some('<' | '>' | '&') => simple.redirects.push(self.redirect()?),
                 Some('(') => {
-                    return self.function(simple);
+                    return self.function(&simple);
                 }
                 Some(_) => {
                     let word = self.word()?;
@@ -413,7 +274,7 @@ impl Parser {
         Ok(Command::Simple(simple))
     }
 
-    fn function(&mut self, head: Simple) -> Parsed<Command> {
+    fn function(&mut self, head: &Simple) -> Parsed<Command> {
         let [name] = head.words.as_slice() else { return Err(unreadable("a parenthesis stands inside a command")) };
         let name = name.literal().filter(|name| is_name(&name.replace('-', "_")));
         let Some(name) = name else { return Err(unreadable("a function has no plain name")) };
@@ -460,7 +321,9 @@ impl Parser {
         }
         self.blanks();
         let target = self.word()?;
-        if kind == Direction::Duplicate && target.literal().is_none_or(|text| !text.chars().all(|c| c.is_ascii_digit() || c == '-')) {
+        if kind == Direction::Duplicate
+            && target.literal().is_none_or(|text| !text.chars().all(|c| c.is_ascii_digit() || c == '-'))
+        {
             kind = Direction::Write;
         }
         Ok(Redirect { kind, target })
@@ -471,7 +334,8 @@ impl Parser {
         self.blanks();
         let start = self.at;
         let delimiter = self.word()?;
-        let quoted = self.text.get(start..self.at).is_some_and(|raw| raw.iter().any(|c| matches!(c, '\'' | '"' | '\\')));
+        let quoted =
+            self.text.get(start..self.at).is_some_and(|raw| raw.iter().any(|c| matches!(c, '\'' | '"' | '\\')));
         let Some(delimiter) = delimiter.literal() else { return Err(unreadable("a here-document's end is not plain")) };
         let slot = self.documents.len();
         self.documents.push(Word::default());
@@ -513,7 +377,7 @@ fn assignment(word: &Word) -> Option<Assignment> {
     }
     let mut value = word.clone();
     if let Some(Part::Text { text, .. }) = value.parts.first_mut() {
-        *text = rest.to_owned();
+        rest.clone_into(text);
     }
     Some(Assignment { name: name.to_owned(), value })
 }

@@ -24,6 +24,8 @@ struct Table {
 pub(super) struct Program {
     /// It prints what the system that it asks has.
     pub(super) query: bool,
+    /// It writes files that it is told of.
+    pub(super) makes: bool,
     /// Its options with a value, and the operands before the command that it runs.
     pub(super) runner: Option<(Words, usize)>,
     /// The same after one of the words.
@@ -63,7 +65,8 @@ impl Table {
         let mut table = Self::default();
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let fields: Vec<&'static str> = line.split(';').map(str::trim).collect();
-            let words = |field: usize| -> Words { fields.get(field).copied().unwrap_or_default().split_whitespace().collect() };
+            let words =
+                |field: usize| -> Words { fields.get(field).copied().unwrap_or_default().split_whitespace().collect() };
             let count = |field: usize| fields.get(field).and_then(|field| field.parse().ok()).unwrap_or_default();
             if fields.first() == Some(&"powerful") {
                 table.powerful.extend(words(1));
@@ -73,6 +76,7 @@ impl Table {
                 let program = table.programs.entry(name).or_default();
                 match fields.first().copied().unwrap_or_default() {
                     "query" => program.query = true,
+                    "makes" => program.makes = true,
                     "runner" => program.runner = Some((words(2), count(3))),
                     "within" => program.within.push((words(2), words(3), count(4))),
                     "remote" => program.remote = Some(words(2)),
@@ -165,7 +169,8 @@ mod tests {
         assert_eq!(program("jq").map(|jq| jq.texts[0].values.contains(&("--arg", 2))), Some(true));
         assert_eq!(known_name("/usr/bin/python3.11"), "python");
         assert!(is_powerful("LD_PRELOAD") && is_powerful("PATH") && !is_powerful("PATHS"));
-        let kinds = ["plain", "query", "runner", "within", "remote", "joined", "text", "marker", "url", "powerful"];
+        let kinds =
+            ["plain", "query", "makes", "runner", "within", "remote", "joined", "text", "marker", "url", "powerful"];
         let besides = ["operand", "file", "stdin", "alone", "second", "none"];
         for line in include_str!("programs.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let fields: Vec<&str> = line.split(';').map(str::trim).collect();

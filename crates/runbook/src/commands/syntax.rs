@@ -48,8 +48,14 @@ pub(super) enum Kind {
     /// A group, a subshell, `if`, `while`, `until`.
     Plain,
     /// Without words it walks over the positional parameters.
-    For { name: String, words: Option<Vec<Word>> },
-    Case { subject: Word, patterns: Vec<Word> },
+    For {
+        name: String,
+        words: Option<Vec<Word>>,
+    },
+    Case {
+        subject: Word,
+        patterns: Vec<Word>,
+    },
     Arithmetic(Arithmetic),
 }
 
@@ -68,10 +74,16 @@ pub(super) struct Word {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part {
-    Text { text: String, quoted: bool },
+    Text {
+        text: String,
+        quoted: bool,
+    },
     Parameter(Parameter),
     /// `$(…)` or backticks.
-    Output { script: Script, quoted: bool },
+    Output {
+        script: Script,
+        quoted: bool,
+    },
     /// `$((…))`.
     Arithmetic(Arithmetic),
     /// `<(…)` or `>(…)`.
@@ -86,16 +98,25 @@ pub(super) struct Parameter {
     pub(super) quoted: bool,
     /// The word after an operator.
     pub(super) operand: Option<Word>,
-    /// Whether the word only stands in for a variable that has no value.
-    pub(super) keeps: bool,
-    /// `${name:=word}`.
-    pub(super) assigns: bool,
-    /// `${#name}`: a number whatever the value is.
-    pub(super) length: bool,
+    pub(super) form: Form,
     /// Names in its subscript, offset or length.
     pub(super) arithmetic: Arithmetic,
-    /// Forms that take a value for a name or evaluate it (`${!name}`, `${name@P}`).
-    pub(super) evaluates: bool,
+}
+
+/// What an expansion gives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    /// What the variable holds, or the word where it holds nothing.
+    #[default]
+    Value,
+    /// The same, and the variable holds the word from then on.
+    Assign,
+    /// A part of it, or something made of it.
+    Change,
+    /// A number.
+    Length,
+    /// What it names or evaluates to (`${!name}`, `${name@P}`).
+    Evaluate,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +139,13 @@ pub(super) enum Direction {
     Duplicate,
 }
 
+impl Form {
+    /// The form of an expansion with a sign before its name and one after it.
+    pub(super) fn or(self, later: Self) -> Self {
+        if self == Self::Value { later } else { self }
+    }
+}
+
 impl Word {
     /// A word of one quoted text.
     pub(super) fn text(text: &str) -> Self {
@@ -130,8 +158,9 @@ impl Word {
         for part in &self.parts {
             let Part::Text { text, quoted } = part else { return None };
             // A file's name, or several words.
-            let expands = !quoted
-                && (text.contains(['*', '?', '[']) && text != "[" && text != "[[" && text != "?" || text.starts_with('~'));
+            let globs = text.contains(['*', '?', '[']) && text != "[" && text != "[[";
+            let home = text.starts_with('~') && !text.starts_with("~/");
+            let expands = !quoted && (globs || home);
             if expands {
                 return None;
             }
@@ -156,7 +185,11 @@ impl Word {
             .iter()
             .map(|part| match part {
                 Part::Text { text, quoted: false } => text.as_str(),
-                Part::Text { .. } | Part::Parameter(_) | Part::Output { .. } | Part::Arithmetic(_) | Part::Process(_) => "x",
+                Part::Text { .. }
+                | Part::Parameter(_)
+                | Part::Output { .. }
+                | Part::Arithmetic(_)
+                | Part::Process(_) => "x",
             })
             .collect();
         unquoted

@@ -5,17 +5,23 @@ use super::taint::{Argument, Taint, taint_of};
 use super::{AS_ARGUMENT, Flow, Function, MAX_NESTING, Place};
 
 impl Flow {
-    /// Performs a builtin or a function of the script; nothing where it is a program. Gives what it prints.
+    /// Performs a builtin; nothing where it is a program. Gives what it prints.
     pub(super) fn builtin(&mut self, name: &str, rest: &[Argument], place: Place) -> Option<Taint> {
-        if let Some(function) = self.functions.get(name).copied() {
-            return Some(self.call(name, function, rest, place));
-        }
         let given = taint_of(rest);
         match name {
-            ":" | "true" | "false" | "cd" | "exit" | "return" | "break" | "continue" | "shift" | "umask" | "ulimit"
-            | "wait" | "times" | "sleep" | "kill" | "jobs" | "fg" | "bg" | "hash" => {
+            ":" | "true" | "false" | "exit" | "return" | "break" | "continue" | "shift" | "umask" | "ulimit"
+            | "wait" | "times" | "sleep" | "kill" | "jobs" | "fg" | "bg" => {
                 self.data(rest);
             }
+            "cd" | "pushd" => {
+                self.data(rest);
+                let directory = self.directory.and(given);
+                self.changed |= directory != self.directory;
+                self.directory = directory;
+                self.assign("PWD", given.altered());
+                self.assign("OLDPWD", given.altered());
+            }
+            "pwd" | "dirs" | "popd" => return Some(self.directory.altered()),
             "test" | "[" => {
                 if rest.iter().any(|word| word.is("-v") || word.is("-R")) {
                     self.refuse(given.any(), "a value cannot name a variable", None);
@@ -33,6 +39,13 @@ impl Flow {
                     format!("`{name}` reads its arguments as parts of a script"),
                     Some("use `[ … ]` with the value in double quotes"),
                 );
+            }
+            // Alone they print every variable.
+            "export" | "readonly" | "declare" | "typeset" | "set"
+                if rest.iter().all(|word| word.literal.as_deref().is_some_and(|word| word.starts_with('-')))
+                    && !rest.iter().any(|word| word.is("--")) =>
+            {
+                return Some(if rest.is_empty() || name != "set" { self.everything() } else { Taint::NONE });
             }
             "export" | "readonly" | "local" | "declare" | "typeset" => self.declare(name, rest),
             "read" => {
@@ -55,7 +68,8 @@ impl Flow {
                 self.data(rest);
                 self.add_positional(place.nesting, given);
             }
-            "mapfile" | "readarray" | "unset" | "enable" | "bind" | "complete" | "compgen" | "shopt" | "unalias" => {
+            "mapfile" | "readarray" | "unset" | "hash" | "fc" | "enable" | "bind" | "complete" | "compgen"
+            | "shopt" | "unalias" => {
                 self.refuse(
                     given.and(place.stdin).any(),
                     format!("`{name}` reads its arguments as parts of a script"),
@@ -73,7 +87,7 @@ impl Flow {
         Some(Taint::NONE)
     }
 
-    fn call(&mut self, name: &str, function: Function, rest: &[Argument], place: Place) -> Taint {
+    pub(super) fn call(&mut self, name: &str, function: Function, rest: &[Argument], place: Place) -> Taint {
         self.add_positional(place.nesting, taint_of(rest));
         let stdin = function.stdin.and(place.stdin);
         if stdin != function.stdin {
@@ -102,14 +116,21 @@ impl Flow {
     fn declare(&mut self, name: &str, rest: &[Argument]) {
         // Integers and references are evaluated.
         let evaluates = rest.iter().any(|word| {
-            word.literal.as_deref().is_some_and(|word| word.starts_with(['-', '+']) && !word.trim_matches(['-', '+', 'x', 'r', 'g', 'p']).is_empty())
+            word.literal.as_deref().is_some_and(|word| {
+                word.starts_with(['-', '+']) && !word.trim_matches(['-', '+', 'x', 'r', 'g', 'p']).is_empty()
+            })
         });
         for word in rest {
-            let assigned = word.prefix.split_once('=').map(|(name, _)| name.trim_end_matches('+')).filter(|name| is_name(name));
+            let assigned =
+                word.prefix.split_once('=').map(|(name, _)| name.trim_end_matches('+')).filter(|name| is_name(name));
             match assigned {
                 Some(variable) if !evaluates => self.assign(variable, word.taint),
                 Some(_) | None => {
-                    self.refuse(word.taint.any(), format!("`{name}` takes it for the name of a variable or evaluates it"), None);
+                    self.refuse(
+                        word.taint.any(),
+                        format!("`{name}` takes it for the name of a variable or evaluates it"),
+                        None,
+                    );
                 }
             }
         }
@@ -210,4 +231,3 @@ fn prints_numbers(format: &str) -> bool {
     }
     true
 }
-

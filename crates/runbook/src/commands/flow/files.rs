@@ -15,10 +15,13 @@ struct Name {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     written: Vec<(Name, Taint)>,
+    /// Words of commands that were given values: files that they may have made.
+    made: Vec<(String, Taint)>,
 }
 
 /// More than these and every file counts as written.
 const MAX_FILES: usize = 64;
+const MAX_MADE: usize = 512;
 
 impl Name {
     fn of(argument: &Argument) -> Self {
@@ -62,6 +65,37 @@ impl Files {
         true
     }
 
+    /// Notes that a program may have made a file or directory of that name; true where that is new.
+    pub(super) fn make(&mut self, word: &Argument, taint: Taint) -> bool {
+        let text = word.literal.as_deref().unwrap_or(&word.prefix);
+        let text = text.rsplit('=').next().unwrap_or(text);
+        let mut name = plain(text);
+        if name.is_empty() || name.starts_with('-') {
+            return false;
+        }
+        if self.made.len() >= MAX_MADE {
+            name.clear();
+        }
+        if let Some((_, known)) = self.made.iter_mut().find(|(known, _)| *known == name) {
+            let both = known.and(taint);
+            let new = both != *known;
+            *known = both;
+            return new;
+        }
+        self.made.push((name, taint));
+        true
+    }
+
+    /// What a file may hold that is run.
+    pub(super) fn holds(&self, file: &Argument) -> Taint {
+        let name = plain(file.literal.as_deref().unwrap_or(&file.prefix));
+        let made = self.made.iter().filter(|(made, _)| {
+            made.is_empty()
+                || name.strip_prefix(made.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        made.fold(self.of(file), |taint, (_, held)| taint.and(*held))
+    }
+
     /// What a file may hold.
     pub(super) fn of(&self, file: &Argument) -> Taint {
         let name = Name::of(file);
@@ -71,6 +105,10 @@ impl Files {
 
     /// Whether a word names a file that was written, in so many words.
     pub(super) fn named(&self, word: &Argument) -> Taint {
-        if self.written.is_empty() || (word.prefix.is_empty() && word.literal.is_none()) { Taint::NONE } else { self.of(word) }
+        if self.written.is_empty() || (word.prefix.is_empty() && word.literal.is_none()) {
+            Taint::NONE
+        } else {
+            self.of(word)
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What programs do with their arguments and with what they read.
 
+use super::super::BUILTINS;
 use super::super::programs::{self, Besides, Program, Text};
 use super::taint::{Argument, Guard, Taint, taint_of};
 use super::{AS_ARGUMENT, Flow, Place};
@@ -12,6 +13,8 @@ pub(super) const MAX_RUNNERS: usize = 12;
 const MAX_SEARCHED: usize = 256;
 /// Runners that are looked for among the arguments of a program that is not known.
 const SEARCHED_RUNNERS: [&str; 6] = ["sudo", "doas", "nohup", "xargs", "nsenter", "chroot"];
+/// Shells that read what every other shell reads.
+const SCRIPTS: [&str; 7] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "rbash"];
 /// Options of `find` before a command.
 const FIND_RUNS: [&str; 4] = ["-exec", "-execdir", "-ok", "-okdir"];
 
@@ -85,6 +88,29 @@ fn command_in(rest: &[Argument], values: &[&str], operands: usize) -> Result<usi
     Ok(rest.len())
 }
 
+/// Whether `grep` prints a number or nothing: of standard input, because it names files.
+fn counts(rest: &[Argument]) -> bool {
+    let quiet = rest.iter().any(|word| word.is("-q") || word.is("--quiet"));
+    let number = rest.iter().any(|word| word.is("-c") || word.is("--count"));
+    quiet || (number && rest.iter().filter(|word| !word.is_option()).count() <= 1)
+}
+
+/// The names that a word gives values to: `NAME=value`, `--env=NAME=value`, `-eNAME=value`.
+fn assigned(word: &Argument) -> Vec<String> {
+    let mut names = Vec::new();
+    for (at, _) in word.prefix.match_indices('=') {
+        let before = word.prefix.get(..at).unwrap_or_default();
+        let start = before.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).map_or(0, |at| at + 1);
+        let name = before.get(start..).unwrap_or_default();
+        names.push(name.to_owned());
+        if before.starts_with("-e") && start == 1 {
+            names.push(name.get(1..).unwrap_or_default().to_owned());
+        }
+    }
+    names.retain(|name| super::parser::is_name(name));
+    names
+}
+
 impl Flow {
     /// Runs a command of these words; gives what it prints.
     pub(super) fn run(&mut self, arguments: &[Argument], place: Place) -> Taint {
@@ -96,27 +122,37 @@ impl Flow {
         }
         let Some(name) = first.literal.as_deref() else {
             self.refuse(
-                reaching.any(),
+                reaching.and(self.directory).any(),
                 "which program reads it is only known when the script runs",
                 Some("write the program's name"),
             );
             return reaching.altered();
         };
-        let held = if name.contains('/') { self.files.of(first) } else { Taint::NONE };
-        self.refuse(held.any(), "it is in the file that is run as a program", Some(AS_ARGUMENT));
+        let held = if name.contains('/') { self.held(first, place) } else { Taint::NONE };
+        self.refuse(held.any(), "it chose or wrote the file that is run as a program", Some(AS_ARGUMENT));
         if place.runners > MAX_RUNNERS {
             self.refuse_all("too many programs run each other", "write the command that is meant");
             return Taint::NONE;
         }
         // These only print what they get, however often it is divided.
-        if !matches!(name, "echo" | "printf") || self.functions.contains_key(name) {
+        let function = self.functions.get(name).copied();
+        if !matches!(name, "echo" | "printf") || function.is_some() {
             self.whole_words(rest);
         }
-        if let Some(printed) = self.builtin(name, rest, place) {
-            return printed;
+        let mut printed = Taint::NONE;
+        if let Some(function) = function {
+            printed = self.call(name, function, rest, place);
+            // Whether the function has been defined by then is not known, so what it hides counts as well.
+            let hidden = programs::known_name(name);
+            if programs::program(hidden).is_none() && !programs::is_shell(hidden) && !BUILTINS.contains(&name) {
+                return printed;
+            }
+        }
+        if let Some(also) = self.builtin(name, rest, place) {
+            return printed.and(also);
         }
         let known = programs::known_name(name);
-        let mut printed = self.program(known, rest, place);
+        printed = printed.and(self.program(known, rest, place));
         if programs::program(known).is_none() && !programs::is_shell(known) {
             self.search(rest, place);
         }
@@ -128,6 +164,13 @@ impl Flow {
                 self.changed |= self.files.write(word, into);
             }
             printed = printed.and(into);
+        }
+        // It may write what it has or fetches into any file that it is told of.
+        let reaching = reaching.altered();
+        if reaching.any() != 0 && programs::program(known).is_some_and(|program| program.makes) {
+            for word in rest {
+                self.changed |= self.files.make(word, reaching);
+            }
         }
         printed
     }
@@ -161,15 +204,13 @@ impl Flow {
     fn program(&mut self, name: &str, rest: &[Argument], place: Place) -> Taint {
         let reaching = taint_of(rest).and(place.stdin);
         if programs::is_shell(name) {
-            return self.shell(rest, place);
+            return self.shell(name, rest, place);
         }
         match name {
             "find" => self.find(rest, place),
             // A number, or nothing that was given.
             "wc" if rest.iter().all(Argument::is_option) => return Taint::NONE,
-            "grep" | "egrep" | "fgrep" | "rg"
-                if rest.iter().any(|word| word.is("-c") || word.is("--count") || word.is("-q")) =>
-            {
+            "grep" | "egrep" | "fgrep" | "rg" if counts(rest) => {
                 self.data(rest);
                 return Taint::NONE;
             }
@@ -191,7 +232,9 @@ impl Flow {
             return self.remote(name, options, rest, place);
         }
         for (options, words, operands) in &program.within {
-            let Some(word) = rest.iter().position(|argument| words.iter().any(|word| argument.is(word))) else { continue };
+            let Some(word) = rest.iter().position(|argument| words.iter().any(|word| argument.is(word))) else {
+                continue;
+            };
             let (own, after) = rest.split_at(word + 1);
             let divider = after.iter().position(|argument| argument.is("--"));
             let begin = match divider {
@@ -201,23 +244,22 @@ impl Flow {
             let (between, inner) = after.split_at(begin.unwrap_or(0).min(after.len()));
             self.data(own);
             self.data(between);
+            self.environment(between);
             return self.inner(name, begin.is_ok(), inner, place);
         }
         if let Some((options, operands)) = &program.runner {
             let begin = command_in(rest, options, *operands);
             let (own, inner) = rest.split_at(begin.unwrap_or(0).min(rest.len()));
             self.data(own);
-            for word in own {
-                if let Some((variable, _)) = word.prefix.split_once('=').filter(|(name, _)| super::parser::is_name(name)) {
-                    self.assign(variable, word.taint);
-                }
-            }
+            self.environment(own);
             return self.inner(name, begin.is_ok(), inner, place);
         }
         self.data(rest);
         self.guards(program, rest);
         let manifest = matches!(name, "kubectl" | "oc")
-            && rest.windows(2).any(|pair| matches!(pair, [option, file] if (option.is("-f") || option.is("--filename")) && file.is("-")))
+            && rest.windows(2).any(
+                |pair| matches!(pair, [option, file] if (option.is("-f") || option.is("--filename")) && file.is("-")),
+            )
             || rest.iter().any(|word| word.is("-f-") || word.is("--filename=-"));
         if manifest {
             self.refuse(
@@ -227,6 +269,15 @@ impl Flow {
             );
         }
         if program.query { reaching.answered() } else { reaching.altered() }
+    }
+
+    /// Variables that a program gives the one that it runs.
+    fn environment(&mut self, words: &[Argument]) {
+        for word in words.iter().filter(|word| word.taint.any() != 0) {
+            for name in assigned(word) {
+                self.assign(&name, word.taint);
+            }
+        }
     }
 
     /// What is asked of values because of the program.
@@ -272,12 +323,12 @@ impl Flow {
                 format!("`{name}` without a command may start a shell, which would read it"),
                 Some(AS_ARGUMENT),
             );
-            return place.stdin.altered();
+            return if name == "env" { self.everything() } else { place.stdin.altered() };
         }
         self.run(inner, Place { runners: place.runners + 1, ..place })
     }
 
-    fn shell(&mut self, rest: &[Argument], place: Place) -> Taint {
+    fn shell(&mut self, name: &str, rest: &[Argument], place: Place) -> Taint {
         let (mut command, mut stdin) = (false, false);
         let mut at = 0;
         while let Some(word) = rest.get(at) {
@@ -307,7 +358,8 @@ impl Flow {
             return reaching.altered();
         };
         if text.taint.any() != 0 {
-            let why = if command { "a shell would parse it as a script" } else { "a shell would run the file of that name" };
+            let why =
+                if command { "a shell would parse it as a script" } else { "a shell would run the file of that name" };
             self.refuse(text.taint.any(), why, Some(AS_ARGUMENT));
             return reaching.altered();
         }
@@ -316,6 +368,10 @@ impl Flow {
             return reaching.altered();
         };
         let arguments = given.get(1..).unwrap_or(&[]);
+        if command && !SCRIPTS.contains(&name) {
+            self.refuse(reaching.any(), format!("what a script of `{name}` does is not known"), Some("use `sh`"));
+            return reaching.altered();
+        }
         if command {
             return self.nested(literal, arguments, place);
         }
@@ -379,12 +435,15 @@ impl Flow {
                     (Taken::Next(_), _) => {
                         given = true;
                         let program = rest.get(at).cloned().unwrap_or_default();
-                        self.no_program(name, &program, place);
+                        self.no_program(name, &program);
+                        if word.prefix.ends_with("-f") || word.prefix.ends_with("file") {
+                            self.no_file(name, &program, place);
+                        }
                         at += 1;
                     }
                     (Taken::Here, _) => {
                         given = true;
-                        self.no_program(name, word, place);
+                        self.no_program(name, word);
                     }
                     (Taken::Nothing, Taken::Next(count)) => at += count,
                     (Taken::Nothing, Taken::Here | Taken::Nothing) => {}
@@ -398,7 +457,10 @@ impl Flow {
                 Besides::Stdin | Besides::Alone | Besides::Nowhere => false,
             };
             if program {
-                self.no_program(name, word, place);
+                self.no_program(name, word);
+                if text.besides == Besides::File {
+                    self.no_file(name, word, place);
+                }
             }
             given |= match text.besides {
                 Besides::Operand | Besides::File | Besides::Alone => true,
@@ -418,23 +480,32 @@ impl Flow {
         }
     }
 
-    fn no_program(&mut self, name: &str, word: &Argument, place: Place) {
+    fn no_program(&mut self, name: &str, word: &Argument) {
         let hint = "hand the value over as an argument or a variable of its own, or use an action";
         self.refuse(
             word.taint.any(),
             format!("`{name}` parses this argument itself, and quoting does not reach that far"),
             Some(hint),
         );
-        let held = self.held(word, place);
-        self.refuse(held.any(), format!("it is in a file that `{name}` runs"), Some(hint));
+    }
+
+    fn no_file(&mut self, name: &str, file: &Argument, place: Place) {
+        let held = self.held(file, place);
+        self.refuse(held.any(), format!("it is in a file that `{name}` runs"), Some(AS_ARGUMENT));
     }
 
     /// What a file may hold that a program runs, or standard input by one of its names.
     pub(super) fn held(&self, file: &Argument, place: Place) -> Taint {
         let name = file.literal.as_deref().unwrap_or_default();
-        let stdin = name == "-" || ["/dev/stdin", "/dev/fd/", "/proc/"].iter().any(|start| name.starts_with(start));
-        let read = if stdin { place.stdin } else { Taint::NONE };
-        if file.literal.is_none() && file.prefix.is_empty() { read } else { read.and(self.files.of(file)) }
+        let mut held = Taint::NONE;
+        if name == "-" || name == "/dev/stdin" || name.starts_with("/dev/fd/") {
+            held = place.stdin;
+        } else if name.starts_with("/proc/") {
+            held = self.everything();
+        } else if !name.is_empty() && !name.starts_with(['/', '~']) {
+            held = self.directory;
+        }
+        if file.literal.is_none() && file.prefix.is_empty() { held } else { held.and(self.files.holds(file)) }
     }
 
     fn find(&mut self, rest: &[Argument], place: Place) {
@@ -468,7 +539,8 @@ impl Flow {
     }
 
     fn xargs(&mut self, rest: &[Argument], place: Place) -> Taint {
-        let values = programs::program("xargs").and_then(|xargs| xargs.runner.as_ref()).map_or(&[][..], |(values, _)| values);
+        let values =
+            programs::program("xargs").and_then(|xargs| xargs.runner.as_ref()).map_or(&[][..], |(values, _)| values);
         let begin = command_in(rest, values, 0);
         let (own, inner) = rest.split_at(begin.unwrap_or(0).min(rest.len()));
         self.data(own);
@@ -478,10 +550,7 @@ impl Flow {
             match text {
                 "-I" | "--replace" => own.get(position + 1).and_then(|word| word.literal.clone()),
                 "-i" => Some("{}".to_owned()),
-                _ => text
-                    .strip_prefix("--replace=")
-                    .or_else(|| text.strip_prefix("-I"))
-                    .map(str::to_owned),
+                _ => text.strip_prefix("--replace=").or_else(|| text.strip_prefix("-I")).map(str::to_owned),
             }
         });
         if begin.is_ok() && inner.is_empty() {
@@ -490,7 +559,9 @@ impl Flow {
         let mut inner = inner.to_vec();
         match replaced {
             Some(mark) => {
-                for word in inner.iter_mut().filter(|word| word.literal.as_ref().is_none_or(|text| text.contains(&mark))) {
+                for word in
+                    inner.iter_mut().filter(|word| word.literal.as_ref().is_none_or(|text| text.contains(&mark)))
+                {
                     word.taint = word.taint.and(read);
                     if word.prefix.starts_with(&mark) {
                         word.start = word.start.and(read);

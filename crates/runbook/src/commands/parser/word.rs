@@ -1,6 +1,6 @@
 //! Words: quotes, expansions, and the text of here-documents.
 
-use super::super::syntax::{Arithmetic, Parameter, Part, Word};
+use super::super::syntax::{Arithmetic, Form, Parameter, Part, Word};
 use super::{Parsed, Parser, Pending, ends_word, is_name, unreadable};
 
 /// The names in an arithmetic expression.
@@ -233,10 +233,10 @@ impl Parser {
         let mut parameter = Parameter { quoted, ..Parameter::default() };
         if self.peek() == Some('#') && self.text.get(self.at + 1) != Some(&'}') {
             self.at += 1;
-            parameter.length = true;
+            parameter.form = Form::Length;
         } else if self.peek() == Some('!') {
             self.at += 1;
-            parameter.evaluates = true;
+            parameter.form = Form::Evaluate;
         }
         parameter.name = match self.peek() {
             Some(c) if c.is_ascii_alphanumeric() || c == '_' => self.name(),
@@ -249,35 +249,35 @@ impl Parser {
         if self.eat('[') {
             let subscript = self.raw(']')?;
             parameter.arithmetic = names_in(&subscript);
-            
         }
-        match self.take() {
+        let form = match self.take() {
             Some('}') => {
                 word.parts.push(Part::Parameter(parameter));
                 return Ok(());
             }
             Some(':') if self.peek().is_some_and(|c| "-=?+".contains(c)) => {
-                parameter.keeps = true;
-                parameter.assigns = self.take() == Some('=');
+                if self.take() == Some('=') {
+                    Form::Assign
+                } else {
+                    Form::Value
+                }
             }
             Some(':') => {
                 let offset = self.raw('}')?;
                 let mut names = names_in(&offset);
                 parameter.arithmetic.names.append(&mut names.names);
                 parameter.arithmetic.opaque |= names.opaque;
-                parameter.operand = Some(Word::default());
+                parameter.form = parameter.form.or(Form::Change);
                 word.parts.push(Part::Parameter(parameter));
                 return Ok(());
             }
-            Some('=') => {
-                parameter.keeps = true;
-                parameter.assigns = true;
-            }
-            Some('-' | '?' | '+') => parameter.keeps = true,
-            Some('#' | '%' | '/' | '^' | ',') => {}
-            Some('@') => parameter.evaluates = true,
+            Some('=') => Form::Assign,
+            Some('-' | '?' | '+') => Form::Value,
+            Some('#' | '%' | '/' | '^' | ',') => Form::Change,
+            Some('@') => Form::Evaluate,
             Some(_) | None => return Err(unreadable("an expansion is not known")),
-        }
+        };
+        parameter.form = parameter.form.or(form);
         let mut operand = Word::default();
         self.deeper(|parser| parser.until(End::Brace { quoted }, &mut operand))?;
         parameter.operand = Some(operand);
@@ -328,4 +328,3 @@ impl Parser {
         Ok(word)
     }
 }
-
