@@ -2,57 +2,67 @@
 
 use serde_json::Value;
 
-use super::judged;
-use super::{Judged, filled_at, lexed, word_of};
-use crate::sink::Refusal;
+use super::{judged, lexed, programs, word_of};
+use crate::sink::{self, Refusal};
 use crate::template::{Filled, Origin, Piece};
 
 /// Why the parameters are refused: their environment counts, because their own script or program may take a value out
-/// of it. `pieces` evaluates a template, and fails nowhere that has not been reported.
+/// of it. `pieces` evaluates a template; where it cannot, that has been reported.
 pub(crate) fn refused(parameters: &Value, pieces: &dyn Fn(&str) -> Option<Vec<Piece>>) -> Option<Refusal> {
-    let valued = |text: &Value| match text {
-        Value::String(text) => text.contains("{{"),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
-    };
-    let variables: Vec<String> = parameters
-        .get("env")
-        .and_then(Value::as_object)
-        .map(|env| env.iter().filter(|(_, value)| valued(value)).map(|(name, _)| name.clone()).collect())
-        .unwrap_or_default();
-    if let Some(name) = variables.iter().find(|name| super::programs::is_powerful(name)) {
-        return Some(of_variable(name, format!("`{name}` changes what every later command means"), None));
+    let mut environment = Vec::new();
+    if let Some(Value::Object(variables)) = parameters.get("env") {
+        for (name, value) in variables {
+            if let Value::String(text) = value
+                && text.contains("{{")
+            {
+                environment.push((name.clone(), filled(name, &pieces(text)?)));
+            }
+        }
     }
-    if let Some(script) = parameters.get("script").and_then(Value::as_str)
-        && !variables.is_empty()
-    {
-        let (lexed, mut names) = lexed(&pieces(script)?);
-        let all: Vec<String> = std::mem::take(&mut names).into_values().chain(variables.iter().cloned()).collect();
-        let (why, hint) = judged::environment(&lexed.script, &all)?;
-        return Some(of_variable(&variables.join("`, `"), why, hint));
+    if let Some((name, value)) = environment.iter().find(|(name, _)| programs::is_powerful(name)) {
+        return Some(Refusal::of(value, format!("`{name}` changes what every later command means")));
     }
-    let argv = parameters.get("argv").and_then(Value::as_array)?;
     let mut all = Vec::new();
-    let mut words = Vec::new();
-    for argument in argv {
-        words.push(word_of(pieces(argument.as_str()?)?, &mut all));
+    let judged = if let Some(script) = parameters.get("script").and_then(Value::as_str) {
+        all = pieces(script)?;
+        let (lexed, names) = lexed(&all);
+        if environment.is_empty() || !lexed.misplaced.is_empty() || lexed.incomplete.is_some() {
+            // Nothing but the script itself, which its own encoder asks.
+            return None;
+        }
+        let mut variables: Vec<(usize, String)> = names.into_iter().collect();
+        variables.extend(appended(environment, &mut all));
+        judged::environment(&lexed.script, variables)
+    } else {
+        let mut words = Vec::new();
+        for argument in parameters.get("argv").and_then(Value::as_array)? {
+            words.push(word_of(pieces(argument.as_str()?)?, &mut all));
+        }
+        let variables = appended(environment, &mut all);
+        judged::with_environment(&words, &variables)
+    };
+    judged.settle(&all).err()
+}
+
+fn appended(environment: Vec<(String, Filled)>, all: &mut Vec<Piece>) -> Vec<(usize, String)> {
+    let mut variables = Vec::new();
+    for (name, value) in environment {
+        variables.push((all.len(), name));
+        all.push(Piece::Value(value));
     }
-    let judged = judged::with_environment(&words, &variables);
-    first_variable(&judged, &all, &variables).or_else(|| judged.settle(&all).err())
+    variables
 }
 
-/// A refusal of a value in the environment of an argument vector.
-fn first_variable(judged: &Judged, pieces: &[Piece], variables: &[String]) -> Option<Refusal> {
-    let misplaced = judged.misplaced.iter().find(|misplaced| filled_at(pieces, misplaced.value).is_none())?;
-    let name = variables.get(usize::MAX - misplaced.value)?;
-    Some(of_variable(name, misplaced.why.clone(), misplaced.hint.clone()))
-}
-
-fn of_variable(name: &str, why: String, hint: Option<String>) -> Refusal {
+/// The value of a variable, which may be put together of several.
+fn filled(name: &str, pieces: &[Piece]) -> Filled {
     let place = format!("env.{name}");
-    let filled = Filled { value: Value::Null, origin: Origin::Data, place };
-    let refusal = Refusal::of(&filled, why);
-    match hint {
-        Some(hint) => refusal.hint(hint),
-        None => refusal,
+    if let [Piece::Value(alone)] = pieces {
+        return Filled { place, ..alone.clone() };
     }
+    let origins = pieces.iter().map(|piece| match piece {
+        Piece::Text(_) => Origin::Literal,
+        Piece::Value(filled) => filled.origin,
+    });
+    let origin = origins.max().unwrap_or(Origin::Data);
+    Filled { value: Value::String(sink::plain(pieces).unwrap_or_default()), origin, place }
 }

@@ -15,6 +15,7 @@ use super::syntax::{
 mod builtins;
 mod files;
 mod programs;
+mod runners;
 mod taint;
 #[cfg(test)]
 mod tests;
@@ -107,6 +108,8 @@ struct Flow {
     descriptors: Taint,
     /// What chose the working directory.
     directory: Taint,
+    /// Whether the script says itself where words end.
+    splits_oddly: bool,
     changed: bool,
     verdict: Verdict,
 }
@@ -154,6 +157,10 @@ impl Flow {
     }
 
     fn assign(&mut self, name: &str, taint: Taint) {
+        if name == "IFS" {
+            self.changed |= !self.splits_oddly;
+            self.splits_oddly = true;
+        }
         if taint.any() == 0 {
             return;
         }
@@ -264,11 +271,17 @@ impl Flow {
         words.iter().map(|word| self.argument(tree, word, place)).collect()
     }
 
-    /// Refuses values that the shell splits into words, so that they are several arguments, options among them.
+    /// Looks at what the shell splits into words, options among them. A value as it was given is asked to be one word.
     fn whole_words(&mut self, arguments: &[Argument]) {
         for argument in arguments {
+            let mut open = argument.open.altered;
+            if self.splits_oddly {
+                open |= argument.open.direct;
+            } else {
+                self.guard(argument.open.direct, Guard::Word);
+            }
             let hint = "put it in double quotes: `\"$name\"`";
-            self.refuse(argument.open.chosen(), "the shell would split it into words and file names here", Some(hint));
+            self.refuse(open, "the shell would split it into words and file names here", Some(hint));
         }
     }
 
@@ -276,6 +289,8 @@ impl Flow {
         let mut argument =
             Argument { literal: word.literal(), prefix: word.prefix(), splits: word.splits(), ..Argument::default() };
         let mut at_start = true;
+        // Values that are asked to be one plain word, beside text that keeps the word from vanishing.
+        let mut one = !self.splits_oddly && !word.expands();
         for part in &word.parts {
             let taint = self.part(tree, part, place);
             argument.taint = argument.taint.and(taint);
@@ -286,12 +301,14 @@ impl Flow {
             };
             if open {
                 argument.open = argument.open.and(taint);
+                one &= taint.direct != 0 && taint.any() == taint.direct;
             }
             if at_start {
                 argument.start = argument.start.and(taint);
             }
             at_start &= !matches!(part, Part::Text { text, .. } if !text.is_empty());
         }
+        argument.splits &= !(one && !argument.prefix.is_empty());
         argument
     }
 

@@ -62,9 +62,7 @@ impl Judged {
 pub(super) fn script(lexed: &Lexed, names: &BTreeMap<usize, String>, pieces: &[Piece]) -> Judged {
     let mut judged = Judged { misplaced: lexed.misplaced.clone(), ..Judged::default() };
     if judged.misplaced.is_empty() && lexed.incomplete.is_none() {
-        let (values, names): (Vec<usize>, Vec<String>) =
-            names.iter().map(|(value, name)| (*value, name.clone())).unzip();
-        judged = Judged::of(flow::of_script(&lexed.script, &names), &values);
+        judged = environment(&lexed.script, names.iter().map(|(value, name)| (*value, name.clone())).collect());
     }
     for command in &lexed.commands {
         for found in lone_files(command, pieces) {
@@ -89,10 +87,9 @@ pub(super) fn argv(words: &[Word]) -> Judged {
     with_environment(words, &[])
 }
 
-/// Judges an argument vector whose program also finds values in these variables.
-pub(super) fn with_environment(words: &[Word], variables: &[String]) -> Judged {
-    let mut values = Vec::new();
-    let mut names = Vec::new();
+/// Judges an argument vector whose program also finds values in variables, each with its piece.
+pub(super) fn with_environment(words: &[Word], variables: &[(usize, String)]) -> Judged {
+    let mut named = Vec::new();
     let mut tree = Vec::new();
     for word in words {
         let mut parts = Vec::new();
@@ -102,8 +99,7 @@ pub(super) fn with_environment(words: &[Word], variables: &[String]) -> Judged {
                 Part::Value(value) => {
                     // No variable can have such a name.
                     let name = format!("value {value}");
-                    values.push(*value);
-                    names.push(name.clone());
+                    named.push((*value, name.clone()));
                     syntax::Part::Parameter(syntax::Parameter { name, quoted: true, ..syntax::Parameter::default() })
                 }
                 Part::Dynamic => syntax::Part::Output { script: syntax::Script::default(), quoted: true },
@@ -111,15 +107,15 @@ pub(super) fn with_environment(words: &[Word], variables: &[String]) -> Judged {
         }
         tree.push(syntax::Word { parts });
     }
-    names.extend(variables.iter().cloned());
-    values.extend(variables.iter().enumerate().map(|(number, _)| usize::MAX - number));
+    named.extend(variables.iter().cloned());
+    let (values, names): (Vec<usize>, Vec<String>) = named.into_iter().unzip();
     Judged::of(flow::of_argv(&tree, &names), &values)
 }
 
-/// Judges a script whose values are in variables of these names alone; why it is refused, with a hint.
-pub(super) fn environment(script: &str, variables: &[String]) -> Option<(String, Option<String>)> {
-    let refused = flow::of_script(script, variables).refused.into_iter().next()?;
-    Some((refused.why, refused.hint))
+/// Judges a constant script whose values are in variables, each with its piece.
+pub(super) fn environment(script: &str, variables: Vec<(usize, String)>) -> Judged {
+    let (values, names): (Vec<usize>, Vec<String>) = variables.into_iter().unzip();
+    Judged::of(flow::of_script(script, &names), &values)
 }
 
 /// Values that would choose the file of a redirection all alone and come from neither a person nor the context.
@@ -144,6 +140,7 @@ fn check(filled: &Filled, guard: Guard) -> Result<(), Refusal> {
     let text = single_text(filled)?;
     match guard {
         Guard::Option => no_option(filled, &text),
+        Guard::Word => word(filled, &text),
         Guard::File => file(filled, &text),
         Guard::Marker(marker) if text.starts_with(marker) => {
             Err(Refusal::of(filled, "the program would read a file of that name"))
@@ -151,6 +148,18 @@ fn check(filled: &Filled, guard: Guard) -> Result<(), Refusal> {
         Guard::Marker(_) => Ok(()),
         Guard::Url => url_argument(filled, &text),
     }
+}
+
+/// A value without quotes around its variable stays one word.
+fn word(filled: &Filled, text: &str) -> Result<(), Refusal> {
+    if text.is_empty() || text.chars().any(|c| c.is_whitespace() || matches!(c, '*' | '?' | '[' | '\\')) {
+        return Err(Refusal::of(
+            filled,
+            "the shell would split it into words and file names where its variable has no quotes",
+        )
+        .hint("put the variable in double quotes: `\"$name\"`"));
+    }
+    Ok(())
 }
 
 /// A value in the file of a redirection stays in the directory that the script names.

@@ -197,14 +197,23 @@ impl Word {
             .is_some_and(|(_, rest)| rest.contains('}') && (rest.contains(',') || rest.contains("..")))
     }
 
-    /// Whether it may become several words, or none.
-    pub(super) fn splits(&self) -> bool {
+    /// Whether its text or the positional parameters may make several words of it, or none.
+    pub(super) fn expands(&self) -> bool {
         self.has_braces()
             || self.parts.iter().any(|part| match part {
                 Part::Text { text, quoted } => !quoted && text.contains(['*', '?', '[']) && text != "[" && text != "[[",
-                Part::Parameter(parameter) => !parameter.quoted || parameter.name == "@",
+                Part::Parameter(parameter) => matches!(parameter.name.as_str(), "@" | "*"),
+                Part::Output { .. } | Part::Arithmetic(_) | Part::Process(_) => false,
+            })
+    }
+
+    /// Whether it may become several words, or none.
+    pub(super) fn splits(&self) -> bool {
+        self.expands()
+            || self.parts.iter().any(|part| match part {
+                Part::Parameter(parameter) => !parameter.quoted,
                 Part::Output { quoted, .. } => !quoted,
-                Part::Arithmetic(_) | Part::Process(_) => false,
+                Part::Text { .. } | Part::Arithmetic(_) | Part::Process(_) => false,
             })
     }
 }

@@ -13,10 +13,6 @@ pub(super) const MAX_RUNNERS: usize = 12;
 const MAX_SEARCHED: usize = 256;
 /// Runners that are looked for among the arguments of a program that is not known.
 const SEARCHED_RUNNERS: [&str; 6] = ["sudo", "doas", "nohup", "xargs", "nsenter", "chroot"];
-/// Shells that read what every other shell reads.
-const SCRIPTS: [&str; 7] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "rbash"];
-/// Options of `find` before a command.
-const FIND_RUNS: [&str; 4] = ["-exec", "-execdir", "-ok", "-okdir"];
 
 /// How many arguments a group of options in one word takes, and whether the first of its values is in the word.
 enum Taken {
@@ -57,7 +53,7 @@ fn taken(argument: &Argument, options: &[(&str, usize)]) -> Taken {
 }
 
 /// Where the command begins that a runner runs; an error where that is only known when it runs.
-fn command_in(rest: &[Argument], values: &[&str], operands: usize) -> Result<usize, ()> {
+pub(super) fn command_in(rest: &[Argument], values: &[&str], operands: usize) -> Result<usize, ()> {
     let options: Vec<(&str, usize)> = values.iter().map(|option| (*option, 1)).collect();
     let mut at = 0;
     let mut skipped = 0;
@@ -306,7 +302,7 @@ impl Flow {
     }
 
     /// The command that a program runs.
-    fn inner(&mut self, name: &str, known: bool, inner: &[Argument], place: Place) -> Taint {
+    pub(super) fn inner(&mut self, name: &str, known: bool, inner: &[Argument], place: Place) -> Taint {
         if !known {
             self.refuse(
                 taint_of(inner).and(place.stdin).any(),
@@ -326,94 +322,6 @@ impl Flow {
             return if name == "env" { self.everything() } else { place.stdin.altered() };
         }
         self.run(inner, Place { runners: place.runners + 1, ..place })
-    }
-
-    fn shell(&mut self, name: &str, rest: &[Argument], place: Place) -> Taint {
-        let (mut command, mut stdin) = (false, false);
-        let mut at = 0;
-        while let Some(word) = rest.get(at) {
-            let text = word.literal.as_deref().unwrap_or_default();
-            if matches!(text, "--" | "-") {
-                at += 1;
-                break;
-            }
-            if !(text.len() > 1 && text.starts_with(['-', '+'])) {
-                break;
-            }
-            at += 1;
-            if matches!(text, "--rcfile" | "--init-file") {
-                let file = rest.get(at).map_or(Taint::NONE, |file| file.taint.and(self.held(file, place)));
-                self.refuse(file.any(), "a shell would run the file of that name", Some(AS_ARGUMENT));
-                at += 1;
-            } else if !text.starts_with("--") {
-                command |= text.starts_with('-') && text.contains('c');
-                stdin |= text.starts_with('-') && text.contains('s');
-                at += usize::from(text.ends_with(['o', 'O']));
-            }
-        }
-        let given = rest.get(at..).unwrap_or(&[]);
-        let reaching = taint_of(rest).and(place.stdin);
-        let Some(text) = given.first().filter(|_| command || !stdin) else {
-            self.refuse(reaching.any(), "a shell would read it as a script", Some(AS_ARGUMENT));
-            return reaching.altered();
-        };
-        if text.taint.any() != 0 {
-            let why =
-                if command { "a shell would parse it as a script" } else { "a shell would run the file of that name" };
-            self.refuse(text.taint.any(), why, Some(AS_ARGUMENT));
-            return reaching.altered();
-        }
-        let Some(literal) = text.literal.as_deref() else {
-            self.refuse(reaching.any(), "which script reads it is only known when it runs", Some("write the script"));
-            return reaching.altered();
-        };
-        let arguments = given.get(1..).unwrap_or(&[]);
-        if command && !SCRIPTS.contains(&name) {
-            self.refuse(reaching.any(), format!("what a script of `{name}` does is not known"), Some("use `sh`"));
-            return reaching.altered();
-        }
-        if command {
-            return self.nested(literal, arguments, place);
-        }
-        let held = self.held(text, place);
-        self.refuse(held.any(), "it is in the file that a shell runs", Some(AS_ARGUMENT));
-        self.data(arguments);
-        reaching.altered()
-    }
-
-    fn remote(&mut self, name: &str, options: &[&str], rest: &[Argument], place: Place) -> Taint {
-        let destination = command_in(rest, options, 0);
-        let (own, after) = rest.split_at(destination.unwrap_or(0).min(rest.len()));
-        let harmless = ["-i", "-p", "-l", "-b", "-B"];
-        let mut before: Option<&Argument> = None;
-        for word in own {
-            let safe = before.is_some_and(|option| harmless.iter().any(|known| option.is(known)));
-            if !safe {
-                self.refuse(word.taint.any(), format!("`{name}` may take it for a command"), Some("write the option"));
-            }
-            before = Some(word);
-        }
-        let (destination_word, command) = after.split_at(after.len().min(1));
-        self.data(destination_word);
-        self.data(own);
-        self.refuse(
-            taint_of(command).any(),
-            format!("`{name}` parses this argument itself, and quoting does not reach that far"),
-            Some("run a constant command there and hand the value over another way, or use an action"),
-        );
-        let words: Option<Vec<&str>> = command.iter().map(|word| word.literal.as_deref()).collect();
-        if place.stdin.any() != 0 || destination.is_err() {
-            let reaching = place.stdin.and(taint_of(rest));
-            match words {
-                Some(words) if !words.is_empty() && destination.is_ok() => {
-                    return self.nested(&words.join(" "), &[], place);
-                }
-                Some(_) | None => {
-                    self.refuse(reaching.any(), "a shell on another machine would read it", Some(AS_ARGUMENT));
-                }
-            }
-        }
-        taint_of(rest).and(place.stdin).altered()
     }
 
     fn text(&mut self, name: &str, text: &Text, rest: &[Argument], place: Place) {
@@ -506,71 +414,5 @@ impl Flow {
             held = self.directory;
         }
         if file.literal.is_none() && file.prefix.is_empty() { held } else { held.and(self.files.holds(file)) }
-    }
-
-    fn find(&mut self, rest: &[Argument], place: Place) {
-        let mut at = 0;
-        let mut before = Taint::NONE;
-        while let Some(word) = rest.get(at) {
-            at += 1;
-            before = before.and(word.taint);
-            if !FIND_RUNS.iter().any(|option| word.is(option)) {
-                continue;
-            }
-            let inner = rest.get(at..).unwrap_or(&[]);
-            let end = inner.iter().position(|word| word.is(";") || word.is("+")).unwrap_or(inner.len());
-            // The names of what was found stand where the braces are.
-            let found = Argument::added(before.answered());
-            let inner: Vec<Argument> = inner
-                .iter()
-                .take(end)
-                .map(|word| {
-                    let mut word = word.clone();
-                    if word.prefix.contains("{}") {
-                        word.taint = word.taint.and(found.taint);
-                        word.start = word.start.and(found.taint);
-                    }
-                    word
-                })
-                .collect();
-            self.inner("find", true, &inner, place);
-            at += end;
-        }
-    }
-
-    fn xargs(&mut self, rest: &[Argument], place: Place) -> Taint {
-        let values =
-            programs::program("xargs").and_then(|xargs| xargs.runner.as_ref()).map_or(&[][..], |(values, _)| values);
-        let begin = command_in(rest, values, 0);
-        let (own, inner) = rest.split_at(begin.unwrap_or(0).min(rest.len()));
-        self.data(own);
-        let read = place.stdin.altered();
-        let replaced = own.iter().enumerate().find_map(|(position, word)| {
-            let text = word.literal.as_deref()?;
-            match text {
-                "-I" | "--replace" => own.get(position + 1).and_then(|word| word.literal.clone()),
-                "-i" => Some("{}".to_owned()),
-                _ => text.strip_prefix("--replace=").or_else(|| text.strip_prefix("-I")).map(str::to_owned),
-            }
-        });
-        if begin.is_ok() && inner.is_empty() {
-            return read.and(taint_of(own).altered());
-        }
-        let mut inner = inner.to_vec();
-        match replaced {
-            Some(mark) => {
-                for word in
-                    inner.iter_mut().filter(|word| word.literal.as_ref().is_none_or(|text| text.contains(&mark)))
-                {
-                    word.taint = word.taint.and(read);
-                    if word.prefix.starts_with(&mark) {
-                        word.start = word.start.and(read);
-                    }
-                    word.literal = None;
-                }
-            }
-            None => inner.push(Argument::added(read)),
-        }
-        self.inner("xargs", begin.is_ok(), &inner, Place { stdin: Taint::NONE, ..place })
     }
 }

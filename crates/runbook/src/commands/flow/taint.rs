@@ -57,6 +57,8 @@ impl Taint {
 pub(in crate::commands) enum Guard {
     /// It may not look like an option.
     Option,
+    /// The shell splits it, so it is one plain word.
+    Word,
     /// It becomes a part of a redirection's file.
     File,
     /// It may not begin with what makes the program read a file.

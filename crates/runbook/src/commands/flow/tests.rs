@@ -1,13 +1,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::action::{ActionSpec, COMMAND_ACTION, Effect, Sink};
 use crate::commands::{check, render};
 use crate::model::CommandSpec;
-use crate::template::{RenderError, Scope};
+use crate::template::{RenderError, Scope, render_parameters};
 
 /// Validation and rendering ask the same question, so both answers are looked at.
 fn refused(line: &str, value: &str) -> (Vec<String>, bool) {
@@ -27,432 +30,21 @@ fn refused(line: &str, value: &str) -> (Vec<String>, bool) {
     (found.collect(), at_run_time)
 }
 
-/// Scripts in which a value could become a command, a program, an expression or the name of something.
-pub(crate) const CODE: &[&str] = &[
-    // What a shell reads.
-    "echo {x} | sh",
-    "echo {x} | sudo sh",
-    "echo {x} | tee /dev/null | bash -s",
-    "printf '%s' {x} | (cat; true) | sh",
-    "{ echo {x}; } | sh",
-    "if true; then echo {x}; fi | sh",
-    "for i in {x}; do echo \"$i\"; done | sh",
-    "f() { echo \"$1\"; }; f {x} | sh",
-    "f() { cat; }; echo {x} | f | sh",
-    "f() { sh; }; echo {x} | f",
-    "X={x}; sh <<EOF\n$X\nEOF",
-    "X={x}; sh <<-EOF\n\techo \"$X\"\n\tEOF",
-    "sh <<< {x}",
-    "X={x}; sh <<< \"$X\"",
-    "sh <(echo {x})",
-    "X={x}; bash <(echo \"$X\")",
-    "X={x}; . <(echo \"$X\")",
-    "X={x}; echo \"$X\" > >(sh)",
-    "echo {x} > f; sh f",
-    "echo {x} > f; sh ./f",
-    "echo {x} > ./f; chmod +x f; ./f",
-    "echo {x} | tee f; . ./f",
-    "echo {x} > f; cp f g; sh g",
-    "echo {x} > f; sh < f",
-    "echo {x} > f; cat f | sh",
-    "X={x}; exec <<EOF\n$X\nEOF\nsh",
-    "echo {x} | while read -r l; do echo \"$l\" | sh; done",
-    "if false; then sh() { :; }; fi; echo {x} | sh",
-    "exec > f; echo {x}; exec > /dev/tty; sh f",
-    "curl -o f https://example.com/{x}; sh f",
-    "wget -O install.sh https://example.com/{x} && sh install.sh",
-    "tar -xf {x} -C /opt/a && /opt/a/run",
-    "cd {x} && ./run",
-    "cd {x} && sh run.sh",
-    "cd {x}; $TOOL",
-    "env | sh; echo {x}",
-    "export -p | sh; echo {x}",
-    "sh /proc/self/environ {x}",
-    "kubectl get configmap {x} -o jsonpath='{.data.a}' | sh",
-    "sh -c \"$(kubectl get configmap {x} -o jsonpath='{.data.a}')\"",
-    // Scripts made of values.
-    "X={x}; eval \"$X\"",
-    "X={x}; eval echo \"$X\"",
-    "eval {x}",
-    "eval 'eval \"$1\"' {x}",
-    "X={x}; eval 'eval \"$X\"'",
-    "X={x}; Y=$X; Z=\"a $Y\"; eval \"$Z\"",
-    "Y() { eval \"$X\"; }; X={x}; Y",
-    "X={x}; sh -c \"$X\"",
-    "X={x}; sh -ec \"$X\"",
-    "X={x}; sh -c \"echo $X\"",
-    "export X={x}; sh -c 'eval \"$X\"'",
-    "X={x} sh -c 'eval \"$X\"'",
-    "bash -c 'eval \"$1\"' _ {x}",
-    "bash -c 'sh -c \"$1\"' _ {x}",
-    "bash -c '\"$@\"' _ {x}",
-    "bash -c '$0' {x}",
-    "sh -c 'bash -c '\"'\"'eval \"$1\"'\"'\"' _ \"$1\"' _ {x}",
-    "set -- {x}; eval \"$1\"",
-    "set -- {x}; eval \"$*\"",
-    "set -- {x}; shift; \"$@\"",
-    "X={x}; set -- $X; \"$@\"",
-    "run() { \"$@\"; }; run {x}",
-    "run() { \"$@\"; }; run echo {x}",
-    "run() { sh -c \"$1\"; }; run {x}",
-    "run() { eval \"$2\"; }; wrap() { run a \"$1\"; }; wrap {x}",
-    "read -r x; eval \"$x\" {x}",
-    "echo {x} | { read -r y; eval \"$y\"; }",
-    "read -r y <<EOF\n{x}\nEOF\neval \"$y\"",
-    "X={x}; eval \"$(printf %s \"$X\")\"",
-    "X={x}; Y=$(echo \"$X\"); eval \"$Y\"",
-    "X={x}; Y=`echo \"$X\"`; eval \"$Y\"",
-    "X={x}; sh -c \"$(cat <<EOF\n$X\nEOF\n)\"",
-    "trap {x} EXIT",
-    "X={x}; trap \"$X\" EXIT",
-    "X={x}; trap 'eval \"$X\"' EXIT",
-    "echo {x}; $_",
-    "echo {x}; eval \"$_\"",
-    "cd {x}; eval \"$PWD\"",
-    "cd {x}; eval \"$(pwd)\"",
-    "env A={x} sh -c 'eval \"$A\"'",
-    "sudo A={x} sh -c 'eval \"$A\"'",
-    "docker run -e A={x} i sh -c 'eval \"$A\"'",
-    "docker run --env=A={x} i sh -c 'eval \"$A\"'",
-    "docker run -eA={x} i sh -c 'eval \"$A\"'",
-    "hash -p {x} ls; ls",
-    "fish -c '$argv[1]' {x}",
-    "zsh -c '$argv[1]' {x}",
-    "env 'BASH_FUNC_ls%%'={x} bash -c ls",
-    "alias ll=sh\nll -c {x}",
-    ". {x}",
-    "source {x}",
-    "X={x}; . \"$X\"",
-    ". ./lib.sh {x}",
-    "sh {x}",
-    "bash --rcfile {x} -i",
-    // The name of a command.
-    "{x}",
-    "X={x}; $X",
-    "X={x}; \"$X\" -l",
-    "X={x}; ${X:-ls}",
-    "X={x}; ${Y:-$X}",
-    "X={x}; a$X",
-    "X={x}; $(echo \"$X\")",
-    "env {x}",
-    "env A=b {x}",
-    "env -i {x}",
-    "env -S {x}",
-    "exec {x}",
-    "exec -a a {x}",
-    "timeout 5 {x}",
-    "timeout -k 1 5 {x}",
-    "sudo {x}",
-    "sudo -u app {x}",
-    "sudo -n -- {x}",
-    "sudo -u app sh -c {x}",
-    "nice {x}",
-    "nice -n 5 {x}",
-    "nohup {x}",
-    "command {x}",
-    "builtin {x}",
-    "time {x}",
-    "stdbuf -oL {x}",
-    "setsid {x}",
-    "chroot / {x}",
-    "nsenter -t 1 -m {x}",
-    "nsenter -t 1 -m sh -c {x}",
-    "flock /tmp/l {x}",
-    "flock /tmp/l -c {x}",
-    "busybox {x}",
-    "busybox sh -c {x}",
-    "strace -e trace=open {x}",
-    "systemd-run {x}",
-    "xargs {x}",
-    "xargs -I% sh -c {x}",
-    "echo {x} | xargs -I% sh -c %",
-    "echo {x} | xargs -I% sh -c 'echo %'",
-    "echo {x} | xargs sh -c",
-    "echo {x} | xargs -n1 sudo",
-    "echo {x} | xargs env",
-    "kubectl exec p -- {x}",
-    "kubectl exec p {x}",
-    "kubectl -n a exec p -c c -- {x}",
-    "kubectl exec p -- sh -c {x}",
-    "kubectl exec p -- sudo {x}",
-    "kubectl run p --image=i -- {x}",
-    "kubectl debug node/n --image=i -- {x}",
-    "docker exec c {x}",
-    "docker exec -u root c sh -c {x}",
-    "docker run i {x}",
-    "docker-compose exec s {x}",
-    "docker compose exec s {x}",
-    "podman exec c {x}",
-    "crictl exec c {x}",
-    "ip netns exec n {x}",
-    "find . -exec {x} ;",
-    "find . -exec sh -c {x} ;",
-    "find {x} -exec sh -c 'cat {}' \\;",
-    "unheard-of-runner sh -c {x}",
-    "unheard-of-runner python3 -c {x}",
-    "$RUNNER {x}",
-    "RUNNER=sh; $RUNNER -c {x}",
-    "{sh,-c} {x}",
-    "env {sh,-c} {x}",
-    "sudo $OPTIONS {x}",
-    "ba''sh -c {x}",
-    "\\sh -c {x}",
-    "/bin/sh -c {x}",
-    "bash5 -c {x}",
-    // Another machine.
-    "ssh host {x}",
-    "ssh host echo {x}",
-    "X={x}; ssh host \"echo $X\"",
-    "ssh -o ProxyCommand={x} host",
-    "echo {x} | ssh host",
-    "echo {x} | ssh host sh",
-    "echo {x} | ssh host 'cat | sh'",
-    "rsync -e {x} a b",
-    "gcloud compute ssh i --command {x}",
-    // Expressions.
-    "X={x}; echo $((X))",
-    "X={x}; echo $(($X + 1))",
-    "X={x}; : $((X = 1))",
-    "X={x}; ((X))",
-    "X={x}; echo \"${a:X}\"",
-    "X={x}; echo \"${a[X]}\"",
-    "X={x}; echo \"${!X}\"",
-    "X={x}; echo \"${X@P}\"",
-    "X={x}; let X",
-    "X={x}; let \"Y = X + 1\"",
-    "X={x}; [[ -v $X ]]",
-    "X={x}; [[ \"$X\" -eq 1 ]]",
-    "X={x}; [[ a && \"$X\" -eq 1 ]]",
-    "X={x}; test -v \"$X\"",
-    "X={x}; [ -v \"$X\" ]",
-    "printf -v {x} a",
-    "X={x}; printf -v \"$X\" a",
-    "X={x}; read \"$X\"",
-    "X={x}; unset \"$X\"",
-    "X={x}; declare -i Y=$X",
-    "X={x}; declare -n Y=\"$X\"",
-    "X={x}; export \"$X\"",
-    "RANDOM={x}; true",
-    "n=$(echo {x} | wc -c); echo $((m)); m={x}",
-    // What changes later commands.
-    "PATH={x} ls",
-    "PATH={x}",
-    "X={x}; PATH=$X:$PATH ls",
-    "LD_PRELOAD={x} ls",
-    "X={x}; export LD_PRELOAD=\"$X\"",
-    "IFS={x}; ls",
-    "BASH_ENV={x} bash -c true",
-    "ENV={x} sh -c true",
-    "PS4={x}; set -x; true",
-    "env PATH={x} ls",
-    "env LD_PRELOAD={x} ls",
-    "GIT_SSH_COMMAND={x} git fetch",
-    "PROMPT_COMMAND={x} bash -i",
-    "PYTHONPATH={x} python3 a.py",
-    "echo {x} | { read PATH; ls; }",
-    // Programs of other languages.
-    "python3 -c {x}",
-    "python3.11 -c {x}",
-    "X={x}; python3 -c \"print('$X')\"",
-    "python3 -m {x}",
-    "python3 {x}",
-    "echo {x} | python3",
-    "echo {x} | python3 -",
-    "echo {x} | python3 /dev/stdin",
-    "echo {x} | sh /dev/stdin",
-    "echo {x} | sh -",
-    "echo {x} | . /dev/fd/0",
-    "echo {x} | psql -f -",
-    "echo {x} | awk -f /dev/stdin f",
-    "perl -e {x}",
-    "perl -ne {x} f",
-    "ruby -e {x}",
-    "node -e {x}",
-    "php -r {x}",
-    "lua -e {x}",
-    "awk {x} f",
-    "awk -F: {x} f",
-    "X={x}; awk \"/$X/ { print }\" f",
-    "awk -f {x} f",
-    "sed {x} f",
-    "sed -e {x} f",
-    "sed -n -e p -e {x} f",
-    "X={x}; sed \"s/a/$X/\" f",
-    "jq {x} f",
-    "jq -r {x} f",
-    "jq --arg a b {x} f",
-    "psql -c {x}",
-    "psql -Atc {x}",
-    "psql -v a={x} -f f",
-    "echo {x} | psql",
-    "echo \"select '{x}'\" | psql db",
-    "mysql -e {x}",
-    "mysql --execute={x}",
-    "echo {x} | mysql db",
-    "sqlite3 db {x}",
-    "redis-cli eval {x} 0",
-    "echo {x} | redis-cli",
-    "mongosh --eval {x}",
-    "echo {x} > q.sql; psql -f q.sql",
-    "git -c {x} log",
-    "git -c core.pager={x} log",
-    "tar --checkpoint-action={x} -cf a b",
-    "tar --checkpoint=1 --checkpoint-action=exec={x} -cf a b",
-    "tar -I {x} -cf a b",
-    "make {x}",
-    "make -f {x}",
-    "parallel {x}",
-    "echo {x} | parallel",
-    "watch {x}",
-    "ansible all -m shell -a {x}",
-    "ansible-playbook p.yml -e {x}",
-    "socat - EXEC:{x}",
-    "nc -e {x} h 1",
-    "curl -K {x}",
-    "echo {x} | crontab -",
-    "echo {x} | at now",
-    "su - app -c {x}",
-    "su app sh -c {x}",
-    "vim -c {x}",
-    "echo {x} | ed f",
-    "wget -e use_askpass={x} https://example.com",
-    "java -jar {x}",
-    "npx {x}",
-    "echo 'kind: {x}' | kubectl apply -f -",
-    "kubectl get pod -o {x}",
-    "aws ssm send-command --parameters commands={x}",
-    // What the shell would split, or what is changed on its way to where an option could be.
-    "X={x}; ls $X",
-    "X={x}; ls a$X",
-    "X={x}; for i in $X; do ls \"$i\"; done",
-    "set -- {x}; ls $1",
-    "set -- {x}; ls $@",
-    "ls $(echo {x})",
-    "X={x}; ls \"$(basename \"$X\")\"",
-    "X={x}; ls \"${X#a}\"",
-    "echo {x} | xargs ls",
-    "echo {x} | while read -r l; do ls \"$l\"; done",
-    "X={x}; export Y=$X",
-    "X={x}; echo a > \"$(basename \"$X\")\"",
-    // What is not understood.
-    "a=(b); echo {x}",
-    "function f { true; }; echo {x}",
-    "select a in b; do true; done; echo {x}",
-    "coproc cat; echo {x}",
-    "eval \"$(cat f)\"; echo {x}",
-    "trap \"$T\" EXIT; echo {x}",
-];
-
+/// Scripts in which a value could become a command, a program, an expression or the name of something, by how.
+const CODE: &str = include_str!("../../../tests/commands/code.json");
 /// Commands as people write them in runbooks.
-pub(crate) const DATA: &[&str] = &[
-    "echo {x}",
-    "kubectl get pod {x} -o wide",
-    "kubectl get pod {x} | grep Crash",
-    "kubectl get pod {x} -o json | jq -r '.spec.nodeName'",
-    "kubectl get pods -n {x} --no-headers | awk '{print $1}' | xargs kubectl delete pod -n {x}",
-    "kubectl get pods -n {x} -o name | xargs -n1 kubectl describe -n {x}",
-    "kubectl get pods -n {x} -o name | while read -r pod; do kubectl logs -n {x} \"$pod\" --tail=5; done",
-    "for pod in $(kubectl get pods -n {x} -o name); do kubectl delete -n {x} $pod; done",
-    "for i in 1 2 3; do kubectl rollout status deployment/{x} && break; sleep 5; done",
-    "for d in a b c; do kubectl -n {x} rollout restart deployment/$d; done",
-    "kubectl describe node $(kubectl get pod {x} -o jsonpath='{.spec.nodeName}')",
-    "NODE=$(kubectl get pod {x} -o jsonpath='{.spec.nodeName}'); kubectl cordon \"$NODE\"; kubectl drain $NODE",
-    "n=$(kubectl get deploy {x} -o jsonpath='{.spec.replicas}'); n=$(printf %d \"$n\"); true",
-    "c=$(kubectl get pods -l app={x} | wc -l); [ $c -gt 3 ] && echo many",
-    "if [ \"$(kubectl get pods -l app={x} --no-headers | wc -l)\" -eq 0 ]; then echo none; fi",
-    "kubectl get pod {x} > /dev/null 2>&1 && echo there",
-    "kubectl logs {x} --previous 2>/dev/null | tail -n 50 || true",
-    "kubectl exec {x} -- df -h",
-    "kubectl exec -n a {x} -c app -- df -h /data",
-    "kubectl exec p -- cat {x}",
-    "kubectl exec -i p -- sh -c 'df -h \"$1\"' _ {x}",
-    "kubectl create configmap a --from-literal=b={x} --dry-run=client -o yaml | kubectl apply -f -",
-    "kubectl port-forward svc/{x} 8080:80 & sleep 2; curl -s http://localhost:8080/health; kill $!",
-    "docker exec {x} ps aux",
-    "docker logs --tail 100 {x} 2>&1 | grep -i error | head",
-    "docker run --rm -e A={x} alpine env",
-    "ssh {x} uptime",
-    "ssh {x} 'df -h; free -m'",
-    "ssh -i key -p 22 admin@{x} sudo systemctl restart nginx",
-    "sudo systemctl restart {x}",
-    "sudo -u postgres pg_dump {x} > backup.sql",
-    "systemctl status ssh {x}",
-    "journalctl -u {x} --since '1 hour ago' | grep -c error",
-    "timeout 30 curl -sf http://{x}:8080/health",
-    "nice -n 10 tar -czf backup.tgz {x}",
-    "curl -s https://example.com/{x}",
-    "curl -s -H 'X-A: b' -d {x} https://example.com/a",
-    "curl -s 'http://prometheus:9090/api/v1/query' --data-urlencode 'query=up{job=\"a\"}' --data-urlencode time={x} | jq '.data'",
-    "curl -s \"http://{x}/metrics\" | grep '^up' || exit 1",
-    "curl -s {x}:9090/-/healthy",
-    "jq --arg a {x} '.items[] | select(.name == $a)' f.json",
-    "awk -v a={x} '$1 == a { print $2 }' f",
-    "awk '{ s += $1 } END { print s }' {x}",
-    "sed -n 1,5p {x}",
-    "grep -r {x} /var/log | sort | uniq -c | sort -rn | head -5",
-    "grep sh {x}",
-    "find /var/log -name {x} -mtime +7 -exec ls -l {} \\;",
-    "find {x} -type f -print0 | xargs -0 -r wc -l > /dev/null",
-    "psql -h {x} -U app -c 'select count(*) from t'",
-    "mysql -h {x} -e 'show processlist'",
-    "redis-cli -h {x} --scan --pattern {x} | xargs -r -n 100 redis-cli -h {x} UNLINK",
-    "aws ec2 describe-instances --instance-ids {x} --query 'Reservations[].Instances[]'",
-    "aws s3 cp backup.tgz s3://bucket/{x}/",
-    "PGPASSWORD=a psql -h {x} -c 'select 1'",
-    "export KUBECONFIG=/etc/kube/{x}.yaml; kubectl get nodes",
-    "X={x}; kubectl get pod \"$X\"",
-    "X={x}\nif [ -z \"$X\" ]; then echo none; exit 1; fi\nkubectl delete pod \"$X\"",
-    "X={x}; echo \"pod ${X:-none} in ${#X}\"",
-    "X={x}; case $X in a*) echo a;; *) echo b;; esac",
-    "restart() { kubectl rollout restart deployment/\"$1\" -n \"$2\"; }; restart {x} a",
-    "retry() { for i in 1 2 3; do kubectl get pod \"$1\" && return; sleep 1; done; }; retry {x}",
-    "set -eu; set -o pipefail; kubectl get pod {x}",
-    "trap 'rm -f /tmp/a' EXIT; kubectl get pod {x} > /tmp/a",
-    "while ! kubectl get pod {x} | grep -q Running; do sleep 1; done",
-    "until [ \"$(kubectl get pod {x} -o jsonpath='{.status.phase}')\" = Running ]; do sleep 2; done",
-    "i=0; while [ $i -lt 5 ]; do kubectl get pod {x}; i=$((i + 1)); done",
-    "sh -c 'echo \"$1\"' _ {x}",
-    "sh -c 'kubectl get pod \"$1\" | tail -1' _ {x}",
-    "sh check.sh {x}",
-    "python3 check.py --pod {x}",
-    "python3 -c 'import sys; print(sys.argv[1])' {x}",
-    "echo {x} | python3 -c 'import sys; print(len(sys.stdin.read()))'",
-    "perl -e 'print $ARGV[0]' {x}",
-    "V={x} python3 -c 'import os; print(os.environ[\"V\"])'",
-    "cat > /tmp/{x}.log",
-    "echo a > /tmp/{x} && cat /tmp/{x}",
-    "kubectl get pod {x} -o yaml > /tmp/pod.yaml; kubectl delete -f /tmp/pod.yaml",
-    "openssl s_client -connect {x}:443 -servername {x} </dev/null 2>/dev/null |\n  openssl x509 -noout -dates",
-    "use() { printf '[{\"a\":\"%s\"}]\\n' \"$1\"; }\nuse {x} > patch.json",
-    "test -f {x} && rm -- {x} || echo gone",
-    "echo {x} | xargs",
-    "cd /tmp/{x} && ls -l && df -h .",
-    "~/bin/tool {x}",
-    "bash -o pipefail -c 'kubectl get pod \"$1\" | head -1' _ {x}",
-    "bash ./scripts/check.sh --pod {x} && /opt/tools/other {x}",
-    "kubectl apply -f {x}",
-    "docker run --rm -e A={x} alpine sh -c 'echo \"$A\"'",
-    "kubectl get node {x}",
-    "ls -- \"$(basename {x})\"",
-    "(cd /tmp && ls {x})",
-    "kubectl get pods | grep -E \"$(date +%H)|{x}\"",
-    "mkdir -p /backup/$(date +%F) && cp {x} /backup/$(date +%F)/",
-    "helm rollback {x} 3 --wait",
-    "git -C {x} log --oneline | head -3",
-    "tar -xzf {x} -C /restore",
-    "rsync -a {x} backup:/data/",
-    "nohup kubectl port-forward svc/{x} 80 >/dev/null 2>&1 &",
-    "env A=b kubectl get pod {x}",
-    "command -v kubectl >/dev/null && kubectl get pod {x}",
-    "kubectl get pod {x} -o jsonpath='{.status.phase}' | xargs echo",
-    "kubectl get events --field-selector involvedObject.name={x} --sort-by=.lastTimestamp | tail",
-];
+const DATA: &str = include_str!("../../../tests/commands/data.json");
+
+fn cases(text: &str) -> Vec<String> {
+    let groups: BTreeMap<String, Vec<String>> = serde_json::from_str(text).unwrap();
+    groups.into_values().flatten().collect()
+}
 
 #[test]
 fn a_value_that_may_become_code_is_refused_by_validation_and_by_rendering_alike() {
     let mut wrong = Vec::new();
-    for line in CODE {
-        let (found, at_run_time) = refused(line, "a");
+    for line in cases(CODE) {
+        let (found, at_run_time) = refused(&line, "a");
         if found.is_empty() || !at_run_time {
             wrong.push(format!("{line:?}: {found:?}, at run time: {at_run_time}"));
         }
@@ -463,8 +55,8 @@ fn a_value_that_may_become_code_is_refused_by_validation_and_by_rendering_alike(
 #[test]
 fn a_value_that_stays_data_is_accepted() {
     let mut wrong = Vec::new();
-    for line in DATA {
-        let (found, at_run_time) = refused(line, "a");
+    for line in cases(DATA) {
+        let (found, at_run_time) = refused(&line, "a");
         if !found.is_empty() || at_run_time {
             wrong.push(format!("{line:?}: {found:?}, at run time: {at_run_time}"));
         }
@@ -512,5 +104,183 @@ fn scripts_that_nest_or_repeat_without_end_are_answered_soon() {
         let began = std::time::Instant::now();
         check(&[CommandSpec::Script(line)], &variables);
         assert!(began.elapsed().as_secs() < 20, "{start}: {:?}", began.elapsed());
+    }
+}
+
+/// Real tools that change nothing but what they are told to; everything else is not found.
+const TOOLS: [&str; 22] = [
+    "sh", "bash", "env", "timeout", "nice", "nohup", "xargs", "cat", "head", "tail", "grep", "wc", "sort", "uniq",
+    "tr", "basename", "date", "true", "touch", "tee", "awk", "sed",
+];
+/// Tools that print what they are given.
+const SPEAKING: [&str; 8] = ["kubectl", "docker", "ssh", "sudo", "curl", "psql", "redis-cli", "python3"];
+
+fn tools(folder: &Path) {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    std::fs::create_dir_all(folder).unwrap();
+    for tool in TOOLS {
+        let real = ["/bin", "/usr/bin"].map(|directory| Path::new(directory).join(tool));
+        if let Some(real) = real.iter().find(|real| real.exists()) {
+            symlink(real, folder.join(tool)).unwrap();
+        }
+    }
+    for tool in SPEAKING {
+        let file = folder.join(tool);
+        std::fs::write(&file, "#!/bin/sh\nprintf '%s\\n' \"$@\"\n").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
+fn nothing_that_is_accepted_executes_a_value_in_any_shell() {
+    let directory = std::env::temp_dir().join(format!("belay-flow-{}", std::process::id()));
+    let path = directory.join("bin");
+    tools(&path);
+    let canary = directory.join("canary").display().to_string();
+    let values = [
+        "$(touch CANARY)",
+        "`touch CANARY`",
+        "; touch CANARY #",
+        "'; touch CANARY; '",
+        "\"; touch CANARY; \"",
+        "\ntouch CANARY\n",
+        "a[$(touch CANARY)]",
+        "x | touch CANARY",
+        "touch CANARY",
+    ];
+    let variables: BTreeSet<String> = ["x".to_owned()].into();
+    let mut ran = 0;
+    // Files outside the folder are left alone, and nothing waits for an answer that never comes.
+    let alone = |line: &String| {
+        !["/tmp", "/backup", "while !", "until", "backup.sql", "&\n", "kill"].iter().any(|part| line.contains(part))
+    };
+    for line in cases(DATA).iter().filter(|line| alone(line)) {
+        for value in values {
+            let root = json!({ "Vars": { "x": value.replace("CANARY", &canary) } });
+            let scope = Scope { root: &root, variables: &variables };
+            let Ok(acts) = render(&[CommandSpec::Script(line.clone())], &scope) else { continue };
+            for shell in ["/bin/sh", "/bin/bash"].iter().filter(|shell| Path::new(shell).exists()) {
+                let mut command = Command::new(shell);
+                command.arg("-c").arg(acts[0].parameters["script"].as_str().unwrap()).env_clear();
+                for (name, value) in acts[0].parameters["env"].as_object().unwrap() {
+                    command.env(name, value.as_str().unwrap());
+                }
+                command.env("PATH", &path).current_dir(&directory).stdin(Stdio::null());
+                command.output().unwrap();
+                assert!(!Path::new(&canary).exists(), "{shell}: {line:?} executed {value:?}");
+                ran += 1;
+            }
+        }
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert!(ran > 500, "most of the commands take such values: {ran}");
+}
+
+/// Renders a script over a variable and an alert's label; whether it is refused.
+fn refuses(line: &str, value: &str) -> bool {
+    let variables: BTreeSet<String> = ["x".to_owned()].into();
+    let root = json!({ "Vars": { "x": value }, "Alert": { "labels": { "pod": value } } });
+    let scope = Scope { root: &root, variables: &variables };
+    match render(&[CommandSpec::Script(line.to_owned())], &scope) {
+        Ok(_) => false,
+        Err(RenderError::Refused { .. }) => true,
+        Err(other) => panic!("{line}: {other}"),
+    }
+}
+
+#[test]
+fn a_value_answers_for_every_place_that_it_reaches_when_it_is_known() {
+    for (line, good, bad) in [
+        ("X={x}; rm \"$X\"", "a", "-rf"),
+        ("X={x}; Y=$X; rm -f \"$Y\"", "a", "--no-preserve-root"),
+        ("f() { rm \"$1\"; }; f \"a$X\" {x}", "a", "-rf"),
+        ("set -- {x}; rm \"$@\"", "a", "-rf"),
+        ("for i in {x}; do rm \"$i\"; done", "a", "-rf"),
+        ("sh -c 'rm \"$1\"' _ {x}", "a", "-rf"),
+        ("X={x}; ls $X", "a", "a b"),
+        ("X={x}; ls a$X", "a", "*"),
+        ("X={x}; kubectl -n $X get pods", "shop", "shop --kubeconfig=/tmp/evil"),
+        ("X={x}; ls $X", "a", "-rf"),
+        ("X={x}; for i in $X; do ls \"$i\"; done", "a", "a -rf"),
+        ("set -- {x}; ls $1", "a", "a -rf"),
+        ("set -- {x}; ls $@", "a", "a\t-rf"),
+        ("X={x}; export Y=$X", "a", "a PATH=/evil"),
+        ("X={x}; rm $X a", "b", ""),
+        ("echo a > {x}", "log", "../log"),
+        ("echo a > {x}", "log/a", "/etc/passwd"),
+        ("echo a > /tmp/{x}", "log", "../etc/passwd"),
+        ("echo a > /tmp/{x}", "log", "a/../../etc/passwd"),
+        ("echo a >> \"/tmp/{x}.log\"", "log", ".."),
+        ("cat < /tmp/{x}", "log", "../etc/shadow"),
+        ("X={x}; echo a > \"/tmp/$X\"", "log", "../etc/passwd"),
+        ("f() { cat > \"/tmp/$1\"; }; f {x}", "log", "../etc/passwd"),
+        ("echo a > /tmp/{{ .Alert.labels.pod }}", "log", "a/b"),
+        ("X={x}; curl -d \"$X\" https://example.com", "a", "@/etc/passwd"),
+        ("X={x}; curl \"$X\"", "shop:8080/health", "http://169.254.169.254/latest"),
+        ("curl {x}:8080", "shop", "127.0.0.1"),
+        ("curl -sf {x}", "https://shop/a", "file:///etc/passwd"),
+        ("curl {{ .Alert.labels.pod }}:80/health", "shop", "http://evil.example"),
+        ("wget -q {x}", "shop/a", "169.254.169.254"),
+        ("kubectl apply -f {x}", "a.yaml", "https://evil.example/a.yaml"),
+    ] {
+        assert!(!refuses(line, good), "{line} takes {good:?}");
+        assert!(refuses(line, bad), "{line} does not take {bad:?}");
+    }
+}
+
+/// `command.run` as the registry declares it.
+fn command_run() -> ActionSpec {
+    ActionSpec {
+        name: COMMAND_ACTION.to_owned(),
+        description: String::new(),
+        parameters: json!({}),
+        output: json!({}),
+        sinks: [("argv", Sink::Argument), ("script", Sink::Shell), ("env", Sink::Text)]
+            .map(|(name, sink)| (name.to_owned(), sink))
+            .into(),
+        effect: Effect::Mutate,
+        idempotent: false,
+        captures_undo: false,
+        published: Vec::new(),
+        facts: Vec::new(),
+        target_parameter: None,
+        kinds: Vec::new(),
+        access: Vec::new(),
+        available: true,
+    }
+}
+
+#[test]
+fn a_call_of_the_command_action_is_asked_the_same_its_environment_included() {
+    let value = "{{ .Vars.x }}";
+    let variables = BTreeSet::new();
+    let root = json!({ "Vars": { "x": "a" } });
+    let scope = Scope { root: &root, variables: &variables };
+    let rendered = |parameters: &Value| render_parameters(parameters, &command_run(), &scope);
+    for parameters in [
+        json!({ "script": "eval \"$X\"", "env": { "X": value } }),
+        json!({ "script": "echo \"$X\" | sh", "env": { "X": value } }),
+        json!({ "script": "ls $X", "env": { "X": "a {{ .Vars.x }}" } }),
+        json!({ "script": "rm \"$X\"", "env": { "X": "-{{ .Vars.x }}" } }),
+        json!({ "script": "echo a > \"$X\"", "env": { "X": "../{{ .Vars.x }}" } }),
+        json!({ "script": "true", "env": { "PATH": value } }),
+        json!({ "script": "eval {{ .Vars.x }}" }),
+        json!({ "argv": ["sh", "-c", "eval \"$X\""], "env": { "X": value } }),
+        json!({ "argv": ["sh", "-c", value] }),
+        json!({ "argv": ["sudo", value] }),
+        json!({ "argv": [value, "a"] }),
+        json!({ "argv": ["ls"], "env": { "LD_PRELOAD": value } }),
+    ] {
+        let refused = rendered(&parameters);
+        assert!(matches!(refused, Err(RenderError::Refused { .. })), "{parameters}: {refused:?}");
+    }
+    for parameters in [
+        json!({ "script": "ls \"$X\"", "env": { "X": value } }),
+        json!({ "script": "ls {{ .Vars.x }} \"$X\"", "env": { "X": value, "Y": "constant" } }),
+        json!({ "script": "eval \"$X\"", "env": { "X": "ls" } }),
+        json!({ "argv": ["kubectl", "get", "pod", value], "env": { "KUBECONFIG": value } }),
+        json!({ "argv": ["sh", "-c", "ls \"$1\" \"$X\"", "_", value], "env": { "X": value } }),
+    ] {
+        assert!(rendered(&parameters).is_ok(), "{parameters}: {:?}", rendered(&parameters));
     }
 }
