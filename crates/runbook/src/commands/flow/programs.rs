@@ -150,7 +150,7 @@ impl Flow {
         let known = programs::known_name(name);
         printed = printed.and(self.program(known, rest, place));
         if programs::program(known).is_none() && !programs::is_shell(known) {
-            self.search(rest, place);
+            self.search(rest, rest.len(), place);
         }
         // What a file holds goes where the file goes.
         let held = rest.iter().fold(Taint::NONE, |held, word| held.and(self.files.named(word)));
@@ -171,8 +171,8 @@ impl Flow {
         printed
     }
 
-    /// Looks for a shell or an interpreter among the arguments of a program, which may run it.
-    fn search(&mut self, rest: &[Argument], place: Place) {
+    /// Looks for a shell or an interpreter among the first arguments of a program, which may run it.
+    fn search(&mut self, rest: &[Argument], positions: usize, place: Place) {
         if taint_of(rest).any() == 0 {
             return;
         }
@@ -180,7 +180,7 @@ impl Flow {
             self.refuse(taint_of(rest).any(), "it stands among too many words", Some("use a file or several commands"));
             return;
         }
-        for (position, word) in rest.iter().enumerate() {
+        for (position, word) in rest.iter().enumerate().take(positions) {
             let Some(name) = word.literal.as_deref() else { continue };
             let name = programs::known_name(name);
             let runs = programs::is_shell(name)
@@ -241,6 +241,7 @@ impl Flow {
             self.data(own);
             self.data(between);
             self.environment(between);
+            self.search(after, between.len(), place);
             return self.inner(name, begin.is_ok(), inner, place);
         }
         if let Some((options, operands)) = &program.runner {
@@ -248,6 +249,8 @@ impl Flow {
             let (own, inner) = rest.split_at(begin.unwrap_or(0).min(rest.len()));
             self.data(own);
             self.environment(own);
+            // What is taken for the value of an option may be the command after a mere flag.
+            self.search(rest, own.len(), place);
             return self.inner(name, begin.is_ok(), inner, place);
         }
         self.data(rest);

@@ -10,6 +10,23 @@ const SCRIPTS: [&str; 7] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "rbash"]
 /// Options of `find` before a command.
 const FIND_RUNS: [&str; 4] = ["-exec", "-execdir", "-ok", "-okdir"];
 
+/// The text that `xargs` replaces in the words of its command, where an option says so.
+fn mark(option: &str, next: Option<&str>) -> Option<String> {
+    if let Some(long) = option.strip_prefix("--") {
+        let given = long.strip_prefix("replace")?;
+        return Some(given.strip_prefix('=').unwrap_or("{}").to_owned());
+    }
+    let letters = option.strip_prefix('-')?;
+    let at = letters.find(|c| "IinPLdasE".contains(c))?;
+    let rest = letters.get(at + 1..).unwrap_or_default();
+    match letters.get(at..=at)? {
+        "I" if rest.is_empty() => next.map(str::to_owned),
+        "i" if rest.is_empty() => Some("{}".to_owned()),
+        "I" | "i" => Some(rest.to_owned()),
+        _ => None,
+    }
+}
+
 impl Flow {
     pub(super) fn shell(&mut self, name: &str, rest: &[Argument], place: Place) -> Taint {
         let (mut command, mut stdin) = (false, false);
@@ -137,12 +154,7 @@ impl Flow {
         self.data(own);
         let read = place.stdin.altered();
         let replaced = own.iter().enumerate().find_map(|(position, word)| {
-            let text = word.literal.as_deref()?;
-            match text {
-                "-I" | "--replace" => own.get(position + 1).and_then(|word| word.literal.clone()),
-                "-i" => Some("{}".to_owned()),
-                _ => text.strip_prefix("--replace=").or_else(|| text.strip_prefix("-I")).map(str::to_owned),
-            }
+            mark(word.literal.as_deref()?, own.get(position + 1).and_then(|next| next.literal.as_deref()))
         });
         if begin.is_ok() && inner.is_empty() {
             return read.and(taint_of(own).altered());
