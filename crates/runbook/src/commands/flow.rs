@@ -308,7 +308,7 @@ impl Flow {
             }
             at_start &= !matches!(part, Part::Text { text, .. } if !text.is_empty());
         }
-        argument.splits &= !(one && !argument.prefix.is_empty());
+        argument.splits &= !one || argument.prefix.is_empty();
         argument
     }
 

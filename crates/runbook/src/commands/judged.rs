@@ -89,7 +89,7 @@ pub(super) fn argv(words: &[Word]) -> Judged {
 
 /// Judges an argument vector whose program also finds values in variables, each with its piece.
 pub(super) fn with_environment(words: &[Word], variables: &[(usize, String)]) -> Judged {
-    let mut named = Vec::new();
+    let mut known = Vec::new();
     let mut tree = Vec::new();
     for word in words {
         let mut parts = Vec::new();
@@ -99,7 +99,7 @@ pub(super) fn with_environment(words: &[Word], variables: &[(usize, String)]) ->
                 Part::Value(value) => {
                     // No variable can have such a name.
                     let name = format!("value {value}");
-                    named.push((*value, name.clone()));
+                    known.push((*value, name.clone()));
                     syntax::Part::Parameter(syntax::Parameter { name, quoted: true, ..syntax::Parameter::default() })
                 }
                 Part::Dynamic => syntax::Part::Output { script: syntax::Script::default(), quoted: true },
@@ -107,8 +107,8 @@ pub(super) fn with_environment(words: &[Word], variables: &[(usize, String)]) ->
         }
         tree.push(syntax::Word { parts });
     }
-    named.extend(variables.iter().cloned());
-    let (values, names): (Vec<usize>, Vec<String>) = named.into_iter().unzip();
+    known.extend(variables.iter().cloned());
+    let (values, names): (Vec<usize>, Vec<String>) = known.into_iter().unzip();
     Judged::of(flow::of_argv(&tree, &names), &values)
 }
 

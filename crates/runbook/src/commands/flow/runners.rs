@@ -17,7 +17,7 @@ fn mark(option: &str, next: Option<&str>) -> Option<String> {
         return Some(given.strip_prefix('=').unwrap_or("{}").to_owned());
     }
     let letters = option.strip_prefix('-')?;
-    let at = letters.find(|c| "IinPLdasE".contains(c))?;
+    let at = letters.find(|c| "nIPiLdsaE".contains(c))?;
     let rest = letters.get(at + 1..).unwrap_or_default();
     match letters.get(at..=at)? {
         "I" if rest.is_empty() => next.map(str::to_owned),
