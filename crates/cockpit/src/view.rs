@@ -469,13 +469,21 @@ fn undo_output(visit: &Visit) -> Option<String> {
     record.outcome.as_ref().map(|outcome| outcome.excerpt.clone()).filter(|text| !text.is_empty())
 }
 
+/// The values that a script finds in its environment: without them it does not say what it does.
+fn environment(act: &Act) -> String {
+    let Some(Value::Object(variables)) = act.parameters.get("env") else { return String::new() };
+    let told: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if told.is_empty() { String::new() } else { format!(" with {}", told.join(", ")) }
+}
+
 /// What would take a step back, for people.
 pub(crate) fn undo_text(plan: &UndoPlan, registry: &Registry) -> String {
     match plan {
         UndoPlan::NotNeeded => "it changes nothing".to_owned(),
         UndoPlan::Captured => "the state before is captured and restored".to_owned(),
         UndoPlan::Acts { acts, step } => {
-            let lines: Vec<_> = acts.iter().map(|act| describe(act, registry)).collect();
+            let lines: Vec<_> =
+                acts.iter().map(|act| format!("{}{}", describe(act, registry), environment(act))).collect();
             match step {
                 Some(step) => format!("step `{step}`: {}", lines.join("; ")),
                 None => lines.join("; "),

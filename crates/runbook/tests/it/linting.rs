@@ -372,6 +372,19 @@ fn a_prerequisite_is_a_fact_of_its_action() {
 }
 
 #[test]
+fn a_person_who_types_a_command_has_a_terminal() {
+    let found = |kind: &str, command: &str| -> bool {
+        let text = with_steps(&format!("- name: a\n  type: {kind}\n  commands:\n  - {command}\n"));
+        places(&text).into_iter().any(|place| place.ends_with("dead-command"))
+    };
+    for command in ["kubectl exec -it deploy/x -- sh", "docker exec -ti x sh", "kubectl exec --stdin --tty x -- sh"] {
+        assert!(!found("manual", command), "a person has a terminal: {command}");
+        assert!(found("verification", command), "Belay has none: {command}");
+    }
+    assert!(found("manual", "kubectl version --short"), "what no tool has is dead for a person too");
+}
+
+#[test]
 fn dead_commands_are_found() {
     let run = |command: &str| -> Vec<String> {
         let text = with_steps(&format!("- name: a\n  type: verification\n  commands:\n  - {command}\n"));

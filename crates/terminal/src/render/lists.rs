@@ -5,6 +5,7 @@ use belay_cockpit::{CatalogSource, ContextView, DoctorReport, MendReport, Verify
 use belay_runbook::action::ActionSpec;
 use serde_json::Value;
 
+use super::act::details;
 use super::status::{act_line, approval_line, commands, is_left, moment};
 use super::table::{Cell, Table};
 use crate::style::Style;
@@ -89,6 +90,7 @@ pub fn approvals(views: &[ExecutionView], style: Style) -> String {
             out.push_str(&text::hang(&lead, "  ", &title, style.columns));
             for act in &step.acts {
                 out.push_str(&text::hang("    ", "      ", &act_line(act, style), style.columns));
+                out.push_str(&details(act, 6, style));
             }
             out.push_str(&text::hang("    ", "      ", &approval_line(approval, style), style.columns));
             for command in commands(view, waiting) {

@@ -6,6 +6,7 @@ use belay_cockpit::wire::{
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::act::details;
 use crate::style::Style;
 use crate::text;
 
@@ -113,6 +114,7 @@ fn step_lines(step: &StepView, names: usize, style: Style) -> String {
     if open {
         for act in &step.acts {
             deep(&mut out, "", &act_line(act, style));
+            out.push_str(&details(act, 7, style));
         }
     }
     if let Some(approval) = &step.approval {
