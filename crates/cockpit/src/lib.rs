@@ -21,6 +21,7 @@ mod journal;
 mod leftovers;
 mod library;
 mod plan;
+mod reference;
 mod rot;
 mod say;
 mod sources;

@@ -1,4 +1,4 @@
-//! Finding, searching, validating: the catalog as front ends use it.
+//! Searching, validating: the catalog as front ends use it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use crate::Cockpit;
 use crate::alert::Alert;
-use crate::catalog::{self, BUNDLED_SOURCE, Broken, Found};
+use crate::catalog::{self, BUNDLED_SOURCE};
 use crate::error::CockpitError;
+use crate::reference::Kin;
 use crate::sources::scan;
 use crate::triage::{self, AlertReport};
 use crate::wire::{RunbookStatistics, SearchHit};
@@ -64,42 +65,6 @@ pub struct CatalogReport {
 }
 
 impl Cockpit {
-    /// Finds a runbook by path, id or name; a team's own comes before a bundled one of the same name.
-    pub fn find(&self, reference: &str) -> Result<Found, CockpitError> {
-        let path = Path::new(reference);
-        if reference.contains('/') || catalog::is_runbook_file(path) {
-            return catalog::read_path(path);
-        }
-        // Without a database there are no directories of one's own, and reading stays possible without it.
-        if self.home.database().exists() {
-            match self.added_runbooks() {
-                Ok(added) => {
-                    let mut named = added.into_iter().filter(|found| catalog::matches(&found.runbook, reference));
-                    if let Some(first) = named.next() {
-                        if let Some(second) = named.find(|other| other.digest != first.digest) {
-                            return Err(CockpitError::user(format!("two runbooks are named `{reference}`"))
-                                .hint(format!("give a path: {} or {}", first.source, second.source)));
-                        }
-                        return Ok(first);
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "directories of the catalog cannot be read"),
-            }
-        }
-        if let Some(found) = catalog::bundled_one(reference) {
-            return Ok(found);
-        }
-        Err(unknown(reference))
-    }
-
-    fn added_runbooks(&self) -> Result<Vec<Found>, CockpitError> {
-        let mut found = Vec::new();
-        for source in self.store()?.sources()? {
-            found.extend(catalog::read_directory(Path::new(&source.path)).found);
-        }
-        Ok(found)
-    }
-
     /// Searches bundled and added runbooks.
     pub fn search(&self, query: &SearchQuery) -> Result<Vec<SearchHit>, CockpitError> {
         let wanted = Query { text: query.text.clone(), alert: query.alert.clone(), ..Query::default() };
@@ -110,6 +75,7 @@ impl Cockpit {
     pub(crate) fn ranked(&self, wanted: &Query, query: &SearchQuery) -> Result<Vec<SearchHit>, CockpitError> {
         self.refresh()?;
         let store = self.store()?;
+        let limit = if query.limit == 0 { MOST_HITS } else { query.limit };
         let filter = SearchFilter {
             source: None,
             severity: query.severity.clone(),
@@ -117,7 +83,8 @@ impl Cockpit {
             domain: query.domain.clone(),
             service: query.service.clone(),
             tags: query.tags.clone(),
-            limit: Some(if query.limit == 0 { MOST_HITS } else { query.limit }),
+            // As many more as can be left out below.
+            limit: Some(limit.saturating_add(catalog::bundled_files().count())),
         };
         let hits = store.search(wanted, &filter)?;
         let statistics: BTreeMap<String, RunbookStatistics> =
@@ -127,12 +94,17 @@ impl Cockpit {
         Ok(hits
             .into_iter()
             .zip(store.namesakes(&names)?)
-            // The team's own runbook comes instead of the bundled one of the same name or id, whichever fits better.
-            .filter(|(hit, sources)| hit.document.source != BUNDLED_SOURCE || sources.len() < 2)
-            .filter(|(hit, _)| seen.insert(hit.document.name.clone()))
-            .map(|(hit, sources)| SearchHit {
+            .filter_map(|(hit, others)| {
+                let kin = Kin::of(&hit.document, &others);
+                // The same file in two directories is one.
+                let one = (hit.document.id.to_lowercase(), hit.document.content_hash.clone());
+                (!kin.hidden && seen.insert(one)).then_some((hit, kin))
+            })
+            .take(limit)
+            .map(|(hit, kin)| SearchHit {
                 statistics: statistics.get(&hit.document.id).cloned().unwrap_or_default(),
-                hides_bundled: hit.document.source != BUNDLED_SOURCE && sources.iter().any(|one| one == BUNDLED_SOURCE),
+                hides_bundled: kin.hides_bundled,
+                shares_name: kin.shares_name,
                 id: hit.document.id,
                 name: hit.document.name,
                 title: hit.document.title,
@@ -188,8 +160,8 @@ impl Cockpit {
         let bundled = catalog::bundled().values().map(|found| found.runbook.as_ref());
         let mut known = catalog::references(parsed.iter().chain(bundled));
         if self.home.database().exists() {
-            let added = self.added_runbooks()?;
-            known.extend(catalog::references(added.iter().map(|found| found.runbook.as_ref())));
+            self.refresh()?;
+            known.extend(self.store()?.references()?);
         }
         let texts = texts.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
         Ok(self.validate_beside(texts, &known).into_iter().flatten().collect())
@@ -219,12 +191,11 @@ impl Cockpit {
         if !dir.is_dir() {
             return Err(CockpitError::user(format!("`{}` is not a directory", dir.display())));
         }
-        let listing = catalog::read_directory(&dir);
         let path = dir.display().to_string();
         let added_ms = Timestamp::now().as_millisecond();
         self.store()?.add_source(belay_store::CatalogSource { path: path.clone(), added_ms })?;
-        let findings = listing.broken.into_iter().flat_map(|broken: Broken| broken.findings).collect();
-        Ok(CatalogReport { path, runbooks: listing.found.len(), findings })
+        let (change, runbooks) = self.index_whole_directory(&path)?;
+        Ok(CatalogReport { path, runbooks, findings: change.findings })
     }
 
     /// Takes a directory out of the catalog; its files stay.
@@ -250,7 +221,7 @@ impl Cockpit {
             sources.push(CatalogSource {
                 path: source.path,
                 runbooks: listing.found.len(),
-                broken: listing.broken.len(),
+                broken: listing.broken.iter().filter(|broken| catalog::has_errors(&broken.findings)).count(),
             });
         }
         let runbooks = catalog::bundled().len();
@@ -266,18 +237,5 @@ pub(crate) fn statistics_view(row: &belay_store::RunbookStatistics) -> RunbookSt
         executions: row.executions,
         success_rate: row.success_rate,
         average_duration_seconds: row.average_duration_seconds,
-    }
-}
-
-fn unknown(reference: &str) -> CockpitError {
-    let near = catalog::references(catalog::bundled().values().map(|found| found.runbook.as_ref()))
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &reference.to_lowercase()), name))
-        .filter(|(score, _)| *score > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let error = CockpitError::user(format!("there is no runbook `{reference}`"));
-    match near {
-        Some((_, name)) => error.hint(format!("did you mean `{name}`?")),
-        None => error.hint(format!("`belay search {reference}` looks for it by what it is about")),
     }
 }

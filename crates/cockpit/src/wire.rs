@@ -42,8 +42,10 @@ pub struct SearchHit {
     pub services: Vec<String>,
     /// Where it comes from: `bundled`, or a path.
     pub source: String,
-    /// Whether it comes instead of the bundled runbook of the same name or id.
+    /// Whether it comes instead of the bundled runbook of the same id.
     pub hides_bundled: bool,
+    /// Whether another runbook has its name, so that only its id or its path names it.
+    pub shares_name: bool,
     /// Statistics of its executions here.
     pub statistics: RunbookStatistics,
 }

@@ -12,6 +12,7 @@
 )]
 
 mod corpus;
+mod files;
 mod process;
 
 use std::path::Path;
@@ -90,6 +91,7 @@ fn main() -> ExitCode {
     print(process::beside_ripgrep(folder.path(), &small, SMALL, &all_words, &times));
     print(process::bundled(folder.path()));
     drop(store);
+    print(files::directory(folder.path(), &small, SMALL));
     if std::env::var("BELAY_SEARCH_LARGE").as_deref() != Ok("0") {
         let path = folder.path().join("large.db");
         let store = open(&path);

@@ -13,6 +13,7 @@
 
 mod broken_disk;
 mod command_line;
+mod hostile_sources;
 mod hostile_values;
 mod kill_points;
 mod random_kills;

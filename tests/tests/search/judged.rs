@@ -9,7 +9,11 @@ use belay_cockpit::{BUNDLED_SOURCE, SearchQuery};
 
 use crate::corpus::{self, Corpus};
 
-const KINDS: [&str; 7] = ["alert", "fragment", "typo", "two-word", "symptom", "sentence", "output"];
+const KINDS: [&str; 13] = [
+    "alert", "fragment", "typo", "two-word", "symptom", "sentence", "output", "chat", "question", "task", "metric", "impact",
+    "log",
+];
+const FILES: [&str; 3] = ["judged.tsv", "judged-blind.tsv", "judged-night.tsv"];
 
 struct Judged {
     kind: String,
@@ -17,9 +21,10 @@ struct Judged {
     relevant: Vec<String>,
 }
 
-/// Reads the files of judged queries; the second is written by somebody who does not know the ranking.
+/// Reads the files of judged queries; the second is written by somebody who does not know the ranking, and the third before
+/// its results were seen.
 fn judged() -> Vec<(&'static str, Vec<Judged>)> {
-    ["judged.tsv", "judged-blind.tsv"]
+    FILES
         .into_iter()
         .filter_map(|file| {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("search").join(file);

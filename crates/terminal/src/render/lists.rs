@@ -28,6 +28,7 @@ pub fn hits(hits: &[SearchHit], style: Style) -> String {
         facts.extend((!hit.services.is_empty()).then(|| text::line(&hit.services.join(", "))));
         facts.extend((hit.source != "bundled").then(|| text::line(&hit.source)));
         facts.extend(hit.hides_bundled.then(|| "instead of the bundled one".to_owned()));
+        facts.extend(hit.shares_name.then(|| "another one has this name, too".to_owned()));
         if hit.statistics.executions > 0 {
             let rate = hit.statistics.success_rate.map(|rate| format!(", {:.0} % completed", rate * 100.0));
             facts.push(format!("ran {}×{}", hit.statistics.executions, rate.unwrap_or_default()));
