@@ -145,7 +145,8 @@ impl Alert {
     /// Whether two are one alert that came twice: its labels are what an alert is. Alertmanager's fingerprint is a short
     /// hash of them, which others may share and which anybody can write by hand.
     fn is_same(&self, other: &Self) -> bool {
-        let prints = [&self.fingerprint, &other.fingerprint].map(|print| print.as_deref().filter(|print| !print.is_empty()));
+        let prints =
+            [&self.fingerprint, &other.fingerprint].map(|print| print.as_deref().filter(|print| !print.is_empty()));
         let differ = matches!(prints, [Some(one), Some(other)] if one != other);
         !differ && self.labels == other.labels
     }

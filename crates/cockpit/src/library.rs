@@ -109,6 +109,7 @@ impl Cockpit {
                 name: hit.document.name,
                 title: hit.document.title,
                 score: hit.score,
+                weak: hit.weak,
                 matched: hit.matched.iter().map(ToString::to_string).collect(),
                 severity: hit.document.severity,
                 category: Some(hit.document.category).filter(|category| !category.is_empty()),

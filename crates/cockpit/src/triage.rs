@@ -212,8 +212,12 @@ mod tests {
     #[test]
     fn alerts_that_only_share_a_fingerprint_are_two() {
         let bytes = payload(
-            &[alert("One", "firing", "abc", "x"), alert("Two", "firing", "abc", "x"), alert("One", "firing", "abc", "x")]
-                .join(","),
+            &[
+                alert("One", "firing", "abc", "x"),
+                alert("Two", "firing", "abc", "x"),
+                alert("One", "firing", "abc", "x"),
+            ]
+            .join(","),
         );
         let report = report(&bytes, None, |_| Ok(Vec::new())).unwrap();
         let seen: Vec<_> = report.alerts.iter().map(|alert| (alert.name.as_str(), alert.duplicates)).collect();

@@ -32,6 +32,8 @@ pub struct SearchHit {
     pub title: String,
     /// Higher is better.
     pub score: f64,
+    /// Whether it only comes closest: no alert, name, title, symptom or tag of it says what was typed.
+    pub weak: bool,
     /// What matched, for people.
     pub matched: Vec<String>,
     /// The severity addressed.

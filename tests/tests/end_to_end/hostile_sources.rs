@@ -72,8 +72,13 @@ fn whatever_lies_in_a_directory_is_said_so_and_the_rest_is_found() {
     }
     std::fs::write(team.join("empty.md"), "").unwrap();
     std::fs::write(team.join("blank.yaml"), " \n\n").unwrap();
-    std::fs::write(team.join("matter.md"), "---\ntitle: [unclosed\n---\n\n# Matter\n\n## Mitigation\n\nWait.\n").unwrap();
-    std::fs::write(team.join("page.md"), "# Page\n\n<script>alert(1)</script>\n\n## Mitigation\n\nWait for quuxation.\n").unwrap();
+    std::fs::write(team.join("matter.md"), "---\ntitle: [unclosed\n---\n\n# Matter\n\n## Mitigation\n\nWait.\n")
+        .unwrap();
+    std::fs::write(
+        team.join("page.md"),
+        "# Page\n\n<script>alert(1)</script>\n\n## Mitigation\n\nWait for quuxation.\n",
+    )
+    .unwrap();
     mkfifo(&team.join("pipe.md"), Mode::S_IRWXU).unwrap();
     mkfifo(&team.join("pipe.yaml"), Mode::S_IRWXU).unwrap();
     let socket = UnixListener::bind(team.join("socket.yaml")).unwrap();
@@ -136,7 +141,10 @@ fn a_file_that_ends_as_nothing_is_found_no_more() {
     assert_eq!(names(&desk.belay(["search", "zorblatt", "--json"]).exits(0).json()), ["frobnicator-stuck"]);
     std::fs::remove_file(&path).unwrap();
     mkfifo(&path, Mode::S_IRWXU).unwrap();
-    assert!(names(&desk.belay(["search", "zorblatt", "--json"]).exits(0).json()).is_empty(), "a pipe came instead of it");
+    assert!(
+        names(&desk.belay(["search", "zorblatt", "--json"]).exits(0).json()).is_empty(),
+        "a pipe came instead of it"
+    );
 }
 
 #[test]
@@ -165,7 +173,8 @@ fn two_runbooks_that_only_share_a_name_are_both_found_and_the_name_alone_is_refu
 fn the_teams_runbook_counts_where_it_has_the_id_of_a_bundled_one() {
     let desk = Desk::new();
     let team = team(&desk);
-    let bundled = desk.belay(["show", "pod-restart", "--json"]).exits(0).json()["spec"]["id"].as_str().unwrap().to_owned();
+    let bundled =
+        desk.belay(["show", "pod-restart", "--json"]).exits(0).json()["spec"]["id"].as_str().unwrap().to_owned();
     std::fs::write(team.join("own.yaml"), runbook("our-restart", &bundled.to_lowercase(), "zorblatt")).unwrap();
     add(&desk, &team);
     let hits = desk.belay(["search", "pod restart", "--json"]).exits(0).json();
@@ -181,7 +190,9 @@ fn the_teams_runbook_counts_where_it_has_the_id_of_a_bundled_one() {
 #[test]
 fn a_query_of_any_characters_is_only_text() {
     let desk = Desk::new();
-    for query in ["\"", "a AND (", "NEAR(a b, 3)", "title:pod*", "'; DROP TABLE catalog; --", &"restart \" OR ".repeat(800)] {
+    for query in
+        ["\"", "a AND (", "NEAR(a b, 3)", "title:pod*", "'; DROP TABLE catalog; --", &"restart \" OR ".repeat(800)]
+    {
         let hits = desk.belay(["search", "--json", "--", query]);
         assert_eq!(hits.code, Some(0), "{query:.40}: {hits:?}");
         assert!(hits.json().is_array() && !hits.stderr.to_lowercase().contains("sqlite"), "{query:.40}: {hits:?}");

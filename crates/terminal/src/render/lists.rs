@@ -19,6 +19,9 @@ pub fn hits(hits: &[SearchHit], style: Style) -> String {
         );
     }
     let mut out = String::new();
+    if hits.iter().all(|hit| hit.weak) {
+        put!(out, "nothing fits well; what comes closest:\n");
+    }
     for (index, hit) in hits.iter().enumerate() {
         let number = format!("{:>3}. ", index + 1);
         let title = format!("{}  {}", style.bold(&text::line(&hit.title)), style.dim(&text::line(&hit.name)));
