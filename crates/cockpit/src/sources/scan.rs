@@ -59,9 +59,8 @@ pub(crate) fn below(dir: &Path, wanted: impl Fn(&Path) -> bool) -> Scan {
                     Ok(metadata) if wanted || metadata.is_dir() => {
                         scan.problems.push(passed_over(&path, &format!("it is {}", kind(metadata.file_type()))));
                     }
-                    Ok(_) => {}
                     Err(error) if wanted => scan.problems.push(unreadable(&path, &error.to_string())),
-                    Err(_) => {}
+                    Ok(_) | Err(_) => {}
                 }
             }
             Err(error) => {
