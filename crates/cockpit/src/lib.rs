@@ -27,6 +27,7 @@ mod library;
 mod plan;
 mod postmortem;
 mod projections;
+mod reference;
 mod rot;
 mod say;
 mod sources;

@@ -1,4 +1,4 @@
-//! Finding, searching, validating: the catalog as front ends use it.
+//! Searching, validating: the catalog as front ends use it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,8 +13,10 @@ use ts_rs::TS;
 
 use crate::Cockpit;
 use crate::alert::Alert;
-use crate::catalog::{self, BUNDLED_SOURCE, Broken, Found};
+use crate::catalog::{self, BUNDLED_SOURCE};
 use crate::error::{CockpitError, ErrorClass};
+use crate::reference::Kin;
+use crate::sources::index::index_whole_directory;
 use crate::sources::scan;
 use crate::triage::{self, AlertReport};
 use crate::wire::{RunbookStatistics, SearchHit};
@@ -66,42 +68,6 @@ pub struct CatalogReport {
 }
 
 impl Cockpit {
-    /// Finds a runbook by path, id or name; a team's own comes before a bundled one of the same name.
-    pub fn find(&self, reference: &str) -> Result<Found, CockpitError> {
-        let path = Path::new(reference);
-        if reference.contains('/') || catalog::is_runbook_file(path) {
-            return catalog::read_path(path);
-        }
-        // Without a database there are no directories of one's own, and reading stays possible without it.
-        if self.home.database().exists() {
-            match self.added_runbooks() {
-                Ok(added) => {
-                    let mut named = added.into_iter().filter(|found| catalog::matches(&found.runbook, reference));
-                    if let Some(first) = named.next() {
-                        if let Some(second) = named.find(|other| other.digest != first.digest) {
-                            return Err(CockpitError::user(format!("two runbooks are named `{reference}`"))
-                                .hint(format!("give a path: {} or {}", first.source, second.source)));
-                        }
-                        return Ok(first);
-                    }
-                }
-                Err(error) => self.without_directories(&error),
-            }
-        }
-        if let Some(found) = catalog::bundled_one(reference) {
-            return Ok(found);
-        }
-        Err(unknown(reference))
-    }
-
-    fn added_runbooks(&self) -> Result<Vec<Found>, CockpitError> {
-        let mut found = Vec::new();
-        for source in self.reading()?.sources()? {
-            found.extend(catalog::read_directory(Path::new(&source.path)).found);
-        }
-        Ok(found)
-    }
-
     /// Searches bundled and added runbooks.
     pub fn search(&self, query: &SearchQuery) -> Result<Vec<SearchHit>, CockpitError> {
         known::<Severity>("severity", query.severity.as_deref())?;
@@ -113,26 +79,31 @@ impl Cockpit {
 
     /// Searches as `wanted` says; of `query` the filters count.
     pub(crate) fn ranked(&self, wanted: &Query, query: &SearchQuery) -> Result<Vec<SearchHit>, CockpitError> {
-        let failed = match self.ranked_in_file(wanted, query) {
+        self.ask_index(|store| ranked_in(store, wanted, query))
+    }
+
+    /// Asks an index that is up to date: the one in the database, which is made anew where it is damaged, or one in memory
+    /// where there is none to be had.
+    pub(crate) fn ask_index<T>(&self, ask: impl Fn(&Store) -> Result<T, StoreError>) -> Result<T, CockpitError> {
+        let failed = match self.ask_index_in_file(&ask) {
             Err(error) if error.class == ErrorClass::Environment => error,
             done => return done,
         };
-        let hits = ranked_in(self.index_in_memory()?, wanted, query)?;
+        let answer = ask(self.index_in_memory()?)?;
         self.notice(format!("this search made its index in memory: {}", failed.message));
-        Ok(hits)
+        Ok(answer)
     }
 
-    /// Searches with the index in the database, which is made anew where it is damaged.
-    fn ranked_in_file(&self, wanted: &Query, query: &SearchQuery) -> Result<Vec<SearchHit>, CockpitError> {
+    fn ask_index_in_file<T>(&self, ask: &impl Fn(&Store) -> Result<T, StoreError>) -> Result<T, CockpitError> {
         let store = self.store()?;
-        match self.refresh().and_then(|()| ranked_in(store, wanted, query)) {
+        match self.refresh().and_then(|()| ask(store)) {
             Err(error) if error.is_damage() || matches!(error, StoreError::Sql { .. }) => {
                 tracing::warn!(%error, "the index of the catalog is made anew");
                 store.renew_index()?;
                 self.index()?;
-                let hits = ranked_in(store, wanted, query)?;
+                let answer = ask(store)?;
                 self.notice("the index of the catalog was damaged and has been made anew".to_owned());
-                Ok(hits)
+                Ok(answer)
             }
             done => Ok(done?),
         }
@@ -189,8 +160,8 @@ impl Cockpit {
         let bundled = catalog::bundled().values().map(|found| found.runbook.as_ref());
         let mut known = catalog::references(parsed.iter().chain(bundled));
         if self.home.database().exists() {
-            match self.added_runbooks() {
-                Ok(added) => known.extend(catalog::references(added.iter().map(|found| found.runbook.as_ref()))),
+            match self.ask_index(Store::references) {
+                Ok(references) => known.extend(references),
                 Err(error) => self.without_directories(&error),
             }
         }
@@ -224,12 +195,12 @@ impl Cockpit {
             return Err(CockpitError::user(format!("`{}` is not a directory", dir.display()))
                 .hint("give the directory that the file lies in"));
         }
-        let listing = catalog::read_directory(&dir);
         let path = dir.display().to_string();
         let added_ms = Timestamp::now().as_millisecond();
-        self.store()?.add_source(belay_store::CatalogSource { path: path.clone(), added_ms })?;
-        let findings = listing.broken.into_iter().flat_map(|broken: Broken| broken.findings).collect();
-        Ok(CatalogReport { path, runbooks: listing.found.len(), findings })
+        let store = self.store()?;
+        store.add_source(belay_store::CatalogSource { path: path.clone(), added_ms })?;
+        let (change, runbooks) = index_whole_directory(store, &path)?;
+        Ok(CatalogReport { path, runbooks, findings: change.findings })
     }
 
     /// Takes a directory out of the catalog; its files stay.
@@ -255,7 +226,7 @@ impl Cockpit {
             sources.push(CatalogSource {
                 path: source.path,
                 runbooks: listing.found.len(),
-                broken: listing.broken.len(),
+                broken: listing.broken.iter().filter(|broken| catalog::has_errors(&broken.findings)).count(),
             });
         }
         let runbooks = catalog::bundled().len();
@@ -266,6 +237,7 @@ impl Cockpit {
 
 /// Searches with the index of a store; of `query` the filters count.
 fn ranked_in(store: &Store, wanted: &Query, query: &SearchQuery) -> Result<Vec<SearchHit>, StoreError> {
+    let limit = if query.limit == 0 { MOST_HITS } else { query.limit };
     let filter = SearchFilter {
         source: None,
         severity: query.severity.clone(),
@@ -273,7 +245,8 @@ fn ranked_in(store: &Store, wanted: &Query, query: &SearchQuery) -> Result<Vec<S
         domain: query.domain.clone(),
         service: query.service.clone(),
         tags: query.tags.clone(),
-        limit: Some(if query.limit == 0 { MOST_HITS } else { query.limit }),
+        // As many more as can be left out below.
+        limit: Some(limit.saturating_add(catalog::bundled_files().count())),
     };
     let hits = store.search(wanted, &filter)?;
     let statistics: BTreeMap<String, RunbookStatistics> =
@@ -283,16 +256,22 @@ fn ranked_in(store: &Store, wanted: &Query, query: &SearchQuery) -> Result<Vec<S
     Ok(hits
         .into_iter()
         .zip(store.namesakes(&names)?)
-        // The team's own runbook comes instead of the bundled one of the same name or id, whichever fits better.
-        .filter(|(hit, sources)| hit.document.source != BUNDLED_SOURCE || sources.len() < 2)
-        .filter(|(hit, _)| seen.insert(hit.document.name.clone()))
-        .map(|(hit, sources)| SearchHit {
+        .filter_map(|(hit, others)| {
+            let kin = Kin::of(&hit.document, &others);
+            // The same file in two directories is one.
+            let one = (hit.document.id.to_lowercase(), hit.document.content_hash.clone());
+            (!kin.hidden && seen.insert(one)).then_some((hit, kin))
+        })
+        .take(limit)
+        .map(|(hit, kin)| SearchHit {
             statistics: statistics.get(&hit.document.id).cloned().unwrap_or_default(),
-            hides_bundled: hit.document.source != BUNDLED_SOURCE && sources.iter().any(|one| one == BUNDLED_SOURCE),
+            hides_bundled: kin.hides_bundled,
+            shares_name: kin.shares_name,
             id: hit.document.id,
             name: hit.document.name,
             title: hit.document.title,
             score: hit.score,
+            weak: hit.weak,
             matched: hit.matched.iter().map(ToString::to_string).collect(),
             severity: hit.document.severity,
             category: Some(hit.document.category).filter(|category| !category.is_empty()),
@@ -319,17 +298,4 @@ fn known<T: std::str::FromStr<Err = UnknownWord>>(what: &str, word: Option<&str>
     let Some(Err(unknown)) = word.map(str::parse::<T>) else { return Ok(()) };
     Err(CockpitError::user(format!("`{}` is no {what}", unknown.word))
         .hint(format!("it is one of {}", unknown.known.join(", "))))
-}
-
-fn unknown(reference: &str) -> CockpitError {
-    let near = catalog::references(catalog::bundled().values().map(|found| found.runbook.as_ref()))
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &reference.to_lowercase()), name))
-        .filter(|(score, _)| *score > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let error = CockpitError::user(format!("there is no runbook `{reference}`"));
-    match near {
-        Some((_, name)) => error.hint(format!("did you mean `{name}`?")),
-        None => error.hint(format!("`belay search {reference}` looks for it by what it is about")),
-    }
 }

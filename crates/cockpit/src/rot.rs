@@ -100,8 +100,9 @@ impl Cockpit {
     pub async fn rot(&self, query: &RotQuery) -> Result<RotReport, CockpitError> {
         let now = Timestamp::now();
         let (mut found, mut findings) = self.listed()?;
-        let own: BTreeSet<String> = found.iter().map(|found| found.runbook.name.clone()).collect();
-        let bundled = catalog::bundled().values().filter(|found| !own.contains(&found.runbook.name));
+        let own: BTreeSet<String> = found.iter().map(|found| found.runbook.reference().to_lowercase()).collect();
+        let bundled =
+            catalog::bundled().values().filter(|found| !own.contains(&found.runbook.reference().to_lowercase()));
         let mut known = catalog::references(found.iter().map(|found| found.runbook.as_ref()));
         known.extend(catalog::references(bundled.clone().map(|found| found.runbook.as_ref())));
         if !query.own {

@@ -33,6 +33,8 @@ pub struct SearchHit {
     pub title: String,
     /// Higher is better.
     pub score: f64,
+    /// Whether it only comes closest: no alert, name, title, symptom or tag of it says what was typed.
+    pub weak: bool,
     /// What matched, for people.
     pub matched: Vec<String>,
     /// The severity addressed.
@@ -47,8 +49,10 @@ pub struct SearchHit {
     pub tags: Vec<String>,
     /// Where it comes from: `bundled`, or a path.
     pub source: String,
-    /// Whether it comes instead of the bundled runbook of the same name or id.
+    /// Whether it comes instead of the bundled runbook of the same id.
     pub hides_bundled: bool,
+    /// Whether another runbook has its name, so that only its id or its path names it.
+    pub shares_name: bool,
     /// Statistics of its executions here.
     pub statistics: RunbookStatistics,
 }

@@ -13,6 +13,7 @@
 
 mod broken_disk;
 mod command_line;
+mod hostile_sources;
 mod hostile_values;
 mod identity;
 mod kill_points;

@@ -47,13 +47,24 @@ impl Cockpit {
 /// Brings the index up to date with one directory. Files that cannot be used are left out, and do not keep the others
 /// out.
 pub(crate) fn index_directory(store: &Store, source: &str) -> Result<CatalogChange, StoreError> {
+    Ok(look_over(store, source, false)?.0)
+}
+
+/// The same, but files that are as before are read, too, so that everything there is to say of them is said; returns how
+/// many runbooks there are as well.
+pub(crate) fn index_whole_directory(store: &Store, source: &str) -> Result<(CatalogChange, usize), StoreError> {
+    look_over(store, source, true)
+}
+
+fn look_over(store: &Store, source: &str, whole: bool) -> Result<(CatalogChange, usize), StoreError> {
     let Scan { files, problems: mut findings } = scan::below(Path::new(source), catalog::may_be_runbook);
     let mut known = store.catalog_files(source)?;
     let mut change = SourceChange::default();
+    let mut runbooks = 0;
     for seen in files {
         let path = seen.path.display().to_string();
         let before = known.remove(&path);
-        if !seen.stamp.is_empty() && before.as_ref().is_some_and(|before| before.stamp == seen.stamp) {
+        if !whole && !seen.stamp.is_empty() && before.as_ref().is_some_and(|before| before.stamp == seen.stamp) {
             continue;
         }
         let bytes = catalog::read_bytes(&seen.path);
@@ -65,26 +76,29 @@ pub(crate) fn index_directory(store: &Store, source: &str) -> Result<CatalogChan
             let file = CatalogFile { path: path.clone(), stamp: seen.stamp, content_hash: content_hash.clone() };
             change.files.push(file);
         }
-        if same {
+        if same && !whole {
             continue;
         }
         let key = catalog::key(source, &path);
         match bytes.map(|bytes| catalog::open(&path, &bytes)) {
             Ok(Content::Runbook(found)) => {
+                findings.extend(catalog::warnings(&found).cloned());
+                runbooks += 1;
+                if same {
+                    continue;
+                }
                 let mut document = catalog::document(&found, source, key);
                 document.content_hash = content_hash;
                 change.documents.push(document);
+                continue;
             }
             // A file that was a runbook and is none any more is not found either.
-            Ok(Content::Other) => change.removed.push(key),
-            Ok(Content::Broken(problems)) => {
-                findings.extend(problems);
-                change.removed.push(key);
-            }
-            Err(error) => {
-                findings.push(scan::unreadable(&seen.path, &error.message));
-                change.removed.push(key);
-            }
+            Ok(Content::Other) => {}
+            Ok(Content::Broken(problems)) => findings.extend(problems),
+            Err(error) => findings.push(scan::unreadable(&seen.path, &error.message)),
+        }
+        if !same {
+            change.removed.push(key);
         }
     }
     for path in known.into_keys() {
@@ -100,7 +114,7 @@ pub(crate) fn index_directory(store: &Store, source: &str) -> Result<CatalogChan
     if !change.is_empty() {
         store.update_source(source, change)?;
     }
-    Ok(told)
+    Ok((told, runbooks))
 }
 
 fn index_bundled(store: &Store) -> Result<(), StoreError> {

@@ -143,6 +143,8 @@ rules! {
         "Write defaults and options in the declared type; options and defaults must agree, and a pattern must be a regular expression for a string.";
     UNREADABLE "unreadable" Error "A file of the catalog that cannot be read."
         "Mend its permissions, or take the file out of the directory.";
+    PASSED_OVER "passed-over" Warning "Something in a directory of the catalog that is no runbook although it looks like one."
+        "Pipes, sockets and devices are never opened, links to directories are not followed, and an empty file says nothing. Remove it, or add what it leads to.";
     NEVER_RUN "never-run" Warning "A runbook that was never executed on this device."
         "Nobody here knows whether it works. Rehearse it before an incident does.";
     LONG_WITHOUT_SUCCESS "long-without-success" Warning "A runbook whose last success is long ago, or that has never succeeded."

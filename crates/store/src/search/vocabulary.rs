@@ -129,10 +129,14 @@ impl Vocabulary {
     }
 }
 
-/// Whether the first letters agree but for one that is missing, one too many, or two exchanged: nobody mistakes the first.
+/// Whether the first letters agree but for one that is wrong, missing or one too many, or two exchanged: nobody mistakes
+/// both.
 fn begins_alike(typed: &[u8], word: &[u8]) -> bool {
     let same = |one: Option<&u8>, other: Option<&u8>| one.is_some() && one == other;
-    same(typed.first(), word.first()) || same(typed.first(), word.get(1)) || same(typed.get(1), word.first())
+    same(typed.first(), word.first())
+        || same(typed.get(1), word.get(1))
+        || same(typed.first(), word.get(1))
+        || same(typed.get(1), word.first())
 }
 
 /// Which letters a word has, and which of them twice: one bit each; digits and other characters share the rest.

@@ -20,6 +20,9 @@ pub fn hits(hits: &[SearchHit], style: Style) -> String {
         );
     }
     let mut out = String::new();
+    if hits.iter().all(|hit| hit.weak) {
+        put!(out, "nothing fits well; what comes closest:\n");
+    }
     for (index, hit) in hits.iter().enumerate() {
         let number = format!("{:>3}. ", index + 1);
         let title = format!("{}  {}", style.bold(&text::line(&hit.title)), style.dim(&text::line(&hit.name)));
@@ -29,6 +32,7 @@ pub fn hits(hits: &[SearchHit], style: Style) -> String {
         facts.extend((!hit.services.is_empty()).then(|| text::line(&hit.services.join(", "))));
         facts.extend((hit.source != "bundled").then(|| text::line(&hit.source)));
         facts.extend(hit.hides_bundled.then(|| "instead of the bundled one".to_owned()));
+        facts.extend(hit.shares_name.then(|| "another one has this name, too".to_owned()));
         if hit.statistics.executions > 0 {
             let rate = hit.statistics.success_rate.map(|rate| format!(", {:.0} % completed", rate * 100.0));
             facts.push(format!("ran {}×{}", hit.statistics.executions, rate.unwrap_or_default()));
