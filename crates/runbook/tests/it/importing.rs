@@ -131,7 +131,7 @@ fn every_alert_runbook_of_the_collection_imports() {
         eprintln!("skipped: {path} is nowhere beside the repository");
         return;
     };
-    let mut open = vec![PathBuf::from(root)];
+    let mut open = vec![root];
     let mut count = 0;
     while let Some(dir) = open.pop() {
         for entry in fs::read_dir(dir).unwrap() {
