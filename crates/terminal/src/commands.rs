@@ -72,6 +72,9 @@ fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, Failure> {
     if let Command::Completions(completions) = &command {
         return surroundings::completions(completions.shell);
     }
+    if let Command::Manual(manual) = &command {
+        return surroundings::manual(&manual.dir);
+    }
     let desk = Desk { settings: settings.clone(), cockpit: Cockpit::new(settings.cockpit(None)?) };
     match command {
         Command::Search(search) => find::search(&desk, &search),
@@ -112,6 +115,7 @@ fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, Failure> {
         Command::Web(web) => web::web(&desk, web),
         Command::Doctor(doctor) => surroundings::doctor(&desk, &doctor),
         Command::Completions(completions) => surroundings::completions(completions.shell),
+        Command::Manual(manual) => surroundings::manual(&manual.dir),
     }
 }
 
