@@ -17,6 +17,25 @@ pub struct Home {
 }
 
 impl Home {
+    /// The home folder where nobody names one: `BELAY_HOME`, else `belay` in the XDG data directory.
+    ///
+    /// # Errors
+    /// When there is no home directory.
+    pub fn standard() -> Result<Self, CockpitError> {
+        if let Some(dir) = std::env::var_os("BELAY_HOME").filter(|dir| !dir.is_empty()) {
+            return Ok(Self::new(PathBuf::from(dir)));
+        }
+        // A relative XDG directory is to be ignored, as its specification says.
+        let directory = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        directory("XDG_DATA_HOME")
+            .or_else(|| directory("HOME").map(|home| home.join(".local/share")))
+            .map(|data| Self::new(data.join("belay")))
+            .ok_or_else(|| {
+                CockpitError::user("there is no home directory to keep executions in")
+                    .hint("name one with `--home DIR`")
+            })
+    }
+
     /// A home in a folder, which is made on first use.
     pub fn new(dir: PathBuf) -> Self {
         Self { dir }

@@ -143,6 +143,9 @@ pub enum Command {
     Doctor(Doctor),
     /// Print completions for a shell
     Completions(Completions),
+    /// Write the manual pages of every command into a directory
+    #[command(hide = true)]
+    Manual(Manual),
 }
 
 #[cfg(test)]

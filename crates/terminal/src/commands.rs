@@ -72,6 +72,9 @@ fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, Failure> {
     if let Command::Completions(completions) = &command {
         return surroundings::completions(completions.shell);
     }
+    if let Command::Manual(manual) = &command {
+        return surroundings::manual(&manual.dir);
+    }
     let desk = Desk { settings: settings.clone(), cockpit: Cockpit::new(settings.cockpit(None)?) };
     let done = perform(&desk, command);
     tell(&desk, &done);
@@ -129,6 +132,7 @@ fn perform(desk: &Desk, command: Command) -> Result<Exit, Failure> {
         Command::Identity(identity) => surroundings::identity(desk, &identity),
         Command::Doctor(doctor) => surroundings::doctor(desk, &doctor),
         Command::Completions(completions) => surroundings::completions(completions.shell),
+        Command::Manual(manual) => surroundings::manual(&manual.dir),
     }
 }
 

@@ -151,3 +151,11 @@ pub struct Web {
     #[arg(long, value_name = "DIR", hide = true)]
     pub ui: Option<PathBuf>,
 }
+
+/// `belay manual`.
+#[derive(Debug, Args)]
+pub struct Manual {
+    /// The directory, made where it is missing
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+}

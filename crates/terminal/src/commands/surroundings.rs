@@ -1,5 +1,7 @@
 //! What belay can do here and by which rules: actions, policy, contexts, doctor, schema, completions.
 
+use std::path::Path;
+
 use belay_runbook::action::{ActionCatalog as _, ActionSpec};
 use belay_runbook::finding::FindingLevel;
 use belay_runbook::format;
@@ -116,5 +118,13 @@ pub fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "belay", &mut script);
     page::write(&script)?;
+    Ok(Exit::Done)
+}
+
+/// Writes a page for belay and one for each command, as packages install them.
+pub fn manual(dir: &Path) -> Result<Exit, Failure> {
+    std::fs::create_dir_all(dir)
+        .and_then(|()| clap_mangen::generate_to(Arguments::command(), dir))
+        .map_err(|error| Failure::usage(format!("`{}` cannot be written: {error}", dir.display()), "name another folder"))?;
     Ok(Exit::Done)
 }
