@@ -61,6 +61,7 @@ export function keyLabel(key: string): string {
     ArrowUp: '↑',
     ArrowDown: '↓',
     ' ': 'Space',
+    'Mod+k': 'Ctrl K',
   };
   return key
     .split(/(?<=.) (?=.)/)
