@@ -1,3 +1,5 @@
+import { untrack } from 'svelte';
+
 /** Something that can be done on this page: by a key, from the palette, or both. */
 export interface Action {
   /** Unique on the page. */
@@ -26,9 +28,10 @@ export class Actions {
 
   /** Offers actions until the returned function is called. The list is read whenever it is needed, so it may change. */
   offer(list: () => readonly Action[]): () => void {
-    this.#offers = [...this.#offers, list];
+    // Offers are made inside effects, which must not run again because of one another.
+    this.#offers = untrack(() => [...this.#offers, list]);
     return () => {
-      this.#offers = this.#offers.filter((other) => other !== list);
+      this.#offers = untrack(() => this.#offers.filter((other) => other !== list));
     };
   }
 
@@ -61,6 +64,7 @@ export function keyLabel(key: string): string {
     ArrowUp: '↑',
     ArrowDown: '↓',
     ' ': 'Space',
+    'Mod+k': 'Ctrl K',
   };
   return key
     .split(/(?<=.) (?=.)/)

@@ -1,3 +1,5 @@
+import { untrack } from 'svelte';
+
 /** The part of a long list that has to exist. */
 export interface Window {
   from: number;
@@ -38,6 +40,10 @@ export class Rows {
     return this.#version;
   }
 
+  #changed(): void {
+    this.#version = untrack(() => this.#version) + 1;
+  }
+
   /** Makes the list so long; what was measured stays a good guess. */
   resize(length: number): void {
     if (length === this.#heights.length) {
@@ -56,7 +62,7 @@ export class Rows {
         this.#tree[parent] = (this.#tree[parent] ?? 0) + (this.#tree[at] ?? 0);
       }
     }
-    this.#version += 1;
+    this.#changed();
   }
 
   /** Takes over how high a row really is. */
@@ -69,7 +75,7 @@ export class Rows {
     for (let at = row + 1; at < this.#tree.length; at += at & -at) {
       this.#tree[at] = (this.#tree[at] ?? 0) + height - before;
     }
-    this.#version += 1;
+    this.#changed();
   }
 
   /** Where a row begins. */
