@@ -76,7 +76,12 @@ function ask(waiting: Waiting, view: ExecutionView): Ask | undefined {
         ],
       };
     case 'decision':
-      return { kind: 'decision', step, detail, choices: options.map((option, index) => branch(step, option, index)) };
+      return {
+        kind: 'decision',
+        step,
+        detail: why(detail),
+        choices: options.map((option, index) => branch(step, option, index)),
+      };
     case 'approval':
       return known?.approval?.status === 'waiting'
         ? { kind: 'approval', step, approval: known.approval }
@@ -107,6 +112,11 @@ function ask(waiting: Waiting, view: ExecutionView): Ask | undefined {
     case 'checklist':
       return { kind: 'checklist', detail, items: options };
   }
+}
+
+/** Why nothing decided by itself; a person who only picks needs no sentence. */
+function why(detail: string): string {
+  return detail.replace(/^pick a branch(: )?/, '');
 }
 
 const OUTCOMES: { word: OutcomeWord; key: string; label: string; tone: Choice['tone'] }[] = [
