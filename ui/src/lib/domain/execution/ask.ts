@@ -227,7 +227,15 @@ export function withNote(said: Said, note: string): Said {
     case 'approve':
     case 'reject':
       return { ...said, comment: text };
-    default:
+    case 'note':
+    case 'provide':
+    case 'decide':
+    case 'retry':
+    case 'skip':
+    case 'pause':
+    case 'resume':
+    case 'abort':
+    case 'rollback':
       return said;
   }
 }

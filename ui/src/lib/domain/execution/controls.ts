@@ -41,17 +41,18 @@ export function controls(view: ExecutionView, driven: Driven): Controls {
   const started = view.steps.some((of) => of.undo?.status === 'undone' || of.status === 'undone');
   const reopens = view.status === 'failed' && failed && !started;
   const open = !over && !acting && !undoing && (waits || failed);
-  const decision = step?.type === 'decision';
-  const manual = step?.type === 'manual';
+  const name = reopens || open ? step.name : undefined;
+  /** A person does it anyway, or picks. */
+  const persons = step?.type === 'decision' || step?.type === 'manual';
   return {
     pause: !over && !stopping && view.status !== 'paused',
     resume: view.status === 'paused',
     abort: !over && view.status !== 'stopping',
     rollback: view.status !== 'rolled_back' && view.status !== 'rolling_back' && view.status !== 'stuck',
     cancel: driven === 'here' && acting,
-    retry: reopens || (open && !decision && !manual) ? step?.name : undefined,
-    skip: reopens || open ? step?.name : undefined,
-    byHand: reopens || (open && !decision && !manual) ? step?.name : undefined,
+    retry: persons && !reopens ? undefined : name,
+    skip: name,
+    byHand: persons && !reopens ? undefined : name,
     drive: driven === 'nobody' && !over,
     leave: driven === 'here' && !over,
   };

@@ -18,7 +18,7 @@ export interface Bounds {
   line: number;
 }
 
-const BOUNDS: Bounds = { rows: 60_000, units: 4 << 20, line: 4_096 };
+const BOUNDS: Bounds = { rows: 200_000, units: 4 << 20, line: 4_096 };
 const NEWLINE = /\r\n|\r|\n/;
 
 /**
@@ -39,6 +39,7 @@ export class OutputBuffer {
   #open = false;
   /** Whether the last piece ended with a carriage return: a line feed after it belongs to it. */
   #returned = false;
+  #gaps = false;
   #query: RegExp | undefined;
   #matches: number[] = [];
 
@@ -79,6 +80,11 @@ export class OutputBuffer {
     return (this.#rows[this.#gone]?.id ?? 0) > 0;
   }
 
+  /** Whether something is missing of what was written. */
+  get partial(): boolean {
+    return this.cut || this.#gaps;
+  }
+
   /** The row at a position of what is held. */
   row(index: number): Row | undefined {
     return this.#rows[this.#gone + index];
@@ -105,6 +111,7 @@ export class OutputBuffer {
 
   /** Something is left out here. */
   gap(): void {
+    this.#gaps = true;
     if (this.#rows.at(-1)?.kind !== 'gap') {
       this.#push('gap', '');
       this.#open = false;
@@ -238,7 +245,7 @@ export class OutputBuffer {
       this.#units -= (this.#rows[this.#gone]?.text.length ?? 0) + 1;
       this.#gone += 1;
     }
-    if (this.#gone > this.#bounds.rows / 4 || this.#gone > 4_096) {
+    if (this.#gone > Math.max(this.#bounds.rows / 4, 1_024)) {
       this.#rows.splice(0, this.#gone);
       this.#gone = 0;
       this.#matches.splice(0, this.#firstMatch());

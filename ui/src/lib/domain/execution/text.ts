@@ -11,5 +11,8 @@ export function outputText(text: string): string {
 
 /** A value over several lines, the way people read it. */
 export function pretty(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value, null, 2) ?? '');
+  if (typeof value === 'string' || value === undefined) {
+    return value ?? '';
+  }
+  return JSON.stringify(value, null, 2);
 }

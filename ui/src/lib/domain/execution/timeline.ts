@@ -61,6 +61,7 @@ export function currentStep(view: ExecutionView): StepView | undefined {
   return lastTouched(view);
 }
 
+/** The last step that something happened to. What a person does leaves no attempt: then the later one in the file counts. */
 function lastTouched(view: ExecutionView): StepView | undefined {
   let last: StepView | undefined;
   let latest = -Infinity;
@@ -73,7 +74,12 @@ function lastTouched(view: ExecutionView): StepView | undefined {
       }
     }
   }
-  return last ?? view.steps.findLast((step) => step.status !== 'pending' && step.status !== 'not_taken');
+  const touched = view.steps.findLast((step) => step.status !== 'pending' && step.status !== 'not_taken');
+  const undone = view.steps.some((step) => step.status === 'undone');
+  if (last === undefined || (!undone && view.steps.indexOf(last) < view.steps.findIndex((step) => step === touched))) {
+    return touched;
+  }
+  return last;
 }
 
 /** The steps with what is known of each. */

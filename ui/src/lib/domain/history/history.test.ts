@@ -25,7 +25,7 @@ describe('the list of executions', () => {
       one('c', '2026-11-26T08:00:00Z', { status: 'failed', runbook: { id: 'X', name: 'x', title: 'X', digest: '' } }),
     ];
     const wire = { call: () => Promise.resolve(list), onExecution: () => () => {}, onAnew: () => () => {} };
-    const state = new HistoryState(wire as unknown as Wire);
+    const state = new HistoryState(wire);
     await state.load();
     const shown = (status: string, runbook = '') => {
       state.filter = { status, runbook };
