@@ -67,6 +67,6 @@ export function keyLabel(key: string): string {
   };
   return key
     .split(/(?<=.) (?=.)/)
-    .map((one) => names[one] ?? one.replace('Mod+', 'Ctrl '))
+    .map((one) => names[one] ?? (one.startsWith('Mod+') ? `Ctrl ${one.slice(4).toUpperCase()}` : one))
     .join(' ');
 }

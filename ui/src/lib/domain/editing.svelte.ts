@@ -32,6 +32,7 @@ export class Editing {
   #session: Session;
   #runbook: string;
   #key: string;
+  #original: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
   #closed = false;
@@ -44,15 +45,20 @@ export class Editing {
 
   /** Begins the edit, or goes on with the draft that is there. */
   async open(): Promise<void> {
-    await this.edit.load(() => this.#session.call('edit', { runbook: this.#runbook }));
-    const { value, error } = this.edit;
-    if (value === undefined || error !== undefined) {
-      return;
+    await this.edit.load(async () => {
+      const edit = await this.#session.call('edit', { runbook: this.#runbook });
+      this.#original = edit.left_over
+        ? (await this.#session.call('runbook', { runbook: this.#runbook })).text
+        : edit.text;
+      const beside = read(this.#key);
+      this.rescued = beside !== undefined && beside !== edit.text;
+      this.text = beside ?? edit.text;
+      // A draft in which nothing was changed is not worth a word.
+      return { ...edit, left_over: edit.left_over && edit.text !== this.#original };
+    });
+    if (this.edit.error === undefined) {
+      await this.flush();
     }
-    const beside = read(this.#key);
-    this.rescued = beside !== undefined && beside !== value.text;
-    this.text = beside ?? value.text;
-    await this.flush();
   }
 
   /** Takes what was typed. */
@@ -118,10 +124,16 @@ export class Editing {
     await this.open();
   }
 
-  /** Stops saving by itself; what was typed last is saved now. */
-  close(): void {
-    if (this.#timer !== undefined && !this.#closed) {
-      void this.flush();
+  /** Ends the edit without a word: what was typed last is saved now, and a draft that changes nothing goes. */
+  async close(): Promise<void> {
+    if (this.#closed || this.edit.value === undefined) {
+      return;
+    }
+    await this.flush();
+    if (this.error === undefined && this.text === this.#original) {
+      await this.discard().catch((thrown: unknown) => {
+        this.error = refusal(thrown);
+      });
     }
   }
 

@@ -1,3 +1,5 @@
+import { untrack } from 'svelte';
+
 import type { Facet, SearchAnswer, SearchHit, SearchRequest } from '../backend/api';
 import type { Refused } from '../backend/backend';
 import { refusal } from './resource.svelte';
@@ -133,7 +135,8 @@ export class Search {
       this.#stale = true;
       return;
     }
-    void this.#ask();
+    // Asking inside an effect must not make the effect follow what is typed.
+    void untrack(() => this.#ask());
   }
 
   #begin(): void {

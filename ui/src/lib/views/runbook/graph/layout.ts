@@ -3,9 +3,9 @@ import dagre from '@dagrejs/dagre';
 import type { FlowGraph } from '../../../domain/flow';
 
 /** Width of a step's box, in pixels; titles wrap in it. */
-export const WIDTH = 240;
+export const WIDTH = 224;
 /** Characters that fit into a line of a box. */
-const LINE = 25;
+const LINE = 24;
 const LINE_HEIGHT = 20;
 const MARGIN = 12;
 
