@@ -80,8 +80,8 @@ export class Search {
       : facet === 'tag'
         ? [...now, value]
         : [value];
-    const { [facet]: _, ...others } = this.narrowed;
-    this.narrowed = next.length === 0 ? others : { ...others, [facet]: next };
+    const others = Object.entries(this.narrowed).filter(([name]) => name !== facet);
+    this.narrowed = Object.fromEntries(next.length === 0 ? others : [...others, [facet, next]]);
     this.#begin();
   }
 

@@ -48,6 +48,6 @@ export function layout({ nodes, edges }: FlowGraph): Layout {
     const { x, y, width, height } = graph.node(id) as Placed;
     places.set(id, { x: x - width / 2, y: y - height / 2, width, height });
   }
-  const { width = 0, height = 0 } = graph.graph();
+  const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
   return { places, width, height };
 }
