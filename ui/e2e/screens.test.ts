@@ -36,9 +36,10 @@ async function listed(belay: Belay): Promise<string[]> {
   return (JSON.parse(stdout) as { execution: string }[]).map(({ execution }) => execution);
 }
 
-async function say(belay: Belay, ...args: string[]): Promise<void> {
+/** Runs a command that ends with a code: 0 done, 3 waiting for a person. */
+async function say(belay: Belay, code: number, ...args: string[]): Promise<void> {
   const ran = await belay.run(...args);
-  expect([0, 1, 3], `${args.join(' ')}: ${ran.stderr}`).toContain(ran.code);
+  expect(ran.code, `${args.join(' ')}: ${ran.stdout} ${ran.stderr}`).toBe(code);
 }
 
 async function prepare(belay: Belay, visitor: Visitor): Promise<Stage> {
@@ -49,22 +50,22 @@ async function prepare(belay: Belay, visitor: Visitor): Promise<Stage> {
   await belay.publish();
 
   const completed = await play(belay, 'pool-exhausted');
-  await say(belay, 'decide', completed, 'pick', 'small');
-  await say(belay, 'resume', completed);
-  await say(belay, 'approve', completed, 'raise', '--target', 'local', '--comment', 'seen and understood');
-  await say(belay, 'resume', completed);
-  await say(belay, 'note', completed, 'The pool had been **too small** since the sale began.');
+  await say(belay, 0, 'decide', completed, 'pick', 'small');
+  await say(belay, 3, 'resume', completed);
+  await say(belay, 0, 'approve', completed, 'raise', '--target', 'local', '--comment', 'seen and understood');
+  await say(belay, 0, 'resume', completed);
+  await say(belay, 0, 'note', completed, 'The pool had been **too small** since the sale began.');
   const undone = await play(belay, 'broken-deploy');
-  await say(belay, 'rollback', undone, '--reason', 'the release does not exist');
-  await say(belay, 'resume', undone);
-  await say(belay, 'approve', undone, 'switch', '--target', 'local');
-  await say(belay, 'resume', undone);
+  await say(belay, 0, 'rollback', undone, '--reason', 'the release does not exist');
+  await say(belay, 3, 'resume', undone);
+  await say(belay, 0, 'approve', undone, 'switch', '--target', 'local');
+  await say(belay, 1, 'resume', undone);
   const failed = await play(belay, 'broken-deploy');
   const manual = await play(belay, 'rehearsal');
   const decision = await play(belay, 'pool-exhausted');
   const approval = await play(belay, 'pool-exhausted');
-  await say(belay, 'decide', approval, 'pick', 'small');
-  await say(belay, 'resume', approval);
+  await say(belay, 0, 'decide', approval, 'pick', 'small');
+  await say(belay, 3, 'resume', approval);
 
   // What was running when the program died.
   const page = await visitor.enter(await belay.serve(), '/start/slow-change');
