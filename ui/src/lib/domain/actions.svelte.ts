@@ -64,10 +64,9 @@ export function keyLabel(key: string): string {
     ArrowUp: '↑',
     ArrowDown: '↓',
     ' ': 'Space',
-    'Mod+k': 'Ctrl K',
   };
   return key
     .split(/(?<=.) (?=.)/)
-    .map((one) => names[one] ?? one)
+    .map((one) => names[one] ?? (one.startsWith('Mod+') ? `Ctrl ${one.slice(4).toUpperCase()}` : one))
     .join(' ');
 }

@@ -114,7 +114,7 @@ function labelled(labels: Record<string, string>): string | undefined {
 
 /** Where the application stands, kept in the address. */
 export class Router {
-  route: Route = $state.raw(parse(''));
+  route: Route = $state.raw(parse(location.hash));
 
   /** Follows the address until stopped. */
   follow(): () => void {

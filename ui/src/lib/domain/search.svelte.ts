@@ -1,3 +1,5 @@
+import { untrack } from 'svelte';
+
 import type { Facet, SearchAnswer, SearchHit, SearchRequest } from '../backend/api';
 import type { Refused } from '../backend/backend';
 import { refusal } from './resource.svelte';
@@ -78,8 +80,8 @@ export class Search {
       : facet === 'tag'
         ? [...now, value]
         : [value];
-    const { [facet]: _, ...others } = this.narrowed;
-    this.narrowed = next.length === 0 ? others : { ...others, [facet]: next };
+    const others = Object.entries(this.narrowed).filter(([name]) => name !== facet);
+    this.narrowed = Object.fromEntries(next.length === 0 ? others : [...others, [facet, next]]);
     this.#begin();
   }
 
@@ -133,7 +135,8 @@ export class Search {
       this.#stale = true;
       return;
     }
-    void this.#ask();
+    // Asking inside an effect must not make the effect follow what is typed.
+    void untrack(() => this.#ask());
   }
 
   #begin(): void {

@@ -13,13 +13,14 @@ export function handleKey(event: KeyboardEvent, actions: Actions): void {
     return;
   }
   const modified = event.ctrlKey || event.metaKey;
-  if (modified && !event.altKey && event.key.toLowerCase() === 'k') {
-    if (actions.press('Mod+k', event.timeStamp)) {
+  if (modified && !event.altKey) {
+    // Of the keys with a modifier only those that an action asks for are taken from the browser.
+    if (actions.press(`Mod+${event.key.toLowerCase()}`, event.timeStamp)) {
       event.preventDefault();
     }
     return;
   }
-  if (modified || event.altKey || document.querySelector('[role="dialog"], [role="alertdialog"]') !== null) {
+  if (event.altKey || document.querySelector('[role="dialog"], [role="alertdialog"]') !== null) {
     return;
   }
   const target = event.composedPath()[0];
