@@ -23,7 +23,7 @@ test('what a failed execution changed is taken back with a reason', async ({ bel
   await dialog.getByRole('button', { name: /^Roll back/ }).click();
 
   // Deleting needs an approval everywhere, also where it takes something back.
-  const approval = page.getByRole('region', { name: 'Approve exactly this' });
+  const approval = page.getByRole('region', { name: 'Approve taking it back with exactly this' });
   await approval.getByLabel(/Type the target/).fill('local');
   expect(existsSync(belay.path('flag')), 'the undo waits for its approval').toBe(true);
   await approval.getByRole('button', { name: /^Approve/ }).click();

@@ -18,7 +18,10 @@ const LOOKS = [
 /** What is there to be shown: one execution in each state that looks different. */
 interface Stage {
   link: string;
-  executions: Record<'completed' | 'decision' | 'approval' | 'manual' | 'failed' | 'undone' | 'interrupted', string>;
+  executions: Record<
+    'completed' | 'decision' | 'approval' | 'manual' | 'failed' | 'undone' | 'interrupted' | 'abandoned',
+    string
+  >;
 }
 
 /** Runs a runbook until it ends or waits, and answers its execution. */
@@ -67,20 +70,25 @@ async function prepare(belay: Belay, visitor: Visitor): Promise<Stage> {
   await say(belay, 0, 'decide', approval, 'pick', 'small');
   await say(belay, 3, 'resume', approval);
 
-  // What was running when the program died.
-  const page = await visitor.enter(await belay.serve(), '/start/slow-change');
-  await page.getByText('3 steps').first().waitFor();
-  await page.getByRole('button', { name: 'Start', exact: true }).click();
-  const timeline = page.getByRole('list', { name: 'Timeline' });
-  await timeline
-    .getByRole('button', { name: /Change it slowly/ })
-    .getByText('Running')
-    .waitFor();
-  const interrupted = /#\/execution\/([^?]+)/.exec(page.url())![1]!;
+  // What was running when the program died: one has been taken up since, one has not.
+  const entry = await belay.serve();
+  const page = await visitor.enter(entry);
+  const begun: string[] = [];
+  for (let n = 0; n < 2; n++) {
+    await page.goto(`http://${belay.address}/#/start/slow-change`);
+    await page.getByText('3 steps').first().waitFor();
+    await page.getByRole('button', { name: 'Start', exact: true }).click();
+    const timeline = page.getByRole('list', { name: 'Timeline' });
+    const running = timeline.getByRole('button', { name: /Change it slowly/ }).getByText('Running');
+    await running.waitFor();
+    begun.push(/#\/execution\/([^?]+)/.exec(page.url())![1]!);
+  }
+  const [interrupted, abandoned] = begun as [string, string];
   await page.close();
   await belay.kill();
+  await say(belay, 3, 'resume', interrupted);
   const link = await belay.serve();
-  return { link, executions: { completed, undone, failed, manual, decision, approval, interrupted } };
+  return { link, executions: { completed, undone, failed, manual, decision, approval, interrupted, abandoned } };
 }
 
 /** A screen: where it is, what has to be done for it, and what says that it is there. */
@@ -128,6 +136,7 @@ function screens({ executions: of }: Stage): Screen[] {
     { name: 'execution-failed', place: `/execution/${of.failed}`, there: region(/^It failed/) },
     { name: 'execution-undone', place: `/execution/${of.undone}`, there: text('Rolled back') },
     { name: 'execution-interrupted', place: `/execution/${of.interrupted}`, there: region(/^Interrupted/) },
+    { name: 'execution-abandoned', place: `/execution/${of.abandoned}`, there: text('nobody drives it') },
     { name: 'execution-completed', place: `/execution/${of.completed}`, there: text('Completed') },
     {
       name: 'execution-replay',
@@ -137,7 +146,15 @@ function screens({ executions: of }: Stage): Screen[] {
     { name: 'execution-log', place: `/execution/${of.completed}?tab=log`, there: text('signed') },
     { name: 'execution-postmortem', place: `/execution/${of.completed}?tab=postmortem`, there: text('Timeline') },
     { name: 'execution-unknown', place: '/execution/0000', there: text('hint') },
-    { name: 'history', place: '/history', there: text('Deploy that breaks') },
+    {
+      name: 'history',
+      place: '/history',
+      there: (page) =>
+        page
+          .getByRole('link', { name: /Deploy that breaks/ })
+          .first()
+          .waitFor(),
+    },
     { name: 'alert', place: '/alert', there: (page) => page.getByRole('textbox').first().waitFor() },
     ...['', '/catalog', '/contexts', '/policy', '/appearance', '/doctor'].map((section) => ({
       name: `settings${section.replace('/', '-')}`,
@@ -159,11 +176,17 @@ describe('every screen', () => {
       const state = await first.context().storageState();
       for (const { scheme, width, height } of LOOKS) {
         const look = `${scheme}-${width}`;
-        const page = await visitor.window({ colorScheme: scheme, viewport: { width, height }, storageState: state });
+        const phone = width < 720;
+        const page = await visitor.window({
+          colorScheme: scheme,
+          viewport: { width, height },
+          storageState: state,
+          ...(phone ? { hasTouch: true, isMobile: true } : {}),
+        });
         await page.goto(`http://${belay.address}/`);
         const shoot = async (name: string) => {
           await page.screenshot({ path: join(ARTEFACTS, 'screens', look, `${name}.png`) });
-          await accessible(page, `${name} (${look})`);
+          await accessible(page, scheme, `${name} (${look})`);
           const wider = await page.evaluate(
             () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
           );
