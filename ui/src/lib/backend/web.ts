@@ -38,7 +38,10 @@ export class WebBackend implements Backend {
     let timer: ReturnType<typeof setTimeout> | undefined;
 
     const open = () => {
-      onLink('connecting');
+      // Once it is gone it stays so until it answers: a word that comes and goes with every try helps nobody.
+      if (socket === undefined) {
+        onLink('connecting');
+      }
       const url = new URL('/api/events', location.href);
       url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
       if (place !== undefined) {

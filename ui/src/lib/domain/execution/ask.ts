@@ -34,7 +34,7 @@ export interface Sides {
 export type Ask =
   | { kind: 'manual'; step: string; detail: string; choices: Choice[] }
   | { kind: 'decision'; step: string; detail: string; choices: Choice[] }
-  | { kind: 'approval'; step: string; approval: ApprovalView }
+  | { kind: 'approval'; step: string; approval: ApprovalView; takesBack: boolean }
   | { kind: 'renewal'; step: string; detail: string; difference: string[]; choices: Choice[] }
   | { kind: 'outcome'; step: string; detail: string; choices: Choice[] }
   | { kind: 'undo'; step: string; detail: string; sides: Sides; choices: Choice[] }
@@ -53,6 +53,11 @@ export function asks(view: ExecutionView): Ask[] {
   }
   const failed = failure(view);
   return failed === undefined ? asked : [failed, ...asked];
+}
+
+/** Whether an approval is asked for to take a step back: then it can be refused, and nothing else. */
+export function asksToTakeBack(waiting: Waiting): boolean {
+  return waiting.kind === 'approval' && waiting.options.some((option) => option.name === 'reject');
 }
 
 /** The step of a waiting, without its visit. */
@@ -84,7 +89,7 @@ function ask(waiting: Waiting, view: ExecutionView): Ask | undefined {
       };
     case 'approval':
       return known?.approval?.status === 'waiting'
-        ? { kind: 'approval', step, approval: known.approval }
+        ? { kind: 'approval', step, approval: known.approval, takesBack: asksToTakeBack(waiting) }
         : renewal(step, detail, known);
     case 'outcome':
       return {
@@ -99,7 +104,7 @@ function ask(waiting: Waiting, view: ExecutionView): Ask | undefined {
                 choice(
                   outcome.key,
                   outcome.label,
-                  option.description || outcome.means,
+                  option.description.toLowerCase() === outcome.label.toLowerCase() ? outcome.means : option.description,
                   outcome.tone,
                   confirm(step, outcome.word),
                 ),
@@ -127,7 +132,7 @@ function why(detail: string): string {
   return detail.replace(/^pick a branch(: )?/, '');
 }
 
-/** `means` is said where the application says nothing about it. */
+/** `means` is said where the application says no more than the label does. */
 const OUTCOMES: { word: OutcomeWord; key: string; label: string; means: string; tone: Choice['tone'] }[] = [
   { word: 'done', key: '1', label: 'It happened', means: 'as it was meant to; go on after it', tone: 'primary' },
   { word: 'not-done', key: '2', label: 'It did not happen', means: 'it may start again', tone: 'plain' },

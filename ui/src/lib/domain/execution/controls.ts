@@ -1,4 +1,5 @@
 import type { Driven, ExecutionView } from '../../backend/api';
+import { asksToTakeBack } from './ask';
 import { currentStep, isActing } from './timeline';
 
 /** What a person may do to an execution beside answering what it asks. */
@@ -40,8 +41,8 @@ export function controls(view: ExecutionView, driven: Driven): Controls {
   const failed = step?.status === 'failed' || step?.status === 'cancelled';
   const started = view.steps.some((of) => of.undo?.status === 'undone' || of.status === 'undone');
   const reopens = view.status === 'failed' && failed && !started;
-  // What waits while it rolls back is the undo: leaving that out or doing it by hand is asked where it is stuck.
-  const open = !over && view.status !== 'rolling_back' && !acting && !undoing && (waits || failed);
+  // An undo that waits for its approval can be approved or rejected; what else may be done is asked where it is stuck.
+  const open = !over && !view.waiting_on.some(asksToTakeBack) && !acting && !undoing && (waits || failed);
   const name = reopens || open ? step.name : undefined;
   /** A person does it anyway, or picks. */
   const persons = step?.type === 'decision' || step?.type === 'manual';
