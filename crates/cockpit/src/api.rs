@@ -73,6 +73,13 @@ impl Api {
         self.feed.push(event);
     }
 
+    /// Tells what a person should know although what was asked for was done.
+    fn tell_notices(&self) {
+        for text in self.cockpit.take_notices() {
+            self.feed.push(Event::Notice { execution: None, text });
+        }
+    }
+
     /// Leaves every execution that is driven here: what runs is ended and recorded, nothing is lost.
     pub async fn close(&self) {
         self.drives.leave_all().await;

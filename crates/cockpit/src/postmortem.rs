@@ -22,7 +22,7 @@ fn write(out: &mut String, view: &ExecutionView, runbook: Option<&Runbook>, log:
     let summary = &view.summary;
     let title = inline(&summary.runbook.title);
     writeln!(out, "# Postmortem: {title}\n")?;
-    writeln!(out, "| | |\n|---|---|")?;
+    writeln!(out, "| What | Which |\n|---|---|")?;
     if let Some(incident) = &summary.incident {
         writeln!(out, "| Incident | {} |", cell(incident))?;
     }

@@ -36,7 +36,9 @@ macro_rules! calls {
             /// # Errors
             /// What went wrong, with what to do about it; nothing is half done.
             pub async fn call(self: &Arc<Self>, call: Call) -> Result<Value, CallError> {
-                match call { $( Call::$variant(args) => calls!(@$how self, $handler, args), )+ }
+                let answer = match call { $( Call::$variant(args) => calls!(@$how self, $handler, args), )+ };
+                self.tell_notices();
+                answer
             }
         }
 
