@@ -101,14 +101,18 @@ const HIDDEN =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/g;
 /* eslint-enable no-control-regex */
 
+/** What the controls below the space are called; pictures of them are missing in many fonts. */
+const CONTROLS =
+  'NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'.split(
+    ' ',
+  );
+
 /** Text with characters that nobody would see, or that would reorder it, made visible. Newlines and tabs stay. */
 export function visible(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(HIDDEN, (character) => {
     const code = character.codePointAt(0) ?? 0;
-    if (code < 0x20) {
-      return String.fromCodePoint(0x2400 + code);
-    }
-    return code === 0x7f ? '\u2421' : `‹U+${code.toString(16).toUpperCase().padStart(4, '0')}›`;
+    const name = code === 0x7f ? 'DEL' : CONTROLS[code];
+    return `‹${name ?? `U+${code.toString(16).toUpperCase().padStart(4, '0')}`}›`;
   });
 }
 

@@ -45,7 +45,7 @@ describe('actions', () => {
 
 describe('text', () => {
   it('shows characters that would hide or reorder it', () => {
-    expect(visible('rm\u001b[2K\u202eok\u0000\u200b\u007f')).toBe('rm␛[2K‹U+202E›ok␀‹U+200B›␡');
+    expect(visible('rm\u001b[2K\u202eok\u0000\u200b\u007f')).toBe('rm‹ESC›[2K‹U+202E›ok‹NUL›‹U+200B›‹DEL›');
     expect(visible('a\tb\r\nc\n')).toBe('a\tb\nc\n');
     expect(visible('über ☂ 日本')).toBe('über ☂ 日本');
   });

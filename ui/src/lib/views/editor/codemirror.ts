@@ -105,6 +105,8 @@ function extensions({ onchange, onkeep }: Hears): Extension {
     EditorView.contentAttributes.of({
       'aria-label': 'Runbook, YAML. Escape and then Tab leaves the editor.',
       spellcheck: 'false',
+      // Said so that a check of the page sees that what scrolls can be reached.
+      tabindex: '0',
     }),
     keymap.of([
       {
