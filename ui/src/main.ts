@@ -3,6 +3,7 @@ import { mount } from 'svelte';
 import './app.css';
 import App from './App.svelte';
 import type { Backend } from './lib/backend/backend';
+import { applyDensity } from './lib/domain/settings/density';
 
 /** The backend that carries this page: the desktop's window says so itself, everything else is served by `belay web`. */
 async function backend(): Promise<Backend> {
@@ -18,6 +19,7 @@ async function backend(): Promise<Backend> {
   return new WebBackend();
 }
 
+applyDensity();
 const target = document.getElementById('app');
 if (target === null) {
   throw new Error('the page has no place for the application');

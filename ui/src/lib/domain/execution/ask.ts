@@ -48,7 +48,7 @@ export type Ask =
 export function asks(view: ExecutionView): Ask[] {
   const asked = view.waiting_on.map((waiting) => ask(waiting, view)).filter((of) => of !== undefined);
   if (view.status === 'paused') {
-    const resume = choice('p', 'Go on', 'new steps may start again', 'primary', { say: 'resume' });
+    const resume = choice('p', 'Resume', 'new steps may start again', 'primary', { say: 'resume' });
     return [{ kind: 'paused', choices: [resume] }, ...asked];
   }
   const failed = failure(view);

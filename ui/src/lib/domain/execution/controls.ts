@@ -1,5 +1,5 @@
 import type { Driven, ExecutionView } from '../../backend/api';
-import { currentStep } from './timeline';
+import { currentStep, isActing } from './timeline';
 
 /** What a person may do to an execution beside answering what it asks. */
 export interface Controls {
@@ -34,7 +34,7 @@ export function controls(view: ExecutionView, driven: Driven): Controls {
   const over = isOver(view);
   const stopping = STOPPING.has(view.status);
   const step = currentStep(view);
-  const acting = step !== undefined && step.attempts.some((attempt) => attempt.finished_at === null);
+  const acting = isActing(step);
   const undoing = step?.undo?.status === 'running' || step?.undo?.status === 'stuck';
   const waits = step?.status === 'waiting_approval' || step?.status === 'waiting_input';
   const failed = step?.status === 'failed' || step?.status === 'cancelled';

@@ -4,6 +4,7 @@ import type { Calls } from '../../backend/api';
 import { refusal } from '../resource.svelte';
 import type { Heard } from '../session.svelte';
 import { OutputBuffer } from './output';
+import { isActing } from './timeline';
 import { instant } from './time';
 
 /** What an execution's page needs of the session. */
@@ -266,7 +267,7 @@ export class ExecutionState {
     if (driven === 'here' && view.status !== 'failed') {
       this.stopped = undefined;
     }
-    const acting = view.steps.some((step) => step.attempts.some((attempt) => attempt.finished_at === null));
+    const acting = view.steps.some(isActing);
     if (!acting && this.act !== undefined) {
       const at = view.steps.find((step) => step.name === this.act?.step);
       this.act = at?.status === 'running' ? this.act : undefined;

@@ -171,7 +171,10 @@ describe('an execution as it goes on', () => {
     state.start();
     await settled();
     wire.tell(act());
-    const running = sampleStep('a', { status: 'running', attempts: [sampleAttempt({ finished_at: null })] });
+    const running = sampleStep('a', {
+      status: 'running',
+      attempts: [sampleAttempt({ finished_at: null, status: 'running' })],
+    });
     wire.tell({ event: 'execution', view: sampleView({ steps: [running] }), driven: 'here' });
     expect(state.act?.act.target).toBe('shop-1');
     const done = sampleStep('a', { status: 'succeeded', attempts: [sampleAttempt()] });

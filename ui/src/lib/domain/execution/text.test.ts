@@ -7,7 +7,7 @@ describe('output as text', () => {
   });
 
   it('shows every other sequence instead of acting upon it', () => {
-    expect(outputText('\u001b[2J\u001b]0;title\u0007')).toBe('␛[2J␛]0;title␇');
+    expect(outputText('\u001b[2J\u001b]0;title\u0007')).toBe('‹ESC›[2J‹ESC›]0;title‹BEL›');
   });
 
   it('leaves markup as it is, because it is never markup here', () => {

@@ -20,9 +20,19 @@ describe('the timeline', () => {
   });
 
   it('goes on counting while an act runs', () => {
-    const step = sampleStep('change', { status: 'running', attempts: [sampleAttempt({ finished_at: null })] });
+    const step = sampleStep('change', {
+      status: 'running',
+      attempts: [sampleAttempt({ finished_at: null, status: 'running' })],
+    });
     const [entry] = timeline(sampleView({ steps: [step] }), 1, NOW);
     expect([entry?.seconds, entry?.finishedAt, entry?.current]).toEqual([10, undefined, true]);
+  });
+
+  it('does not count on where the outcome is not known', () => {
+    const attempts = [sampleAttempt({ finished_at: null, status: 'interrupted' })];
+    const view = sampleView({ steps: [sampleStep('change', { status: 'interrupted', attempts })] });
+    const [entry] = timeline(view, 1, NOW);
+    expect([entry?.seconds, controls(view, 'here').cancel], 'nothing is going on').toEqual([undefined, false]);
   });
 
   it('names the person who did it by hand, and the branch', () => {
@@ -37,6 +47,15 @@ describe('the timeline', () => {
     expect(currentStep(sampleView({ steps }))?.name, 'else the last one that something happened to').toBe('a');
   });
 
+  it('has the last thing in front that happened, by a person too', () => {
+    const steps = [
+      sampleStep('a', { attempts: [sampleAttempt()], status: 'succeeded' }),
+      sampleStep('b', { status: 'succeeded', done_by: 'ada' }),
+      sampleStep('c', { status: 'not_taken' }),
+    ];
+    expect(currentStep(sampleView({ status: 'completed', steps }))?.name).toBe('b');
+  });
+
   it('counts the steps that are over, without those on other branches', () => {
     const steps = ['succeeded', 'not_taken', 'running', 'pending'].map((status) => sampleStep(status, { status }));
     expect(progress(sampleView({ steps }), 4)).toEqual({ done: 1, of: 3 });
@@ -45,7 +64,9 @@ describe('the timeline', () => {
 
 describe('what may be done', () => {
   it('is to cancel what runs here, and nothing else to that step', () => {
-    const steps = [sampleStep('a', { status: 'running', attempts: [sampleAttempt({ finished_at: null })] })];
+    const steps = [
+      sampleStep('a', { status: 'running', attempts: [sampleAttempt({ finished_at: null, status: 'running' })] }),
+    ];
     const may = controls(sampleView({ steps }), 'here');
     expect([may.cancel, may.pause, may.abort, may.retry, may.skip]).toEqual([true, true, true, undefined, undefined]);
     expect(controls(sampleView({ steps }), 'elsewhere').cancel, 'only the driver cancels').toBe(false);

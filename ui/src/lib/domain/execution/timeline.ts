@@ -37,6 +37,16 @@ export function takesBack(attempt: AttemptView): boolean {
   return attempt.act.startsWith('u');
 }
 
+/** Whether an act is going on; one whose outcome is not known has no end either, but nothing happens any more. */
+export function isRunning(attempt: AttemptView): boolean {
+  return attempt.finished_at === null && attempt.status === 'running';
+}
+
+/** Whether an act of a step is going on. */
+export function isActing(step: StepView | undefined): boolean {
+  return step?.attempts.some(isRunning) ?? false;
+}
+
 /** The step in front: the one that waits, runs, is stuck or failed; else the last one that something happened to. */
 export function currentStep(view: ExecutionView): StepView | undefined {
   const named = (name: string | null) => {
@@ -99,7 +109,7 @@ function entry(
 ): TimelineEntry {
   const acts = step.attempts.filter((attempt) => !takesBack(attempt));
   const first = acts[0];
-  const open = acts.some((attempt) => attempt.finished_at === null);
+  const open = acts.some(isRunning);
   const last = open ? undefined : (acts.at(-1)?.finished_at ?? undefined);
   const from = instant(first?.started_at);
   const to = open ? now : instant(last);
