@@ -29,7 +29,7 @@ use serde::Serialize;
 use ts_rs::TS;
 
 pub use answer::*;
-pub use call::{Call, Done, Nothing};
+pub use call::{Answer, Call, Done, Nothing};
 pub use event::{Driven, Event, Numbered, Place, Told};
 pub use feed::{Feed, Listener};
 pub use typescript::typescript;

@@ -21,6 +21,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::arguments::{Arguments, Command};
+use crate::cockpit;
 use crate::failure::{Exit, Failure};
 use crate::page;
 use crate::settings::Settings;
@@ -109,17 +110,22 @@ fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, Failure> {
         Command::Actions(actions) => surroundings::actions(&desk, &actions),
         Command::Policy(policy) => surroundings::policy(&desk, &policy),
         Command::Context(context) => surroundings::context(&desk, &context),
+        Command::Guide => find::ask(&desk),
         Command::Web(web) => web::web(&desk, web),
         Command::Doctor(doctor) => surroundings::doctor(&desk, &doctor),
         Command::Completions(completions) => surroundings::completions(completions.shell),
     }
 }
 
-/// Without a command: asks what is wrong where somebody can answer, else prints help.
+/// Without a command: opens the cockpit where there is a terminal that can show it, else prints help.
 fn without_command(settings: &Settings) -> Result<Exit, Failure> {
     if settings.input && std::io::stdout().is_terminal() {
         let desk = Desk { settings: settings.clone(), cockpit: Cockpit::new(settings.cockpit(None)?) };
-        return find::ask(&desk);
+        // A terminal that moves no cursor can still ask and answer.
+        if std::env::var_os("TERM").is_none_or(|term| term == "dumb") {
+            return find::ask(&desk);
+        }
+        return wait(cockpit::open(desk.cockpit, settings.style.is_colored(), settings.style));
     }
     page::print(&Arguments::command().render_help().to_string())?;
     Ok(Exit::Done)

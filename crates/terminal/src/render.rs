@@ -1,5 +1,6 @@
 //! Wire values as text for people. Pure: a value and a style in, a text out.
 
+pub mod act;
 pub mod findings;
 pub mod imports;
 pub mod lists;

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::output::OutputPane;
 use crate::markdown;
-use crate::render::status::{act_line, approval_line, shown, undo_line};
+use crate::render::act::{is_told, parameters};
+use crate::render::status::{act_line, approval_line, undo_line};
 use crate::style::Style;
 use crate::text;
 
@@ -213,7 +214,7 @@ impl Narrator {
                 out.push_str(&text::hang(&lead, "       ", &act_line(act, style), style.columns));
             }
             if (changes || step.approval.is_some()) && !is_told(act) {
-                out.push_str(&parameters(act, style));
+                out.push_str(&parameters(act, PARAMETER_ROWS, style));
             }
         }
         if let (true, Some(impact)) = (changes, &step.impact) {
@@ -320,40 +321,4 @@ fn is_ended(status: &str) -> bool {
         status,
         "succeeded" | "failed" | "skipped" | "not_taken" | "cancelled" | "undone" | "undo_failed" | "contested"
     )
-}
-
-/// Whether an act's sentence holds all of its parameters, as that of a command does.
-fn is_told(act: &ActView) -> bool {
-    let Value::Object(fields) = &act.parameters else { return false };
-    let Some(argv) = fields.get("argv").and_then(Value::as_array) else { return false };
-    fields.len() == 1 && argv.iter().filter_map(Value::as_str).all(|word| act.description.contains(word))
-}
-
-/// Parameters that the act's sentence may not tell in full.
-fn parameters(act: &ActView, style: Style) -> String {
-    let Value::Object(fields) = &act.parameters else { return String::new() };
-    let mut out = String::new();
-    for (name, value) in fields {
-        let lead = format!("       {} ", style.dim(&format!("{}:", text::line(name))));
-        let content = match value {
-            Value::String(content) if content.contains('\n') => {
-                put!(out, "{}\n", lead.trim_end());
-                let rows = text::fold(&text::block(content), style.columns.saturating_sub(11));
-                let hidden = rows.len().saturating_sub(PARAMETER_ROWS);
-                for row in rows.into_iter().take(PARAMETER_ROWS) {
-                    put!(out, "         {} {row}\n", style.dim("│"));
-                }
-                if hidden > 0 {
-                    let more = text::count(hidden, "more line", "more lines");
-                    put!(out, "         {} {more}: `belay status EXEC --json` has them\n", style.dim("┆"));
-                }
-                continue;
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
-                shown(value)
-            }
-        };
-        out.push_str(&text::hang(&lead, "         ", &content, style.columns));
-    }
-    out
 }

@@ -1,0 +1,1 @@
+//! The cockpit without a terminal: messages in, commands and screens out.
