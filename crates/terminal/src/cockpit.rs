@@ -11,8 +11,8 @@ mod field;
 mod message;
 mod pages;
 mod perform;
-mod scroll;
 mod screen;
+mod scroll;
 mod session;
 mod state;
 #[cfg(test)]

@@ -289,7 +289,8 @@ fn to_waiting(execution: &Execution, waiting: &Waiting) -> Vec<Action> {
             DIGITS.iter().zip(&waiting.options).filter_map(settle).collect()
         }
         WaitingKind::Input => {
-            let provide = Purpose::Provide { given: std::collections::BTreeMap::new(), missing: waiting.options.clone() };
+            let provide =
+                Purpose::Provide { given: std::collections::BTreeMap::new(), missing: waiting.options.clone() };
             vec![main(&["v"], "give what is missing", words(provide))]
         }
         WaitingKind::Checklist => checklist(waiting),

@@ -148,6 +148,7 @@ impl Purpose {
             Self::Abort => "Why does it end? Nothing is taken back.".to_owned(),
             Self::Rollback => "Why is everything taken back, newest change first?".to_owned(),
             Self::Reject { step, .. } => format!("Why may `{step}` not run?"),
+            Self::Approve { target, .. } if target.is_empty() => "Enter approves exactly this.".to_owned(),
             Self::Approve { target, .. } => {
                 format!("Type the target's name to approve exactly this: {target}")
             }
@@ -162,13 +163,27 @@ impl Purpose {
 
     /// Whether it may be sent empty.
     pub fn optional(&self) -> bool {
-        matches!(self, Self::Outcome { .. } | Self::Find)
+        match self {
+            // Where nobody approves alone there is no target to type.
+            Self::Approve { target, .. } => target.is_empty(),
+            Self::Outcome { .. } | Self::Find => true,
+            Self::Note
+            | Self::Skip { .. }
+            | Self::ByHand { .. }
+            | Self::Abort
+            | Self::Rollback
+            | Self::Reject { .. }
+            | Self::Provide { .. }
+            | Self::Alert => false,
+        }
     }
 
     /// What the draft of its words is kept under.
     pub fn draft(&self) -> String {
         let step = match self {
-            Self::Skip { step } | Self::ByHand { step } | Self::Reject { step, .. } | Self::Outcome { step, .. } => step,
+            Self::Skip { step } | Self::ByHand { step } | Self::Reject { step, .. } | Self::Outcome { step, .. } => {
+                step
+            }
             // The target is typed anew for every approval.
             Self::Approve { .. } | Self::Find => return String::new(),
             Self::Provide { missing, .. } => missing.first().map_or("", |option| option.name.as_str()),

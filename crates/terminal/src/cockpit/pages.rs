@@ -19,19 +19,19 @@ use super::state::Desk;
 #[derive(Debug)]
 pub enum Page {
     /// The catalog.
-    Catalog(catalog::Catalog),
+    Catalog(Box<catalog::Catalog>),
     /// One runbook.
-    Runbook(runbook::Runbook),
+    Runbook(Box<runbook::Runbook>),
     /// What a start asks for.
     Start(Box<start::Start>),
     /// One execution.
     Execution(Box<execution::Execution>),
     /// Executions.
-    History(history::History),
+    History(Box<history::History>),
     /// Alerts with their runbooks.
     Alerts(alerts::Alerts),
     /// Something to read.
-    Reader(reader::Reader),
+    Reader(Box<reader::Reader>),
 }
 
 impl Page {

@@ -1,6 +1,6 @@
 //! Deeds: what they change, and what they ask for.
 
-use belay_cockpit::api::{Call, ExecutionRequest, Nothing, OutcomeWord, Said, SayRequest};
+use belay_cockpit::api::{Call, CallError, ExecutionRequest, Nothing, OutcomeWord, Said, SayRequest};
 use serde_json::Value;
 
 use super::actions::{actions, answers};
@@ -65,7 +65,7 @@ pub fn perform(state: &mut State, deed: Deed, commands: &mut Vec<Command>) {
         }
         Deed::Begin => begin(state, commands),
         Deed::Plan(start) => read(state, Content::Plan { start, plan: None }, commands),
-        Deed::Runbook { runbook, alert } => state.push(Page::Runbook(Runbook::new(runbook, alert)), commands),
+        Deed::Runbook { runbook, alert } => state.push(Page::Runbook(Box::new(Runbook::new(runbook, alert))), commands),
         Deed::Execution(id) => state.push(Page::Execution(Box::new(Execution::new(id))), commands),
         Deed::Say(said) => say(state, *said, commands),
         Deed::Words(purpose) => ask_words(state, *purpose),
@@ -86,8 +86,8 @@ pub fn perform(state: &mut State, deed: Deed, commands: &mut Vec<Command>) {
         }
         Deed::Output => output(state, commands),
         Deed::Save => {
-            if let Page::Reader(Reader { content: Content::Postmortem { document: Some(document), .. }, .. }) =
-                state.page()
+            if let Page::Reader(page) = state.page()
+                && let Content::Postmortem { document: Some(document), .. } = &page.content
             {
                 commands.push(Command::Save { name: document.name.clone(), text: document.text.clone() });
             }
@@ -112,9 +112,9 @@ fn go(state: &mut State, to: Destination, commands: &mut Vec<Command>) {
             state.pages.truncate(1);
             return;
         }
-        Destination::History => Page::History(History::default()),
-        Destination::Waiting => Page::History(History::of_waiting()),
-        Destination::Settings => Page::Reader(Reader::of_device()),
+        Destination::History => Page::History(Box::default()),
+        Destination::Waiting => Page::History(Box::new(History::of_waiting())),
+        Destination::Settings => Page::Reader(Box::new(Reader::of_device())),
     };
     // Places lie beside each other; what was opened from one is left with it.
     state.pages.truncate(1);
@@ -148,7 +148,7 @@ fn palette(state: &State) -> Menu {
         deed: Deed::Execution(summary.execution.clone()),
     });
     let found = state.pages.iter().find_map(|open| match &open.page {
-        Page::Catalog(catalog) => Some(catalog),
+        Page::Catalog(catalog) => Some(catalog.as_ref()),
         Page::Runbook(_)
         | Page::Start(_)
         | Page::Execution(_)
@@ -167,15 +167,12 @@ fn palette(state: &State) -> Menu {
 
 fn open(state: &mut State, commands: &mut Vec<Command>) {
     let deed = match state.page() {
-        Page::Catalog(page) => {
-            page.selected().map(|hit| Deed::Runbook { runbook: reference(hit), alert: None })
-        }
+        Page::Catalog(page) => page.selected().map(|hit| Deed::Runbook { runbook: reference(hit), alert: None }),
         Page::Runbook(page) => page.execution().map(|summary| Deed::Execution(summary.execution.clone())),
         Page::History(page) => page.selected().map(|summary| Deed::Execution(summary.execution.clone())),
-        Page::Alerts(page) => page.selected().map(|(alert, hit)| Deed::Runbook {
-            runbook: reference(hit),
-            alert: Some(alert.value.clone()),
-        }),
+        Page::Alerts(page) => page
+            .selected()
+            .map(|(alert, hit)| Deed::Runbook { runbook: reference(hit), alert: Some(alert.value.clone()) }),
         Page::Start(_) | Page::Execution(_) | Page::Reader(_) => None,
     };
     if let Some(deed) = deed {
@@ -253,7 +250,7 @@ fn begin(state: &mut State, commands: &mut Vec<Command>) {
 }
 
 fn read(state: &mut State, content: Content, commands: &mut Vec<Command>) {
-    state.push(Page::Reader(Reader::new(content)), commands);
+    state.push(Page::Reader(Box::new(Reader::new(content))), commands);
 }
 
 /// The execution that is shown or selected.
@@ -283,21 +280,18 @@ fn say(state: &mut State, saying: Said, commands: &mut Vec<Command>) {
 }
 
 fn ask_words(state: &mut State, purpose: Purpose) {
-    let (execution, step) = match state.page() {
+    let (mut execution, mut step, mut find) = (String::new(), None, String::new());
+    match state.page() {
         Page::Execution(page) => {
-            let name = match &purpose {
-                Purpose::Approve { step, .. } | Purpose::Reject { step, .. } => Some(step.as_str()),
-                _ => None,
-            };
-            (page.id.clone(), name.and_then(|name| page.step_named(name)).cloned())
+            execution.clone_from(&page.id);
+            find.clone_from(&page.output.scroll.find);
+            if let Purpose::Approve { step: name, .. } | Purpose::Reject { step: name, .. } = &purpose {
+                step = page.step_named(name).cloned();
+            }
         }
-        _ => (String::new(), None),
-    };
-    let find = match state.page() {
-        Page::Execution(page) => page.output.scroll.find.clone(),
-        Page::Reader(page) => page.scroll.find.clone(),
-        _ => String::new(),
-    };
+        Page::Reader(page) => find.clone_from(&page.scroll.find),
+        Page::Catalog(_) | Page::Runbook(_) | Page::Start(_) | Page::History(_) | Page::Alerts(_) => {}
+    }
     let kept = state.drafts.get(&format!("{execution}/{}", purpose.draft())).cloned().unwrap_or_default();
     let typed = if purpose == Purpose::Find { find } else { kept };
     state.dialog = Some(Dialog::Words(Box::new(Words {
@@ -347,6 +341,13 @@ pub fn send(state: &mut State, commands: &mut Vec<Command>) {
         return;
     }
     words.error = None;
+    if let Purpose::Approve { target, .. } = &words.purpose
+        && typed != *target
+    {
+        let message = format!("that is not the target `{target}`; nothing was approved");
+        words.error = Some(CallError { class: "user".to_owned(), message, hint: None });
+        return;
+    }
     let execution = words.execution.clone();
     let saying = match words.purpose.clone() {
         Purpose::Find => return find(state, &typed),
@@ -372,8 +373,9 @@ pub fn send(state: &mut State, commands: &mut Vec<Command>) {
         Purpose::Abort => Said::Abort { reason: typed },
         Purpose::Rollback => Said::Rollback { reason: typed },
         Purpose::Reject { step, digest } => Said::Reject { step, digest, comment: Some(typed) },
-        // The core compares what was typed with the target; a slip is told and approves nothing.
-        Purpose::Approve { step, digest, .. } => Said::Approve { step, digest, target: Some(typed), comment: None },
+        Purpose::Approve { step, digest, .. } => {
+            Said::Approve { step, digest, target: Some(typed).filter(|typed| !typed.is_empty()), comment: None }
+        }
         Purpose::Outcome { step, outcome } => {
             Said::Confirm { step, outcome, by_hand: false, note: Some(typed).filter(|note| !note.is_empty()) }
         }

@@ -97,8 +97,7 @@ impl Session {
         let screen = Screen::take()?;
         let (columns, rows) = crossterm::terminal::size().map_err(failed)?;
         let (state, commands) = State::new(Timestamp::now(), Size { columns, rows });
-        let mut session =
-            Self { api, screen, look, state, tasks: JoinSet::new(), drawn: Instant::now(), typed: false };
+        let mut session = Self { api, screen, look, state, tasks: JoinSet::new(), drawn: Instant::now(), typed: false };
         // The first picture does not wait for anything.
         session.draw()?;
         for command in commands {
@@ -259,10 +258,8 @@ fn save(name: &str, content: &str) -> Result<String, CallError> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             Err(user(format!("`{name}` is there already"), "move it away, then write again"))
         }
-        Err(error) => {
-            Err(CockpitError::environment(&format!("`{name}` cannot be written here"), &error)
-                .hint("start belay in a folder that you can write to")
-                .into())
-        }
+        Err(error) => Err(CockpitError::environment(&format!("`{name}` cannot be written here"), &error)
+            .hint("start belay in a folder that you can write to")
+            .into()),
     }
 }

@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use super::dialog::Dialog;
 use super::message::{Command, Ticket};
 use super::pages::Page;
-use super::pages::catalog::Catalog;
 
 /// The page number of calls that belong to no page.
 pub const EVERYWHERE: u64 = 0;
@@ -113,7 +112,7 @@ impl State {
             next: 0,
         };
         let mut commands = Vec::new();
-        state.push(Page::Catalog(Catalog::default()), &mut commands);
+        state.push(Page::Catalog(Box::default()), &mut commands);
         state.ask(Call::About(Nothing {}), &mut commands);
         state.ask(Call::Waiting(Nothing {}), &mut commands);
         (state, commands)

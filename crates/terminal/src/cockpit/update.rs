@@ -20,7 +20,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Command> {
         Message::Paste(text) => paste(state, &text, &mut commands),
         Message::Resized { columns, rows } => {
             state.size = Size { columns, rows };
-            state.each(&mut commands, |page, desk| page.resized(desk));
+            state.each(&mut commands, Page::resized);
         }
         Message::Tick(now) => state.now = now,
         Message::Interrupt => interrupt(state, &mut commands),
@@ -72,7 +72,7 @@ fn press(state: &mut State, key: &Key, commands: &mut Vec<Command>) {
         return perform(state, action.deed.clone(), commands);
     }
     let begins = |keys: &&str| keys.split_once(' ').is_some_and(|(first, _)| first == wanted);
-    if all.iter().any(|action| action.keys.iter().any(|keys| begins(keys))) {
+    if all.iter().any(|action| action.keys.iter().any(begins)) {
         state.prefix = Some(wanted);
     }
 }
@@ -168,8 +168,7 @@ fn interrupt(state: &mut State, commands: &mut Vec<Command>) {
 }
 
 fn answered(state: &mut State, ticket: Ticket, answer: Result<Answer, CallError>, commands: &mut Vec<Command>) {
-    let of_dialog =
-        matches!(&state.dialog, Some(Dialog::Words(words)) if words.sending == Some(ticket.n));
+    let of_dialog = matches!(&state.dialog, Some(Dialog::Words(words)) if words.sending == Some(ticket.n));
     let refused = answer.as_ref().err().cloned();
     match (of_dialog, refused) {
         (true, Some(error)) => return refuse(state, error),

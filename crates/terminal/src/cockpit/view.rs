@@ -16,7 +16,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
-use super::actions::actions;
+use super::actions::{actions, answers};
 use super::field::Field;
 use super::pages::Page;
 use super::state::{Notice, State};
@@ -25,13 +25,9 @@ use look::Look;
 
 /// Draws everything.
 pub fn view(frame: &mut Frame<'_>, state: &State, look: Look) {
-    let [top, body, notice, bottom] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Min(1),
-        Constraint::Length(1),
-        Constraint::Length(1),
-    ])
-    .areas(frame.area());
+    let [top, body, notice, bottom] =
+        Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1), Constraint::Length(1)])
+            .areas(frame.area());
     bar(frame, top, state, look);
     match state.page() {
         Page::Catalog(page) => catalog::draw(frame, body, page, state, look),
@@ -112,12 +108,32 @@ fn keys(frame: &mut Frame<'_>, area: Rect, state: &State, look: Look) {
         let known: &[(&str, &str)] = if form {
             &[("Tab", "next"), ("C-s", "start"), ("C-o", "plan"), ("Esc", "back"), ("F1", "keys")]
         } else {
-            &[("type", "to search"), ("↑↓", "move"), ("Enter", "open"), ("Esc", "more keys"), ("C-k", "palette"), ("F1", "keys")]
+            &[
+                ("type", "to search"),
+                ("↑↓", "move"),
+                ("Enter", "open"),
+                ("Esc", "more keys"),
+                ("C-k", "palette"),
+                ("F1", "keys"),
+            ]
         };
-        known.iter().for_each(|(key, label)| put(key, label));
+        for (key, label) in known {
+            put(key, label);
+        }
     } else {
+        // What answers a question stands under the question.
+        let asked = match state.page() {
+            Page::Execution(page) if !page.zoomed => answers(page),
+            Page::Catalog(_)
+            | Page::Runbook(_)
+            | Page::Start(_)
+            | Page::Execution(_)
+            | Page::History(_)
+            | Page::Alerts(_)
+            | Page::Reader(_) => Vec::new(),
+        };
         let all = actions(state);
-        for action in all.iter().filter(|action| action.shown) {
+        for action in all.iter().filter(|action| action.shown && !asked.contains(action)) {
             put(action.keys.first().copied().unwrap_or_default(), &action.label);
         }
     }
@@ -159,7 +175,8 @@ pub fn error_lines(error: &CallError, columns: usize, look: Look) -> Vec<Line<'s
         }
     };
     put("error:", look.bad().patch(look.bold()), &error.message);
-    if let Some(hint) = &error.hint {
+    // What to type on a command line says nothing here.
+    if let Some(hint) = error.hint.as_ref().filter(|hint| !hint.contains("`--")) {
         put("hint:", look.accent(), hint);
     }
     lines

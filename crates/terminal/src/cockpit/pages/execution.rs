@@ -90,9 +90,8 @@ impl Execution {
                 }
                 self.settle(desk);
             }
-            Ok(_) => {}
             Err(error) if self.page.is_none() => self.error = Some(error),
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
 
@@ -142,11 +141,8 @@ impl Execution {
             Event::Output { step, stream, at, text, .. } => self.output.take(step, stream, *at, text),
             Event::OutputSkipped {} => self.output.cut = true,
             Event::Stopped { error, hint, .. } => {
-                self.stopped = Some(CallError {
-                    class: "environment".to_owned(),
-                    message: error.clone(),
-                    hint: hint.clone(),
-                });
+                self.stopped =
+                    Some(CallError { class: "environment".to_owned(), message: error.clone(), hint: hint.clone() });
             }
             Event::Notice { .. } | Event::Escalated { .. } | Event::CatalogChanged { .. } | Event::Opened { .. } => {}
         }

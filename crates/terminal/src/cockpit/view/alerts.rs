@@ -41,12 +41,16 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, page: &Alerts, look: Look) {
                 at = lines.len();
             }
             index += 1;
-            let why = if hit.matched.is_empty() { String::new() } else { format!("  matched {}", hit.matched.join(", ")) };
+            let why =
+                if hit.matched.is_empty() { String::new() } else { format!("  matched {}", hit.matched.join(", ")) };
             let told = text::line(&format!("{}  {}", hit.id, hit.title));
             let room = columns.saturating_sub(text::width(&told) + 6);
             lines.push(Line::from(vec![
                 Span::styled(if selected { " ▌ " } else { "   " }, look.accent()),
-                Span::styled(text::cut(&told, columns.saturating_sub(4)), if selected { look.selected() } else { look.bold() }),
+                Span::styled(
+                    text::cut(&told, columns.saturating_sub(4)),
+                    if selected { look.selected() } else { look.bold() },
+                ),
                 Span::styled(text::cut(&text::line(&why), room), look.dim()),
             ]));
         }

@@ -83,7 +83,10 @@ fn draw_hit(frame: &mut Frame<'_>, area: Rect, hit: &SearchHit, selected: bool, 
     let line = Line::from(vec![
         Span::styled(bar, look.accent()),
         Span::styled(title, first),
-        Span::styled(" ".repeat(gap), if selected { look.selected() } else { first.remove_modifier(first.add_modifier) }),
+        Span::styled(
+            " ".repeat(gap),
+            if selected { look.selected() } else { first.remove_modifier(first.add_modifier) },
+        ),
         Span::styled(format!(" {facts} "), facts_style),
     ]);
     frame.render_widget(line, Rect { height: 1.min(area.height), ..area });

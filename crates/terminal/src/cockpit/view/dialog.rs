@@ -27,12 +27,7 @@ fn window(frame: &mut Frame<'_>, title: &str, foot: &str, rows: usize, style: ra
     let screen = frame.area();
     let width = screen.width.saturating_sub(4).min(100);
     let height = u16::try_from(rows + 2).unwrap_or(u16::MAX).min(screen.height.saturating_sub(2));
-    let area = Rect {
-        x: (screen.width - width) / 2,
-        y: (screen.height.saturating_sub(height)) / 3,
-        width,
-        height,
-    };
+    let area = Rect { x: (screen.width - width) / 2, y: (screen.height.saturating_sub(height)) / 3, width, height };
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(style)
@@ -71,7 +66,8 @@ fn draw_words(frame: &mut Frame<'_>, words: &Words, look: Look) {
     let errors = words.error.as_ref().map(|error| error_lines(error, columns, look)).unwrap_or_default();
     let approves = matches!(words.purpose, Purpose::Approve { .. });
     let style = if approves { look.care().patch(look.bold()) } else { look.accent() };
-    let foot = if words.sending.is_some() { "sending …" } else { "Enter sends · Esc goes back, what is typed stays" };
+    let foot =
+        if words.sending.is_some() { "sending …" } else { "Enter sends · Esc goes back, what is typed stays" };
     let needed = lines.len() + asked.len() + 1 + errors.len();
     let inner = window(frame, words.purpose.title(), foot, needed, style);
     // The field is always seen; what does not fit is cut above it, and that is said.
@@ -83,7 +79,11 @@ fn draw_words(frame: &mut Frame<'_>, words: &Words, look: Look) {
         let top = words.top.min(lines.len().saturating_sub(seen));
         let left = lines.len() - top - seen.min(lines.len() - top);
         lines = lines.into_iter().skip(top).take(seen).collect();
-        let told = if left > 0 { format!("… PageDown: {left} more lines") } else { "… PageUp: the lines above".to_owned() };
+        let told = if left > 0 {
+            format!("… PageDown: {left} more lines")
+        } else {
+            "… PageUp: the lines above".to_owned()
+        };
         lines.push(Line::styled(told, look.care().patch(look.bold())));
     }
     let above = u16::try_from(lines.len() + asked.len()).unwrap_or(0);
@@ -141,7 +141,10 @@ fn draw_help(frame: &mut Frame<'_>, state: &State, top: usize, look: Look) {
         ("C-z", "give the terminal to the shell; `fg` comes back"),
         ("C-l", "draw everything anew"),
     ] {
-        lines.push(Line::from(vec![Span::styled(text::pad(keys, 22), look.accent().patch(look.bold())), Span::raw(what)]));
+        lines.push(Line::from(vec![
+            Span::styled(text::pad(keys, 22), look.accent().patch(look.bold())),
+            Span::raw(what),
+        ]));
     }
     let inner = window(frame, "Keys", "j k · any other key closes", lines.len(), look.accent());
     let seen = usize::from(inner.height);

@@ -63,11 +63,16 @@ fn header(
         Some(_) => summary.duration_seconds,
         None => now.duration_since(summary.started_at).as_secs_f64().max(summary.duration_seconds),
     };
-    let whole = if seconds >= 10.0 { seconds.floor() } else { seconds.round() };
-    let symbol: String = look.line(&Style::on_screen(80).symbol(status)).spans.into_iter().map(|span| span.content).collect();
+    let symbol: String =
+        look.line(&Style::on_screen(80).symbol(status)).spans.into_iter().map(|span| span.content).collect();
     let word = text::line(status).replace('_', " ").to_uppercase();
     let badge = look.of_status(status).remove_modifier(Modifier::DIM).add_modifier(Modifier::REVERSED | Modifier::BOLD);
-    let took = format!(" {} ", text::duration(whole));
+    // A clock that runs has whole seconds.
+    let took = if summary.finished_at.is_none() && seconds < 10.0 {
+        format!(" {seconds:.0}s ")
+    } else {
+        format!(" {} ", text::duration(seconds))
+    };
     let title = text::line(&format!("{}  {}", summary.runbook.id, summary.runbook.title));
     let room = usize::from(area.width).saturating_sub(text::width(&word) + text::width(&took) + 8);
     let line = Line::from(vec![
@@ -90,7 +95,10 @@ fn header(
     };
     let second = Rect { height: 1.min(below(area, 1).height), ..below(area, 1) };
     let room = usize::from(area.width).saturating_sub(text::width(&told) + 3);
-    frame.render_widget(Line::styled(format!("  {}", text::cut(&text::line(&facts.join(" · ")), room)), look.dim()), second);
+    frame.render_widget(
+        Line::styled(format!("  {}", text::cut(&text::line(&facts.join(" · ")), room)), look.dim()),
+        second,
+    );
     frame.render_widget(Line::styled(told, style).right_aligned(), second);
 }
 
@@ -122,7 +130,11 @@ fn timeline(frame: &mut Frame<'_>, area: Rect, page: &Execution, view: &Executio
         let style = look.of_status(&step.status);
         let mut spans = vec![Span::styled(if selected { "▌" } else { " " }, look.accent())];
         spans.extend(look.line(&marks.symbol(&step.status)).spans);
-        let weight = if step.status == "pending" || step.status == "not_taken" { look.dim() } else { ratatui::style::Style::new() };
+        let weight = if step.status == "pending" || step.status == "not_taken" {
+            look.dim()
+        } else {
+            ratatui::style::Style::new()
+        };
         spans.push(Span::styled(format!(" {title}"), weight.patch(chosen)));
         spans.push(Span::styled(format!(" {word} "), style.patch(chosen)));
         frame.render_widget(Line::from(spans), row);
@@ -157,7 +169,8 @@ pub fn detail(page: &Execution, columns: usize) -> String {
     let style = Style::on_screen(columns);
     let Some(step) = page.step() else { return String::new() };
     let mut out = text::hang("", "", &style.bold(&text::line(&step.title)), columns);
-    let mut facts = vec![format!("{} {}", style.symbol(&step.status), style.status(&step.status)), text::line(&step.kind)];
+    let mut facts =
+        vec![format!("{} {}", style.symbol(&step.status), style.status(&step.status)), text::line(&step.kind)];
     facts.extend(step.effect.iter().map(|effect| style.effect(effect)));
     facts.extend(step.impact.iter().map(|impact| {
         let told = format!("impact {}", text::line(impact));
@@ -202,9 +215,13 @@ fn without_acts(mut spec: belay_cockpit::api::StepSpec) -> belay_cockpit::api::S
 /// What exactly runs, why it needs an approval, and what takes it back.
 pub fn acts(step: &StepView, style: Style) -> String {
     let mut out = String::new();
-    let ended = !step.attempts.is_empty();
+    let lead = match step.status.as_str() {
+        "running" => "now ",
+        _ if step.attempts.is_empty() => "will",
+        _ => "did ",
+    };
     for act in &step.acts {
-        let lead = format!("{} ", style.bold(if ended { "runs" } else { "will" }));
+        let lead = format!("{} ", style.bold(lead));
         out.push_str(&text::hang(&lead, "     ", &act_line(act, style), style.columns));
         if !is_told(act) {
             out.push_str(&parameters(act, usize::MAX, style));
@@ -259,7 +276,11 @@ fn output(frame: &mut Frame<'_>, area: Rect, page: &Execution, look: Look) {
     let columns = usize::from(area.width).saturating_sub(2);
     let state = if output.held { "held, F follows" } else { "follows" };
     let cut = if output.cut { ", older output is in o" } else { "" };
-    let title = format!("── output of {} · {} · {state}{cut} ", text::line(&output.step), text::count(output.count(), "line", "lines"));
+    let title = format!(
+        "── output of {} · {} · {state}{cut} ",
+        text::line(&output.step),
+        text::count(output.count(), "line", "lines")
+    );
     let title = text::cut(&title, usize::from(area.width));
     let rule = "─".repeat(usize::from(area.width).saturating_sub(text::width(&title)));
     frame.render_widget(Line::styled(format!("{title}{rule}"), look.dim()), area);
@@ -270,7 +291,9 @@ fn output(frame: &mut Frame<'_>, area: Rect, page: &Execution, look: Look) {
         let find = &output.scroll.find;
         let hit = !find.is_empty() && line.text.to_lowercase().contains(&find.to_lowercase());
         let text_style = if hit { look.care().patch(look.bold()) } else { ratatui::style::Style::new() };
-        let row = move |part: String| Line::from(vec![Span::styled(format!("{mark} "), style), Span::styled(part, text_style)]);
+        let row = move |part: String| {
+            Line::from(vec![Span::styled(format!("{mark} "), style), Span::styled(part, text_style)])
+        };
         text::fold(&line.text, columns).into_iter().map(row).collect::<Vec<_>>()
     };
     let mut lines: Vec<Line<'static>> = Vec::with_capacity(seen);
@@ -311,13 +334,19 @@ fn question(page: &Execution, columns: usize, look: Look) -> Vec<Line<'static>> 
         }
         _ => match page.waiting() {
             Some(waiting) => {
-                let title = waiting.step.as_deref().and_then(|name| page.step_named(name)).map(|step| step.title.clone());
+                let title =
+                    waiting.step.as_deref().and_then(|name| page.step_named(name)).map(|step| step.title.clone());
                 let wrong = waiting.kind == belay_cockpit::wire::WaitingKind::Outcome
                     || waiting.kind == belay_cockpit::wire::WaitingKind::Undo;
                 let mark = if wrong { "! Nobody knows" } else { "? Waits for you" };
-                let mark = if waiting.kind == belay_cockpit::wire::WaitingKind::Undo { "! An undo is stuck" } else { mark };
+                let mark =
+                    if waiting.kind == belay_cockpit::wire::WaitingKind::Undo { "! An undo is stuck" } else { mark };
                 let style = if wrong { look.bad() } else { look.care() };
-                (format!("{mark}{}", title.map(|title| format!(": {title}")).unwrap_or_default()), waiting.detail.clone(), style)
+                (
+                    format!("{mark}{}", title.map(|title| format!(": {title}")).unwrap_or_default()),
+                    waiting.detail.clone(),
+                    style,
+                )
             }
             None if told.driven == Driven::Nobody && page.is_open() => (
                 "! Nobody drives it".to_owned(),
@@ -330,7 +359,12 @@ fn question(page: &Execution, columns: usize, look: Look) -> Vec<Line<'static>> 
     let title = text::cut(&format!("── {} ", text::line(&title)), columns);
     let rule = "─".repeat(columns.saturating_sub(text::width(&title)));
     let mut lines = vec![Line::styled(format!("{title}{rule}"), style.patch(look.bold()))];
-    lines.extend(text::wrap(&text::block(&detail), room).into_iter().filter(|l| !l.is_empty()).map(|line| Line::raw(format!("  {line}"))));
+    lines.extend(
+        text::wrap(&text::block(&detail), room)
+            .into_iter()
+            .filter(|l| !l.is_empty())
+            .map(|line| Line::raw(format!("  {line}"))),
+    );
     lines.extend(keys(&answers(page), room, look));
     lines
 }
@@ -354,10 +388,10 @@ fn keys(answers: &[Action], room: usize, look: Look) -> Vec<Line<'static>> {
     };
     if shown.iter().map(width).sum::<usize>() <= room {
         let spans = shown.iter().flat_map(|action| label(action, room));
-        return if shown.is_empty() { Vec::new() } else { vec![Line::from_iter([Span::raw("  ")].into_iter().chain(spans))] };
+        return if shown.is_empty() { Vec::new() } else { vec![[Span::raw("  ")].into_iter().chain(spans).collect()] };
     }
     shown
         .iter()
-        .map(|action| Line::from_iter([Span::raw("  ")].into_iter().chain(label(action, room.saturating_sub(6)))))
+        .map(|action| [Span::raw("  ")].into_iter().chain(label(action, room.saturating_sub(6))).collect())
         .collect()
 }

@@ -12,6 +12,9 @@ use crate::cockpit::pages::history::{HEAD_ROWS, History};
 use crate::render::status::moment;
 use crate::text;
 
+/// From this width on executions are shown with their ids.
+const WITH_IDS: u16 = 100;
+
 pub fn draw(frame: &mut Frame<'_>, area: Rect, page: &History, look: Look) {
     let line = Rect { height: 1.min(area.height), ..area };
     let mark = if page.typing { look.accent().patch(look.bold()) } else { look.dim() };
@@ -45,7 +48,8 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, page: &History, look: Look) {
         };
         return empty(frame, list, told, look);
     }
-    let head = format!("  {:<15}{:<18}{:<9}{}", "STATUS", "STARTED (UTC)", "TOOK", "RUNBOOK");
+    let id = if area.width >= WITH_IDS { format!("{:<12}", "EXECUTION") } else { String::new() };
+    let head = format!("  {:<15}{id}{:<18}{:<9}{}", "STATUS", "STARTED (UTC)", "TOOK", "RUNBOOK");
     frame.render_widget(Line::styled(head, look.dim()), Rect { height: 1, ..below(area, 2) });
     let window = page.list.window(count, usize::from(list.height));
     let shown = page.shown().enumerate().skip(window.start).take(window.len());
@@ -68,8 +72,10 @@ pub fn table<'e>(
             let step = waiting.step.as_deref().map_or_else(|| waiting.detail.clone(), str::to_owned);
             format!("  waits: {step}")
         });
+        let id =
+            if area.width >= WITH_IDS { format!("{:<12}", text::short(&execution.execution)) } else { String::new() };
         let facts = format!(
-            "{:<18}{:<9}{}{}",
+            "{id}{:<18}{:<9}{}{}",
             moment(execution.started_at),
             text::duration(execution.duration_seconds),
             execution.runbook.title,

@@ -10,6 +10,7 @@ pub struct Look {
     pub color: bool,
 }
 
+#[expect(clippy::unused_self, reason = "whatever a thing looks like is asked in the same way")]
 impl Look {
     fn fore(self, color: Color) -> Style {
         if self.color { Style::new().fg(color) } else { Style::new() }

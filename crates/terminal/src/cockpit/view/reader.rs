@@ -36,7 +36,8 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, page: &Reader, look: Look) {
         body = below(body, used + 1);
     }
     if page.is_loading() && page.lines.is_empty() {
-        let told = if matches!(page.content, Content::Plan { .. }) { "planning: reads live state …" } else { "reading …" };
+        let told =
+            if matches!(page.content, Content::Plan { .. }) { "planning: reads live state …" } else { "reading …" };
         return empty(frame, body, told, look);
     }
     let seen = usize::from(body.height);
@@ -68,7 +69,9 @@ pub fn text(page: &Reader, columns: usize) -> String {
         Content::Output { pieces: Some(pieces), .. } => output(pieces, style),
         Content::Postmortem { document: Some(document), .. } => markdown::render(&document.text, style, 0),
         Content::Settings(device) => settings(device, style),
-        Content::Plan { .. } | Content::Log { .. } | Content::Output { .. } | Content::Postmortem { .. } => String::new(),
+        Content::Plan { .. } | Content::Log { .. } | Content::Output { .. } | Content::Postmortem { .. } => {
+            String::new()
+        }
     }
 }
 
@@ -105,7 +108,12 @@ fn settings(device: &Device, style: Style) -> String {
             ("belay", &about.version),
         ];
         for (name, value) in facts {
-            out.push_str(&text::hang(&format!("  {}", text::pad(name, 14)), "                ", &text::line(value), style.columns));
+            out.push_str(&text::hang(
+                &format!("  {}", text::pad(name, 14)),
+                "                ",
+                &text::line(value),
+                style.columns,
+            ));
         }
         out.push('\n');
     }
@@ -118,7 +126,10 @@ fn settings(device: &Device, style: Style) -> String {
     section("Contexts", device.contexts.as_ref().map(|contexts| lists::contexts(contexts, style)));
     section("Catalog", device.catalog.as_ref().map(|catalog| lists::sources(catalog, style)));
     let policy = device.policy.as_ref().map(|policy| {
-        let mut told = format!("{}\n", style.dim(&format!("{} · digest {}", text::line(&policy.source), text::line(&policy.digest))));
+        let mut told = format!(
+            "{}\n",
+            style.dim(&format!("{} · digest {}", text::line(&policy.source), text::line(&policy.digest)))
+        );
         for line in text::fold(&text::block(&policy.yaml), style.columns) {
             put!(told, "{line}\n");
         }

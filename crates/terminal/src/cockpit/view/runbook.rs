@@ -159,7 +159,8 @@ fn step_text(lead: &str, step: &StepSpec, style: Style) -> String {
     facts.extend(step.needs_approval.then(|| style.care("needs approval")));
     facts.extend(step.estimated_minutes.map(|minutes| format!("{minutes} min")));
     facts.extend(step.undo_only.then(|| "only to take another step back".to_owned()));
-    let title = format!("{}  {}", style.bold(&text::line(&step.title)), style.dim(&format!("({})", text::line(&step.name))));
+    let title =
+        format!("{}  {}", style.bold(&text::line(&step.title)), style.dim(&format!("({})", text::line(&step.name))));
     let mut out = text::hang(lead, "    ", &title, style.columns);
     out.push_str(&text::hang("    ", "    ", &facts.join(" · "), style.columns));
     out.push_str(&spec_text(step, style, 4));
@@ -215,7 +216,7 @@ pub fn spec_text(step: &StepSpec, style: Style, indent: usize) -> String {
         let what = branch.description.as_ref().map(|what| format!(": {what}")).unwrap_or_default();
         say("→", &format!("{} leads to {}{when}{what}", branch.name, branch.to));
     }
-    if let Some(undo) = &step.undo {
+    if let Some(undo) = step.undo.as_ref().filter(|_| step.effect.as_deref() != Some("read")) {
         let lead = if undo.kind == "irreversible" { "cannot be taken back:" } else { "undo" };
         say(lead, &undo.text);
     }
@@ -270,7 +271,12 @@ fn findings(findings: &[FindingView], style: Style) -> String {
         let place = format!("{}:{}:{}", text::line(&finding.file), finding.line, finding.column);
         out.push_str(&text::hang("    ", "    ", &style.dim(&place), style.columns));
         if let Some(hint) = &finding.hint {
-            out.push_str(&text::hang(&format!("    {} ", style.code("hint:")), "      ", &text::line(hint), style.columns));
+            out.push_str(&text::hang(
+                &format!("    {} ", style.code("hint:")),
+                "      ",
+                &text::line(hint),
+                style.columns,
+            ));
         }
     }
     out

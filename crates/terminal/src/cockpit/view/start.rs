@@ -65,7 +65,8 @@ fn row(page: &Start, form: &StartForm, row: usize, columns: usize, look: Look) -
     let bar = Span::styled(if here { " ▌ " } else { "   " }, look.accent());
     if row == page.plan_row() {
         let style = if here { look.selected().patch(look.bold()) } else { look.bold() };
-        let line = Line::from(vec![bar, Span::styled(" Show the plan ", style), Span::styled(" changes nothing", look.dim())]);
+        let line =
+            Line::from(vec![bar, Span::styled(" Show the plan ", style), Span::styled(" changes nothing", look.dim())]);
         return Row { lines: vec![Line::raw(""), line], column: None };
     }
     if row == page.start_row() {
@@ -91,26 +92,24 @@ fn row(page: &Start, form: &StartForm, row: usize, columns: usize, look: Look) -
     let name = names.clone().nth(row).unwrap_or_default();
     let column = 3 + widest + 2;
     let label = text::pad(&text::cut(&text::line(name), widest), widest);
-    let mut spans = vec![bar, Span::styled(label, if here { look.bold() } else { ratatui::style::Style::new() }), Span::raw("  ")];
+    let mut spans =
+        vec![bar, Span::styled(label, if here { look.bold() } else { ratatui::style::Style::new() }), Span::raw("  ")];
     let typed = page.fields.get(row).is_some_and(|field| !field.text().is_empty());
     let mut lines = Vec::new();
-    match page.inputs().get(row) {
-        Some(input) => {
-            if !typed {
-                spans.push(Span::styled(text::cut(&placeholder(input), columns.saturating_sub(column)), look.dim()));
-            }
-            lines.push(Line::from(spans));
-            lines.extend(about(input, here, column, columns, look));
+    if let Some(input) = page.inputs().get(row) {
+        if !typed {
+            spans.push(Span::styled(text::cut(&placeholder(input), columns.saturating_sub(column)), look.dim()));
         }
-        None => {
-            let (name, what) = OTHERS.get(row - page.inputs().len()).copied().unwrap_or_default();
-            let needed = name == "ticket" && form.needs_ticket;
-            if !typed {
-                let what = if needed { "the change ticket; this context needs one" } else { what };
-                spans.push(Span::styled(what, if needed { look.care() } else { look.dim() }));
-            }
-            lines.push(Line::from(spans));
+        lines.push(Line::from(spans));
+        lines.extend(about(input, here, column, columns, look));
+    } else {
+        let (name, what) = OTHERS.get(row - page.inputs().len()).copied().unwrap_or_default();
+        let needed = name == "ticket" && form.needs_ticket;
+        if !typed {
+            let what = if needed { "the change ticket; this context needs one" } else { what };
+            spans.push(Span::styled(what, if needed { look.care() } else { look.dim() }));
         }
+        lines.push(Line::from(spans));
     }
     Row { lines, column: u16::try_from(column).ok() }
 }
@@ -141,7 +140,8 @@ fn about(input: &InputView, here: bool, column: usize, columns: usize, look: Loo
     };
     if let Some(problem) = &input.problem {
         put(&format!("✗ {}", text::line(problem)), look.bad());
-        if let Some(hint) = &input.hint {
+        // What to type on a command line says nothing here.
+        if let Some(hint) = input.hint.as_ref().filter(|hint| !hint.contains("`--")) {
             put(&format!("hint: {}", text::line(hint)), look.accent());
         }
     }
@@ -167,7 +167,8 @@ fn around(page: &Start, form: &StartForm, columns: usize, look: Look) -> Vec<Lin
         lines.extend([Line::raw(""), Line::styled(" In the way", look.bold())]);
         for obstacle in &form.obstacles {
             let (mark, style) = if obstacle.blocking { ("✗ blocks", look.bad()) } else { ("! beware", look.care()) };
-            for (index, line) in text::wrap(&text::line(&obstacle.what), columns.saturating_sub(12)).iter().enumerate() {
+            for (index, line) in text::wrap(&text::line(&obstacle.what), columns.saturating_sub(12)).iter().enumerate()
+            {
                 let lead = if index == 0 { format!("  {mark} ") } else { " ".repeat(11) };
                 lines.push(Line::from(vec![Span::styled(lead, style), Span::raw(line.clone())]));
             }
