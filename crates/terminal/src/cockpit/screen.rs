@@ -48,14 +48,15 @@ impl Screen {
         give_back();
         // Where no shell can ever say that it goes on, the system does not stop us.
         nix::sys::signal::raise(nix::sys::signal::Signal::SIGTSTP).map_err(|error| failed(error.into()))?;
+        claim().map_err(failed)?;
         self.redraw()
     }
 
-    /// Takes the terminal as if for the first time, so that all of it is drawn.
+    /// Forgets what stands on the screen, so that all of it is drawn.
     pub fn redraw(&mut self) -> Result<(), Failure> {
-        // After a stop the mode is whatever the shell left.
-        give_back();
-        claim().map_err(failed)?;
+        // After a stop from outside, the mode is whatever the shell left; we are on our own screen still, and entering it
+        // twice would lose the place of the shell's cursor.
+        disable_raw_mode().and_then(|()| enable_raw_mode()).map_err(failed)?;
         execute!(stdout(), crossterm::terminal::Clear(crossterm::terminal::ClearType::All)).map_err(failed)?;
         // `Terminal::clear` asks where the cursor is, and the thread that reads the keyboard would eat the answer. With
         // both buffers empty everything counts as changed.

@@ -338,7 +338,7 @@ fn question(page: &Execution, columns: usize, look: Look) -> Vec<Line<'static>> 
                     waiting.step.as_deref().and_then(|name| page.step_named(name)).map(|step| step.title.clone());
                 let wrong = waiting.kind == belay_cockpit::wire::WaitingKind::Outcome
                     || waiting.kind == belay_cockpit::wire::WaitingKind::Undo;
-                let mark = if wrong { "! Nobody knows" } else { "? Waits for you" };
+                let mark = if wrong { "! The outcome is not known" } else { "? Waits for you" };
                 let mark =
                     if waiting.kind == belay_cockpit::wire::WaitingKind::Undo { "! An undo is stuck" } else { mark };
                 let style = if wrong { look.bad() } else { look.care() };
