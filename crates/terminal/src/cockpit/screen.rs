@@ -1,6 +1,7 @@
 //! The terminal itself: taken over, and given back whatever happens.
 
 use std::io::{Stdout, Write as _, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crossterm::cursor::{Hide, Show};
@@ -79,13 +80,20 @@ impl Drop for Screen {
     }
 }
 
+/// Whether the terminal is ours: given back twice, it would put the cursor where it once was, over what was printed since.
+static OURS: AtomicBool = AtomicBool::new(false);
+
 fn claim() -> std::io::Result<()> {
+    OURS.store(true, Ordering::SeqCst);
     enable_raw_mode()?;
     execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)
 }
 
 /// Nobody is left to be told when this fails: the terminal is gone.
 fn give_back() {
+    if !OURS.swap(false, Ordering::SeqCst) {
+        return;
+    }
     execute!(stdout(), Show, DisableBracketedPaste, LeaveAlternateScreen).unwrap_or_default();
     disable_raw_mode().unwrap_or_default();
     stdout().flush().unwrap_or_default();
