@@ -59,6 +59,11 @@ pub fn actions(state: &State) -> Vec<Action> {
                 } else {
                     all.insert(0, main(&["Enter", "r"], "run", run));
                 }
+                let related = page.runbook.related.iter().filter_map(|related| {
+                    let deed = Deed::Runbook { runbook: related.name.clone()?, alert: None };
+                    Some(action(&[], &format!("open the related {}", related.text), deed))
+                });
+                all.extend(related);
             }
             for (index, part) in Part::ALL.into_iter().enumerate() {
                 const DIGITS: [&[&str]; 5] = [&["1"], &["2"], &["3"], &["4"], &["5"]];

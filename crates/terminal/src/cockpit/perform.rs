@@ -18,6 +18,9 @@ use super::pages::start::Start;
 use super::state::{Notice, State};
 use super::update::{is_alert, send_alert};
 
+/// Runbooks that the palette lists; the catalog has all of them.
+const LISTED: usize = 1_000;
+
 /// Does something.
 pub fn perform(state: &mut State, deed: Deed, commands: &mut Vec<Command>) {
     match deed {
@@ -156,7 +159,7 @@ fn palette(state: &State) -> Menu {
         | Page::Alerts(_)
         | Page::Reader(_) => None,
     });
-    let runbooks = found.map_or(&[][..], Catalog::hits).iter().map(|hit| Entry {
+    let runbooks = found.map_or(&[][..], Catalog::hits).iter().take(LISTED).map(|hit| Entry {
         key: String::new(),
         label: hit.title.clone(),
         detail: format!("runbook {}", hit.id),

@@ -70,7 +70,7 @@ pub async fn open(cockpit: Arc<Cockpit>, color: bool, style: Style) -> Result<Ex
             () = sleep_until(due.unwrap_or(tick)), if due.is_some() => due = None,
         }
         session.take(Message::Tick(Timestamp::now()))?;
-        if urgent && due.is_none_or(|due| due <= Instant::now()) || session.typed {
+        if urgent {
             session.draw()?;
             due = None;
         } else if due.is_none() {
@@ -88,8 +88,6 @@ struct Session {
     tasks: JoinSet<Message>,
     /// When the screen was drawn last.
     drawn: Instant,
-    /// Whether a key was pressed since then.
-    typed: bool,
 }
 
 impl Session {
@@ -97,7 +95,7 @@ impl Session {
         let screen = Screen::take()?;
         let (columns, rows) = crossterm::terminal::size().map_err(failed)?;
         let (state, commands) = State::new(Timestamp::now(), Size { columns, rows });
-        let mut session = Self { api, screen, look, state, tasks: JoinSet::new(), drawn: Instant::now(), typed: false };
+        let mut session = Self { api, screen, look, state, tasks: JoinSet::new(), drawn: Instant::now() };
         // The first picture does not wait for anything.
         session.draw()?;
         for command in commands {
@@ -139,11 +137,13 @@ impl Session {
     fn take(&mut self, message: Message) -> Result<bool, Failure> {
         let urgent = match &message {
             Message::Told(_) | Message::Tick(_) => false,
-            Message::Key(_) | Message::Paste(_) | Message::Interrupt => {
-                self.typed = true;
-                true
-            }
-            Message::Resized { .. } | Message::Answered { .. } | Message::AlertRead(_) | Message::Saved(_) => true,
+            Message::Key(_)
+            | Message::Paste(_)
+            | Message::Interrupt
+            | Message::Resized { .. }
+            | Message::Answered { .. }
+            | Message::AlertRead(_)
+            | Message::Saved(_) => true,
         };
         for command in update(&mut self.state, message) {
             self.perform(command)?;
@@ -160,7 +160,6 @@ impl Session {
         let (state, look) = (&self.state, self.look);
         self.screen.terminal.draw(|frame| view(frame, state, look)).map_err(failed)?;
         self.drawn = Instant::now();
-        self.typed = false;
         Ok(())
     }
 

@@ -201,6 +201,27 @@ pub fn detail(page: &Execution, columns: usize) -> String {
         }
     }
     out.push_str(&attempts(step, !page.has_output(), style));
+    out.push_str(&around(page, style));
+    out
+}
+
+/// What belongs to the whole execution: remarks, and the values that it began with.
+fn around(page: &Execution, style: Style) -> String {
+    let mut out = String::new();
+    let Some(summary) = page.view().map(|view| &view.summary) else { return out };
+    if !summary.notes.is_empty() {
+        put!(out, "\n{}\n", style.bold("Notes"));
+        for note in summary.notes.iter().rev() {
+            let lead = format!("  {} {}: ", style.dim(&clock(note.at)), text::line(&note.by));
+            out.push_str(&text::hang(&lead, "    ", &text::block(&note.text), style.columns));
+        }
+    }
+    if !summary.inputs.is_empty() {
+        let values: Vec<String> =
+            summary.inputs.iter().map(|(name, value)| format!("{}={}", text::line(name), shown(value))).collect();
+        out.push('\n');
+        out.push_str(&text::hang("", "  ", &style.dim(&values.join("  ")), style.columns));
+    }
     out
 }
 

@@ -70,6 +70,7 @@ pub fn heading(page: &RunbookPage, columns: usize) -> String {
     facts.extend(runbook.services.first().map(|_| runbook.services.join(", ")));
     facts.extend(runbook.estimated_minutes.map(|minutes| format!("{minutes} min")));
     facts.extend(ran(&page.statistics));
+    facts.extend(page.statistics.last_execution.map(|last| format!("last {}", last.strftime("%Y-%m-%d"))));
     facts.extend((page.source != belay_cockpit::BUNDLED_SOURCE).then(|| page.source.clone()));
     let facts = text::cut(&text::line(&facts.join(" · ")), columns);
     format!("{}\n{}\n", style.bold(&title), style.dim(&facts))

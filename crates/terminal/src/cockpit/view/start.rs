@@ -31,7 +31,9 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, page: &Start, look: Look) {
         return;
     };
     let production = form.environment == "production";
-    let place = format!(" acts on {} ({})", text::line(&form.context), text::line(&form.environment));
+    let alert = page.alert.as_ref().and_then(|alert| alert.pointer("/labels/alertname")?.as_str());
+    let alert = alert.map(|name| format!(" · for alert {}", text::line(name))).unwrap_or_default();
+    let place = format!(" acts on {} ({}){alert}", text::line(&form.context), text::line(&form.environment));
     let style = if production { look.bad().patch(look.bold()) } else { look.dim() };
     frame.render_widget(Line::styled(place, style), body);
     let mut rows: Vec<Row> = (0..=page.start_row()).map(|row| self::row(page, form, row, columns, look)).collect();
