@@ -114,8 +114,8 @@ pub fn actions(state: &State) -> Vec<Action> {
 fn find() -> Vec<Action> {
     vec![
         main(&["/"], "find", Deed::Search),
-        action(&["n"], "next hit", Deed::Hit { back: false }),
-        action(&["N"], "previous hit", Deed::Hit { back: true }),
+        main(&["n"], "next hit", Deed::Hit { back: false }),
+        main(&["N"], "previous hit", Deed::Hit { back: true }),
     ]
 }
 
