@@ -23,36 +23,64 @@ endif
 SELECTION := --workspace --locked
 
 BELAY := $(CARGO_TARGET_DIR)/release/belay
+DESKTOP := $(CARGO_TARGET_DIR)/release/belay-desktop
 
-.PHONY: help setup run run-terminal build test lint fmt fmt-check typos deny clippy doctest nextest drift bench \
-	demo types docs soak clean tools
+# The desktop cockpit where there is a display, else the terminal one.
+ifneq ($(DISPLAY)$(WAYLAND_DISPLAY),)
+RUN := run-desktop
+else
+RUN := run-terminal
+endif
+
+.PHONY: help setup setup-desktop setup-test ui ui-check run run-desktop run-terminal run-web build build-desktop test \
+	lint fmt fmt-check typos deny clippy doctest nextest e2e drift bench bundle demo types docs soak clean tools
 
 help: ## Shows this list
 	@printf 'Belay: a local-first incident cockpit.\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\nBuilds go to %s (CARGO_TARGET_DIR).\n' '$(CARGO_TARGET_DIR)'
 
 setup: ## Installs the system packages that a build needs and that are missing
 	@scripts/setup.sh
 
-build: setup
+setup-desktop:
+	@scripts/setup.sh desktop
+
+setup-test:
+	@scripts/setup.sh desktop test
+
+ui: setup ## Builds the user interface that the desktop app and `belay web` show
+	@scripts/timed.sh 'user interface' scripts/ui.sh build
+
+build: ui
 	@cargo build --release --locked --package belay-terminal
 
-run: build ## Builds Belay and opens it (prints its help where there is no terminal)
+build-desktop: setup-desktop ui
+	@cargo build --release --locked --package belay-desktop --package belay-terminal
+
+run: $(RUN) ## Builds Belay and opens it: the desktop cockpit where there is a display, else the terminal one
+
+run-desktop: build-desktop ## Builds Belay and opens the desktop cockpit
+	@'$(DESKTOP)'
+
+run-terminal: build ## Builds Belay and opens it in this terminal (prints its help where there is none)
 	@'$(BELAY)'
 
-run-terminal: build ## Builds Belay and opens it in this terminal
-	@'$(BELAY)'
+run-web: build ## Builds Belay and serves it to a browser on this machine
+	@'$(BELAY)' web
 
-test: setup tools fmt-check typos deny clippy doctest nextest drift ## Runs every check and every test, as CI does
+test: setup-test tools ui ui-check fmt-check typos deny clippy doctest nextest e2e drift ## Runs every check and every test, as CI does
 
-lint: setup tools fmt-check typos deny clippy ## Runs every check that needs no test
+lint: setup-desktop tools ui ui-check fmt-check typos deny clippy ## Runs every check that needs no test
 
 fmt: ## Formats the Rust code
 	@cargo fmt --all
 
 fmt-check:
 	@scripts/timed.sh 'format' cargo fmt --all --check
+
+ui-check: setup
+	@scripts/timed.sh 'types, lints and tests of the user interface' scripts/ui.sh check
 
 typos:
 	@scripts/timed.sh 'spelling' typos
@@ -69,13 +97,21 @@ doctest:
 nextest:
 	@scripts/timed.sh 'tests' cargo nextest run $(SELECTION) --profile $(NEXTEST_PROFILE)
 
+e2e: setup-test ui ## Drives the real programs in a browser and under a display without a screen
+	@cargo build --locked --package belay-terminal --package belay-testkit --bins
+	@scripts/timed.sh 'browser' scripts/ui.sh e2e
+
 drift:
 	@scripts/timed.sh 'generated files' scripts/drift.sh
 
 bench: setup ## Measures what a responder waits for: search, plan, a run's cost per step
 	@scripts/bench.sh
 
-demo: setup ## Plays an incident on this machine, from the alert to the second, good run
+bundle: setup-desktop ui ## Makes .deb and .rpm packages and a tarball with both programs
+	@scripts/setup.sh bundle
+	@scripts/bundle.sh
+
+demo: setup ui ## Plays an incident on this machine, from the alert to the second, good run
 	@cargo build --release --locked --package belay-terminal --package belay-testkit --bins
 	@demo/run.sh
 

@@ -1,11 +1,13 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
+import { initialRoute } from './initial-route.ts';
+
 export default defineConfig(({ mode }) => ({
-  plugins: [svelte()],
+  plugins: [svelte(), initialRoute()],
   build: { target: 'es2022', sourcemap: false, assetsInlineLimit: 0 },
   // Tests mount components in jsdom, which needs Svelte's browser build.
   ...(mode === 'test' ? { resolve: { conditions: ['browser'] } } : {}),
   server: { port: 5173, strictPort: true },
-  test: { environment: 'jsdom', include: ['src/**/*.test.ts'] },
+  test: { environment: 'jsdom', include: ['src/**/*.test.ts'], setupFiles: ['src/testing.ts'] },
 }));

@@ -8,11 +8,13 @@
 
 mod capture;
 mod client;
+mod connection;
 mod environment;
 mod family;
 mod helper;
 mod job;
 mod protocol;
+mod records;
 pub mod spool;
 pub mod survivors;
 

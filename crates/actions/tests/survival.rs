@@ -137,6 +137,79 @@ async fn an_acknowledged_command_leaves_nothing_on_disk() {
     }
 }
 
+fn files(directory: &Path) -> usize {
+    std::fs::read_dir(directory).map_or(0, Iterator::count)
+}
+
+#[tokio::test]
+async fn a_helper_records_one_command_after_the_other_in_one_file_and_removes_it_at_its_end() {
+    let home = tempfile::tempdir().unwrap();
+    let run = home.path().join("run");
+    let helpers: Helpers = helpers().with_home(home.path().to_owned());
+    let never = CancellationToken::new();
+    // The second one's record is shorter than what it overwrites.
+    for invocation in ["a command with a long name", "short", "another command with a long name"] {
+        let outcome = helpers.run(support::script(invocation, "true"), &never, silent()).await;
+        assert_eq!(outcome.ending, Ending::Succeeded);
+        let found = survivors::find(&run).unwrap();
+        assert_eq!(found.len(), 1, "it is on record until its outcome is acknowledged");
+        assert_eq!((found[0].0.invocation.as_str(), found[0].1), (invocation, Liveness::Gone));
+        survivors::forget(&run, invocation).unwrap();
+        assert_eq!(survivors::find(&run).unwrap().len(), 1, "nobody else writes where its helper lives");
+        helpers.acknowledge(invocation).unwrap();
+        assert!(survivors::find(&run).unwrap().is_empty());
+        assert_eq!(files(&run), 1, "no command needs a file of its own");
+    }
+    drop(helpers);
+    assert!(eventually(|| files(&run) == 0), "the helper leaves nothing behind");
+}
+
+#[tokio::test]
+async fn commands_at_the_same_time_and_those_not_acknowledged_keep_records_of_their_own() {
+    let home = tempfile::tempdir().unwrap();
+    let run = home.path().join("run");
+    let helpers: Helpers = helpers().with_home(home.path().to_owned());
+    let never = CancellationToken::new();
+    let (one, two) = tokio::join!(
+        helpers.run(support::script("one", "true"), &never, silent()),
+        helpers.run(support::script("two", "true"), &never, silent()),
+    );
+    assert_eq!((one.ending, two.ending), (Ending::Succeeded, Ending::Succeeded));
+    helpers.run(support::script("three", "true"), &never, silent()).await;
+    let known: Vec<_> = survivors::find(&run).unwrap().into_iter().map(|(found, _)| found.invocation).collect();
+    assert_eq!(known, ["one", "three", "two"]);
+    helpers.acknowledge("two").unwrap();
+    let outcome = helpers.run(support::script("lost", "kill -9 $PPID; sleep 60"), &never, silent()).await;
+    assert_eq!(outcome.ending, Ending::Lost);
+    let known: Vec<_> = survivors::find(&run).unwrap().into_iter().map(|(found, _)| found.invocation).collect();
+    assert_eq!(known, ["lost", "one", "three"], "the records outlive the helper");
+    for invocation in known {
+        helpers.acknowledge(&invocation).unwrap();
+    }
+    assert!(eventually(|| files(&run) == 0), "belay removes the files of a helper that is gone");
+}
+
+#[test]
+fn a_record_that_was_let_go_of_is_cleared_once_its_helper_is_gone() {
+    let home = tempfile::tempdir().unwrap();
+    let own = i32::try_from(std::process::id()).unwrap();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let lives: u64 = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap().parse().unwrap();
+    for (name, start_time) in [("lives", lives), ("gone", lives + 1)] {
+        let record = serde_json::json!({
+            "version": 1, "invocation": name, "group": own, "start_time": 1, "boot_id": boot.trim(),
+            "survives": false, "helper": own, "helper_start_time": start_time,
+        });
+        let text = record.to_string().replacen('{', "-", 1);
+        std::fs::write(home.path().join(format!("{name}.json")), text).unwrap();
+    }
+    assert!(survivors::find(home.path()).unwrap().is_empty(), "what was let go of is nobody's record");
+    survivors::clear(home.path()).unwrap();
+    assert!(home.path().join("lives.json").exists(), "its helper may write there at any time");
+    assert!(!home.path().join("gone.json").exists());
+}
+
 /// Needs `--features crash-points`; says so where they are not compiled in.
 #[test]
 fn a_crash_point_kills_at_its_passing_and_the_command_dies_with_it() {

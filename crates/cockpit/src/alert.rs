@@ -76,8 +76,12 @@ impl Alert {
         match (received.as_slice(), firing.as_slice()) {
             ([only], _) => Ok(only.alert.clone()),
             (_, [only]) => Ok(only.alert.clone()),
-            _ => Err(CockpitError::user(format!("the payload has {} alerts", received.len()))
-                .hint(format!("pick one with `--fingerprint`: {}", listed(&received)))),
+            (several, _) => Err(match one_print(several) {
+                Some(print) => CockpitError::user(format!("{} alerts have the fingerprint `{print}`", several.len()))
+                    .hint("give the one that is meant as a file of its own"),
+                None => CockpitError::user(format!("the payload has {} alerts", several.len()))
+                    .hint(format!("pick one with `--fingerprint`: {}", listed(several))),
+            }),
         }
     }
 
@@ -88,8 +92,10 @@ impl Alert {
                 .hint("give an Alertmanager v4 webhook payload, or one alert of it")
         })?;
         let (alerts, external_url) = if value.get("alerts").is_some() {
-            let payload: Payload = serde_json::from_value(value)
-                .map_err(|error| CockpitError::user(format!("the alert payload cannot be read: {error}")))?;
+            let payload: Payload = serde_json::from_value(value).map_err(|error| {
+                CockpitError::user(format!("the alert payload cannot be read: {error}"))
+                    .hint("each of its `alerts` needs `labels` with `alertname`, as Alertmanager sends them")
+            })?;
             if let Some(version) = payload.version.filter(|version| version != "4") {
                 return Err(CockpitError::user(format!("alert payload version `{version}` is not known"))
                     .hint("version 4 is what Alertmanager sends"));
@@ -117,7 +123,8 @@ impl Alert {
             }
         }
         if received.is_empty() {
-            return Err(CockpitError::user("the payload has no alerts"));
+            return Err(CockpitError::user("the payload has no alerts")
+                .hint("give the payload of a notification, or a single alert as a JSON object with `labels`"));
         }
         if let Some(wanted) = fingerprint {
             let all = listed(&received);
@@ -138,17 +145,19 @@ impl Alert {
         self.status == RESOLVED
     }
 
-    /// Whether two are one alert that came twice: by fingerprint, or by labels where one has none.
+    /// Whether two are one alert that came twice: its labels are what an alert is. Alertmanager's fingerprint is a short
+    /// hash of them, which others may share and which anybody can write by hand.
     fn is_same(&self, other: &Self) -> bool {
-        match (&self.fingerprint, &other.fingerprint) {
-            (Some(one), Some(other)) if !one.is_empty() && !other.is_empty() => one == other,
-            _ => self.labels == other.labels,
-        }
+        let prints =
+            [&self.fingerprint, &other.fingerprint].map(|print| print.as_deref().filter(|print| !print.is_empty()));
+        let differ = matches!(prints, [Some(one), Some(other)] if one != other);
+        !differ && self.labels == other.labels
     }
 
     fn of(wire: Wire, external_url: Option<&str>) -> Result<Self, CockpitError> {
         let Some(name) = wire.labels.get("alertname").cloned() else {
-            return Err(CockpitError::user("the alert has no label `alertname`"));
+            return Err(CockpitError::user("the alert has no label `alertname`")
+                .hint("that label is the alert's name; every alert of Prometheus has it"));
         };
         let status = wire.status.unwrap_or_else(|| "firing".to_owned());
         let value = json!({
@@ -171,6 +180,12 @@ impl Alert {
             value,
         })
     }
+}
+
+/// The fingerprint that all of them have.
+fn one_print(received: &[Received]) -> Option<&str> {
+    let first = received.first()?.alert.fingerprint.as_deref()?;
+    received.iter().all(|received| received.alert.fingerprint.as_deref() == Some(first)).then_some(first)
 }
 
 fn listed(received: &[Received]) -> String {

@@ -1,7 +1,6 @@
-//! Proof: the log with its verification, exports that verify alone.
+//! Proof: the log with its verification.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use belay_engine::event::{Event, Genesis, Statement, Transition};
 use belay_trust::{AuditReport, EventAudit, Hash32, SignedEnvelope};
@@ -9,7 +8,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use ts_rs::TS;
 
-use crate::error::{CockpitError, chain};
+use crate::error::CockpitError;
+use crate::export::ExportEnd;
 use crate::journal::{Shared, decode};
 use crate::wire::LogEntry;
 
@@ -18,8 +18,10 @@ use crate::wire::LogEntry;
 pub struct VerifyReport {
     /// Whether everything holds.
     pub ok: bool,
-    /// One verdict per execution.
+    /// One verdict per execution; `file` for what is wrong with an exported file as such.
     pub executions: Vec<ExecutionVerdict>,
+    /// What is known of the end of an exported file; `None` where no file was verified.
+    pub end: Option<ExportEnd>,
 }
 
 /// The verdict on one execution.
@@ -29,6 +31,8 @@ pub struct ExecutionVerdict {
     pub execution: String,
     /// How many events were looked at.
     pub events: u64,
+    /// The status that they lead to; `None` where they cannot be followed.
+    pub status: Option<String>,
     /// Whether everything holds.
     pub ok: bool,
     /// What does not.
@@ -36,23 +40,36 @@ pub struct ExecutionVerdict {
 }
 
 /// Verifies the envelopes of one execution: signatures, links, and that the log is one that the state machine allows.
-pub(crate) fn verify(shared: &Shared, execution: String, events: &[SignedEnvelope]) -> ExecutionVerdict {
+///
+/// `line` says where an event stands in a file, if it is from one.
+pub(crate) fn verify(
+    shared: &Shared,
+    execution: String,
+    events: &[SignedEnvelope],
+    line: impl Fn(&Hash32) -> Option<usize>,
+) -> ExecutionVerdict {
     let report = belay_trust::verify_chains(events.iter().cloned());
-    let mut faults = faults_of(&report);
-    if faults.is_empty()
-        && let Err(error) = shared.fold(events)
-    {
-        faults.push(error.message);
+    let mut faults = faults_of(&report, line);
+    let mut status = None;
+    match shared.fold(events) {
+        Ok(loaded) => status = Some(loaded.execution.status().as_str().to_owned()),
+        // What is missing or forked is the reason, not what follows from it.
+        Err(error) if faults.is_empty() => faults.push(error.message),
+        Err(_) => {}
     }
-    ExecutionVerdict { execution, events: events.len() as u64, ok: faults.is_empty(), faults }
+    ExecutionVerdict { execution, events: events.len() as u64, status, ok: faults.is_empty(), faults }
 }
 
-fn faults_of(report: &AuditReport) -> Vec<String> {
+fn faults_of(report: &AuditReport, line: impl Fn(&Hash32) -> Option<usize>) -> Vec<String> {
+    let name = |hash: &Hash32| match line(hash) {
+        Some(line) => format!("line {line}: event {}", short(hash)),
+        None => format!("event {}", short(hash)),
+    };
     let mut faults: Vec<String> = report
         .events
         .iter()
         .filter(|event| !event.is_ok())
-        .map(|event| format!("event {}: {}", short(&event.hash), fault_text(event)))
+        .map(|event| format!("{}: {}", name(&event.hash), fault_text(event)))
         .collect();
     for (missing, named_by) in &report.missing {
         let by: Vec<_> = named_by.iter().map(short).collect();
@@ -69,43 +86,7 @@ fn short(hash: &Hash32) -> String {
 }
 
 fn fault_text(event: &EventAudit) -> String {
-    event.faults.iter().map(|fault| format!("{fault:?}")).collect::<Vec<_>>().join("; ")
-}
-
-/// Verifies an exported file by itself: no store, no key, no network.
-pub fn verify_file(path: &Path) -> Result<VerifyReport, CockpitError> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| CockpitError::user(format!("`{}` cannot be read: {error}", path.display())))?;
-    let raw = belay_trust::entries(&bytes).map_err(|error| {
-        CockpitError::user(format!("`{}` is not an audit export: {}", path.display(), chain(&error)))
-            .hint("`belay audit export EXEC --out FILE` makes one")
-    })?;
-    let report = belay_trust::audit(raw.iter().map(Vec::as_slice));
-    let mut by_execution: BTreeMap<String, Vec<SignedEnvelope>> = BTreeMap::new();
-    for bytes in &raw {
-        if let Ok(envelope) = SignedEnvelope::open(bytes) {
-            by_execution.entry(envelope.execution().to_string()).or_default().push(envelope);
-        }
-    }
-    let shared = Shared::default();
-    let mut executions: Vec<ExecutionVerdict> = by_execution
-        .into_iter()
-        .map(|(execution, events)| {
-            let ordered = belay_trust::causal_order(events);
-            verify(&shared, execution, &ordered)
-        })
-        .collect();
-    let overall = faults_of(&report);
-    let unreadable = raw.len() as u64 > executions.iter().map(|verdict| verdict.events).sum();
-    if unreadable || (executions.iter().all(|verdict| verdict.ok) && !overall.is_empty()) {
-        executions.push(ExecutionVerdict {
-            execution: "file".to_owned(),
-            events: raw.len() as u64,
-            ok: false,
-            faults: overall,
-        });
-    }
-    Ok(VerifyReport { ok: !executions.is_empty() && executions.iter().all(|verdict| verdict.ok), executions })
+    event.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The log of an execution, one entry an event, with what verification says of each.
@@ -246,6 +227,9 @@ fn changed(transition: &Transition) -> String {
         Transition::Resumed => "goes on".to_owned(),
         Transition::Stopping { then, reason } => format!("stopping, then {}: {reason}", tag(then)),
         Transition::RollbackPlanned { items } => format!("{} item(s) to take back", items.len()),
+        Transition::UndoAsked { item, acts, approval } => {
+            format!("undo {item} asks for an approval of {} act(s) ({})", acts.len(), approval.reasons.join("; "))
+        }
         Transition::UndoRendered { item, .. } => format!("undo {item} rendered"),
         Transition::UndoSkipped { item, why } => format!("undo {item} needs no act: {}", tag(why)),
         Transition::UndoStuck { item, .. } => format!("undo {item} is stuck"),

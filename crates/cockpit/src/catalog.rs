@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
@@ -114,15 +115,19 @@ pub(crate) enum Content {
 
 /// Reads a file that lies in a directory among others.
 pub(crate) fn open(file: &str, bytes: &[u8]) -> Content {
-    let markdown = is_markdown(Path::new(file));
+    let path = Path::new(file);
+    let markdown = is_markdown(path);
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        let front_page = markdown && is_front_page(path);
+        return if front_page { Content::Other } else { Content::Broken(vec![scan::passed_over(path, "it is empty")]) };
+    }
     if !markdown && is_other_yaml(bytes) {
         return Content::Other;
     }
     if markdown {
         return match import::import(file, bytes) {
-            Ok(import) if !import.report.has_steps && is_front_page(Path::new(file)) => Content::Other,
+            Ok(import) if !import.report.has_steps && is_front_page(path) => Content::Other,
             Ok(import) => Content::Runbook(Box::new(imported(file, import))),
-            Err(finding) if finding.rule == import::rules::EMPTY.id => Content::Other,
             Err(finding) => Content::Broken(vec![finding]),
         };
     }
@@ -179,14 +184,39 @@ pub(crate) fn read_path(path: &Path) -> Result<Found, CockpitError> {
     })
 }
 
+/// What to do where a file does not exist: it may be the name of a runbook.
+fn elsewhere(path: &Path) -> String {
+    let name = path.display().to_string();
+    if bundled_one(&name).is_some() {
+        return format!(
+            "a path is wanted here; `belay show {name} --format yaml` prints the bundled runbook of that name"
+        );
+    }
+    "give the path of a file or of a directory; `belay search WORDS` finds runbooks by what they are about".to_owned()
+}
+
 /// A file's bytes, bounded.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CockpitError> {
-    let failed = |error: &std::io::Error| CockpitError::user(format!("`{}` cannot be read: {error}", path.display()));
-    let size = fs::metadata(path).map_err(|error| failed(&error))?.len();
+    let failed = |error: &std::io::Error| {
+        let failed = CockpitError::user(format!("`{}` cannot be read: {error}", path.display()));
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return failed.hint(elsewhere(path));
+        }
+        failed.hint("look at its rights, and whether it is a file")
+    };
+    let file = fs::File::open(path).map_err(|error| failed(&error))?;
+    let size = file.metadata().map_err(|error| failed(&error))?.len();
     if size > LARGEST {
-        return Err(CockpitError::user(format!("`{}` has {size} bytes, more than any runbook", path.display())));
+        return Err(CockpitError::user(format!("`{}` has {size} bytes, more than any runbook", path.display()))
+            .hint("a runbook has at most 1 MiB; split it into several that refer to each other"));
     }
-    fs::read(path).map_err(|error| failed(&error))
+    // A pipe does not say how much will come.
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(CockpitError::user(format!("`{}` has more bytes than any runbook", path.display())));
+    }
+    Ok(bytes)
 }
 
 /// Every runbook file below a directory, sorted; a finding for what cannot be read.
@@ -227,6 +257,11 @@ pub(crate) fn is_runbook_file(path: &Path) -> bool {
     let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     let is_test = path.file_stem().is_some_and(|stem| Path::new(stem).extension().is_some_and(|inner| inner == "test"));
     is_yaml && !is_test
+}
+
+/// What is said of a runbook that can be used: that its text would do something in a browser.
+pub(crate) fn warnings(found: &Found) -> impl Iterator<Item = &Finding> {
+    found.findings.iter().filter(|finding| finding.rule == import::rules::SCRIPT.id)
 }
 
 /// The searchable document of a runbook.
@@ -294,7 +329,8 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     })
 }
 
-fn has_errors(findings: &[Finding]) -> bool {
+/// Whether some finding says that the file cannot be used.
+pub(crate) fn has_errors(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.severity == FindingLevel::Error)
 }
 

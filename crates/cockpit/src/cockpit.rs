@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 
 use belay_actions::automation::Automations;
 use belay_actions::process::Helpers;
@@ -19,7 +19,7 @@ use ts_rs::TS;
 
 use crate::context::{ContextView, Contexts};
 use crate::drive::watch::Watch;
-use crate::error::{CockpitError, ErrorClass};
+use crate::error::{CockpitError, ErrorClass, chain};
 use crate::home::{self, Home};
 use crate::journal::Shared;
 
@@ -66,8 +66,15 @@ pub struct Cockpit {
     /// Opened once; the lock keeps two threads from opening it twice.
     store: OnceLock<Store>,
     opening: Mutex<()>,
+    /// The same file for reading alone, where nothing had to be written yet.
+    reading: OnceLock<Store>,
+    /// A catalog in memory, where its index cannot be used.
+    memory: OnceLock<Store>,
     key: OnceLock<DeviceKey>,
+    notices: Mutex<Vec<String>>,
     pub(crate) watch: Arc<Watch>,
+    /// Whether what helpers left behind was looked after.
+    pub(crate) swept: Once,
     /// How many hold a watch of the catalog.
     pub(crate) watched: AtomicUsize,
 }
@@ -83,8 +90,12 @@ impl Cockpit {
             helpers: OnceLock::new(),
             store: OnceLock::new(),
             opening: Mutex::new(()),
+            reading: OnceLock::new(),
+            memory: OnceLock::new(),
+            notices: Mutex::new(Vec::new()),
             key: OnceLock::new(),
             watch: Arc::default(),
+            swept: Once::new(),
             watched: AtomicUsize::new(0),
         })
     }
@@ -115,11 +126,12 @@ impl Cockpit {
         })
     }
 
-    fn key(&self) -> Result<&DeviceKey, CockpitError> {
+    /// This device's key. One is made where nothing was ever written; a lost one is never replaced without being asked.
+    pub(crate) fn key(&self) -> Result<&DeviceKey, CockpitError> {
         if let Some(key) = self.key.get() {
             return Ok(key);
         }
-        let key = self.home.device_key()?;
+        let key = self.find_key()?;
         Ok(self.key.get_or_init(|| key))
     }
 
@@ -128,19 +140,65 @@ impl Cockpit {
         Ok(home::author(self.key()?))
     }
 
-    /// The person's name alone, for what is never written down.
+    /// The store, for writing.
     pub(crate) fn store(&self) -> Result<&Store, CockpitError> {
         let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = self.store.get() {
             return Ok(store);
         }
-        let key = self.home.device_key()?;
-        let options = belay_store::Options {
-            crash_points: CrashPoints::new(belay_actions::crash::point),
-            ..belay_store::Options::default()
-        };
-        let store = Store::open_with(self.home.database(), key, home::session()?, options)?;
+        let key = self.key()?.clone();
+        let store = Store::open_with(self.home.database(), key, home::session()?, self.store_options())?;
         Ok(self.store.get_or_init(|| store))
+    }
+
+    /// The store for writing, if it is open.
+    pub(crate) fn opened(&self) -> Option<&Store> {
+        self.store.get()
+    }
+
+    /// How the store of this home is opened.
+    pub(crate) fn store_options(&self) -> belay_store::Options {
+        belay_store::Options {
+            crash_points: CrashPoints::new(belay_actions::crash::point),
+            second_head: Some(self.home.second_head()),
+            ..belay_store::Options::default()
+        }
+    }
+
+    /// The store for what only reads: it needs no key and no disk that can be written, and a damaged log is no more than a
+    /// notice to it. What acts opens [`Self::store`], which refuses.
+    pub(crate) fn reading(&self) -> Result<&Store, CockpitError> {
+        if let Some(store) = self.store.get().or_else(|| self.reading.get()) {
+            return Ok(store);
+        }
+        let store = Store::open_to_read(self.home.database(), self.store_options())?;
+        if let Some(doubt) = store.doubt() {
+            let hint = doubt.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            self.notice(format!("what is shown may not be all: {}{hint}", chain(doubt)));
+        }
+        Ok(self.reading.get_or_init(|| store))
+    }
+
+    /// A store in memory with what searching needs.
+    pub(crate) fn memory(&self) -> Result<&Store, CockpitError> {
+        if let Some(store) = self.memory.get() {
+            return Ok(store);
+        }
+        let store = Store::in_memory()?;
+        Ok(self.memory.get_or_init(|| store))
+    }
+
+    /// Something that a person should know although what they asked for was done.
+    pub(crate) fn notice(&self, notice: String) {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if !notices.contains(&notice) {
+            notices.push(notice);
+        }
+    }
+
+    /// What a person should know since this was asked last.
+    pub fn take_notices(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn contexts_file(&self) -> Result<Contexts, CockpitError> {

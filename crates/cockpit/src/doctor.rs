@@ -1,12 +1,13 @@
 //! The doctor: what is missing on this device and how to mend it.
 
-use belay_store::Store;
+use belay_store::{Damage, Store};
 use serde::Serialize;
 use ts_rs::TS;
 
 use crate::Cockpit;
 use crate::catalog;
 use crate::error::{CockpitError, chain};
+use crate::projections::ROWS;
 
 /// What the doctor found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
@@ -56,7 +57,7 @@ impl Cockpit {
     ///
     /// With `accept_loss` the database goes on from before what cannot be put right.
     pub fn mend(&self, accept_loss: bool) -> Result<MendReport, CockpitError> {
-        let mended = Store::mend(&self.home().database(), accept_loss)?;
+        let mended = Store::mend(&self.home().database(), &self.store_options(), accept_loss)?;
         Ok(MendReport {
             copy: mended.copy.map(|folder| folder.display().to_string()),
             words: mended.words,
@@ -67,18 +68,7 @@ impl Cockpit {
     /// Looks at everything that running needs.
     pub fn doctor(&self) -> DoctorReport {
         let mut checks = Vec::new();
-        checks.push(match self.store() {
-            Ok(store) => match store.check() {
-                Ok(damage) if damage.is_empty() => DoctorCheck::good("database", store.path().display().to_string()),
-                Ok(damage) => DoctorCheck::bad(
-                    "database",
-                    damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-                    "keep a copy of the file, then restore it from a backup",
-                ),
-                Err(error) => DoctorCheck::bad("database", chain(&error), error.hint().unwrap_or_default()),
-            },
-            Err(error) => DoctorCheck::bad("database", error.message, error.hint.unwrap_or_default()),
-        });
+        checks.push(self.check_database());
         checks.push(match self.author() {
             Ok(author) => DoctorCheck::good(
                 "identity",
@@ -113,6 +103,40 @@ impl Cockpit {
         }
         let ok = checks.iter().all(|check| check.ok || check.name == "kubectl");
         DoctorReport { ok, checks }
+    }
+
+    fn check_database(&self) -> DoctorCheck {
+        let name = "database";
+        let store = match self.store() {
+            Ok(store) => store,
+            Err(error) => return DoctorCheck::bad(name, error.message, error.hint.unwrap_or_default()),
+        };
+        let path = store.path().display().to_string();
+        let damage = match store.check() {
+            Ok(damage) if damage.is_empty() => return DoctorCheck::good(name, path),
+            Ok(damage) => damage,
+            Err(error) => return DoctorCheck::bad(name, chain(&error), error.hint().unwrap_or_default()),
+        };
+        if self.made_anew(store, &damage) {
+            return DoctorCheck::good(name, format!("{path}; what is derived in it was damaged and is made anew"));
+        }
+        DoctorCheck::bad(
+            name,
+            damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            "keep a copy of the file, then restore it from a backup",
+        )
+    }
+
+    /// Makes anew what can be derived, where nothing else is damaged: the index of the catalog, and the list of executions.
+    fn made_anew(&self, store: &Store, damage: &[Damage]) -> bool {
+        // Where nothing but pages is damaged, they may all be of the index.
+        let of = |table: &str| damage.iter().any(|damage| damage.table == table);
+        let index = of("file");
+        let rows = of(ROWS);
+        damage.iter().all(|damage| ["file", ROWS].contains(&damage.table))
+            && (!rows || self.folded(store).is_ok_and(|rows| store.rebuild_projections(rows).is_ok()))
+            && (!index || store.renew_index().is_ok())
+            && store.check().is_ok_and(|damage| damage.is_empty())
     }
 
     fn check_helper(&self) -> DoctorCheck {

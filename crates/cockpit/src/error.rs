@@ -3,6 +3,7 @@
 use std::fmt;
 
 use belay_engine::driver::Refusal;
+use belay_engine::fold::Illegal;
 use belay_store::StoreError;
 
 /// Whose error it is; front ends turn it into an exit code.
@@ -88,16 +89,29 @@ impl From<Refusal> for CockpitError {
             Refusal::Stale | Refusal::Illegal(_) => ErrorClass::Bug,
         };
         let hint = match &refusal {
-            Refusal::Ended => Some("`belay rollback` takes back what it changed; a failed one can be tried again"),
-            Refusal::NotReached(_) | Refusal::Elsewhere { .. } | Refusal::NotNow(_) => {
-                Some("`belay status EXEC` shows what waits")
+            Refusal::Ended => {
+                "`belay rollback EXEC --reason TEXT` takes back what it changed; a failed one can be tried again"
+                    .to_owned()
             }
-            Refusal::OtherDigest => Some("look at what would run now with `belay status EXEC`, then approve that"),
-            Refusal::Expired => Some("`belay retry EXEC STEP` asks again"),
-            Refusal::Target(_) => Some("give it with `--target NAME`"),
-            Refusal::UnknownBranch { .. } | Refusal::Stale | Refusal::Illegal(_) => None,
+            Refusal::NotReached(_) | Refusal::Elsewhere { .. } | Refusal::NotNow(_) => {
+                "`belay status EXEC` shows what waits".to_owned()
+            }
+            Refusal::UnknownBranch { known, .. } => {
+                let known: Vec<_> = known.iter().map(|branch| format!("`{branch}`")).collect();
+                format!("its branches are {}", known.join(", "))
+            }
+            Refusal::OtherDigest => "look at what would run now with `belay status EXEC`, then approve that".to_owned(),
+            Refusal::Expired => "`belay retry EXEC STEP` asks again".to_owned(),
+            Refusal::Target(_) => "give it with `--target NAME`".to_owned(),
+            Refusal::Stale | Refusal::Illegal(_) => return Self::bug(refusal.to_string()),
         };
-        Self { class, message: refusal.to_string(), hint: hint.map(str::to_owned) }
+        Self { class, message: refusal.to_string(), hint: Some(hint) }
+    }
+}
+
+impl From<Illegal> for CockpitError {
+    fn from(illegal: Illegal) -> Self {
+        Refusal::from(illegal).into()
     }
 }
 

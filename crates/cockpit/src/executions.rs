@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use belay_engine::driver::{Driver, Effect, Input, Rules, Stated};
-use belay_engine::event::{Draft, Event};
+use belay_engine::event::{Author, Draft, Event};
+use belay_engine::execution::Execution;
 use belay_trust::{ExecutionId, SignedEnvelope};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -13,10 +15,17 @@ use crate::Cockpit;
 use crate::audit::{self, ExecutionVerdict, VerifyReport};
 use crate::drive::{self, Drive};
 use crate::error::{CockpitError, chain};
-use crate::journal::{Loaded, encode, execution_id, hash_of};
+use crate::export;
+use crate::home;
+use crate::journal::{Loaded, encode, ends_before, execution_id, hash_of};
 use crate::say::Saying;
 use crate::view;
 use crate::wire::{ExecutionSummary, ExecutionView, LogEntry};
+
+/// How long a saying elsewhere may hold the lock before it counts as driving.
+const SAID: Duration = Duration::from_secs(2);
+/// Between two looks at the lock.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Which executions to list.
 #[derive(Debug, Clone, Default)]
@@ -52,20 +61,22 @@ pub struct PurgeReport {
 impl Cockpit {
     /// Finds an execution by the start of its hash or label, or `@last`.
     pub fn resolve(&self, text: &str) -> Result<String, CockpitError> {
-        let store = self.store()?;
+        let store = self.reading()?;
+        // Where something is known to be missing, it may be just this.
+        let absent = |error: CockpitError| store.doubt().map_or(error, |doubt| doubt.clone().into());
         if text == "@last" {
             let filter = belay_store::ExecutionFilter { limit: Some(1), ..belay_store::ExecutionFilter::default() };
-            return store
-                .executions(&filter)?
-                .first()
-                .map(|row| row.id.to_string())
-                .ok_or_else(|| CockpitError::user("there is no execution yet").hint("`belay run RUNBOOK` starts one"));
+            return self.rows(&filter)?.first().map(|row| row.id.to_string()).ok_or_else(|| {
+                absent(CockpitError::user("there is no execution yet").hint("`belay run RUNBOOK` starts one"))
+            });
         }
-        let found = store.find_executions(text)?;
+        let found = self.rows_named(text)?;
         match found.as_slice() {
             [only] => Ok(only.id.to_string()),
-            [] => Err(CockpitError::user(format!("there is no execution `{text}`"))
-                .hint("`belay executions` lists them; `@last` is the last one")),
+            [] => Err(absent(
+                CockpitError::user(format!("there is no execution `{text}`"))
+                    .hint("`belay executions` lists them; `@last` is the last one"),
+            )),
             several => {
                 let names: Vec<_> = several
                     .iter()
@@ -88,15 +99,38 @@ impl Cockpit {
             statuses: filter.status.iter().cloned().collect(),
             ..belay_store::ExecutionFilter::default()
         };
-        let store = self.store()?;
-        let rows = store.executions(&wanted)?;
-        rows.iter().map(|row| view::summary_of_row(row, Timestamp::now())).collect()
+        self.rows(&wanted)?
+            .iter()
+            .map(|row| {
+                let mut summary = view::summary_of_row(row, Timestamp::now())?;
+                summary.driver.present = summary.finished_at.is_none() && self.home.is_driven(&summary.execution);
+                Ok(summary)
+            })
+            .collect()
     }
 
-    /// One execution.
+    /// One execution. What a process left without an outcome when it ended is shown as the next driver would find it;
+    /// nothing is recorded by looking.
     pub fn status(&self, execution: &str) -> Result<ExecutionView, CockpitError> {
+        // Asked on both sides of the read, so that a driver that begins or ends meanwhile counts.
+        let before = self.home.is_driven(execution);
         let loaded = self.load(execution_id(execution)?)?;
-        Ok(view::execution(&loaded.execution, self.registry(), Timestamp::now()))
+        let present = before || self.home.is_driven(execution);
+        let now = Timestamp::now();
+        let mut view = view::execution(&loaded.execution, self.registry(), now);
+        view.summary.driver.present = present && !loaded.execution.is_finished();
+        if !present && drive::is_left(self, execution, &loaded.execution) {
+            let mut driver = self.driver(loaded.execution, home::nobody_yet())?;
+            driver.find_left(now)?;
+            view.steps = view::execution(driver.execution(), self.registry(), now).steps;
+        }
+        Ok(view)
+    }
+
+    /// A driver by the rules that the execution was started under.
+    fn driver(&self, execution: Execution, me: Author) -> Result<Driver, CockpitError> {
+        let policy = self.shared.policy(&execution.genesis)?;
+        Ok(Driver::new(execution, Rules { actions: Arc::clone(self.registry()) as _, policy }, me))
     }
 
     /// One execution, folded, by its id.
@@ -104,18 +138,8 @@ impl Cockpit {
         self.load(execution_id(execution)?)
     }
 
-    /// What front ends see of a folded execution.
-    pub(crate) fn view_of(&self, loaded: &Loaded) -> ExecutionView {
-        view::execution(&loaded.execution, self.registry(), Timestamp::now())
-    }
-
-    /// Whether a process of this device drives an execution now.
-    pub(crate) fn is_driven(&self, execution: &str) -> Result<bool, CockpitError> {
-        Ok(self.home.driver_lock(execution)?.try_lock().is_err())
-    }
-
     fn events(&self, id: ExecutionId) -> Result<Vec<SignedEnvelope>, CockpitError> {
-        Ok(self.store()?.events(id)?)
+        Ok(self.reading()?.events(id)?)
     }
 
     pub(crate) fn load(&self, id: ExecutionId) -> Result<Loaded, CockpitError> {
@@ -133,12 +157,12 @@ impl Cockpit {
         let loaded = self.load(id)?;
         let name = belay_runbook::model::StepName::from(step);
         if loaded.execution.step(&name).is_none() {
-            return Err(CockpitError::user(format!("the runbook has no step `{step}`")));
+            return Err(crate::say::no_such_step(&loaded.execution, step));
         }
         let mut outputs = Vec::new();
         for visit in loaded.execution.visits.get(&name).into_iter().flatten() {
             for record in &visit.acts {
-                let output = self.store()?.read_output(&format!("{execution}/{}", record.id))?;
+                let output = self.reading()?.read_output(&format!("{execution}/{}", record.id))?;
                 for (stream, word) in [(belay_store::Stream::Stdout, "stdout"), (belay_store::Stream::Stderr, "stderr")]
                 {
                     let chunks = output.chunks.iter().filter(|chunk| chunk.stream == stream);
@@ -161,26 +185,32 @@ impl Cockpit {
     /// never started by it.
     pub fn say(&self, execution: &str, saying: Saying) -> Result<ExecutionView, CockpitError> {
         let id = execution_id(execution)?;
+        // What is said rests on what was read: from a store that refuses a log which is not whole.
+        let store = self.store()?;
         let lock = self.home.driver_lock(execution)?;
         // Held through the whole of it, or not at all where another process drives.
         let alone = lock.try_lock().is_ok();
-        let loaded = self.load(id)?;
+        let events = self.events(id)?;
+        let cites = ends_before(&events, self.key()?.device());
+        let Loaded { execution: state, pending } = self.shared.fold(&events)?;
         let now = Timestamp::now();
-        let statement = saying.statement(&loaded.execution)?;
-        loaded.execution.accepts(&statement, now)?;
         let by = self.author()?;
+        let left = alone && drive::is_left(self, execution, &state);
+        let mut driver = self.driver(state, by.clone())?;
+        if left {
+            // Whoever says what came of an act need not go on with the execution first.
+            let effects = driver.find_left(now)?;
+            self.append_effects(id, &driver, effects, now)?;
+        }
+        let statement = saying.statement(driver.execution())?;
+        driver.execution().accepts(&statement, now)?;
         let event = Event::Statement { by: by.clone(), statement: statement.clone() };
-        let store = self.store()?;
-        let appended = store.append(Some(id), vec![encode(&Draft { event, cites: Vec::new() }, now)?])?;
+        let appended = store.append(Some(id), vec![encode(&Draft { event, cites }, now)?])?;
         let Some(hash) = appended.first().map(hash_of) else {
             return Err(CockpitError::bug("an append answered with nothing"));
         };
         if alone {
-            let policy = self.shared.policy(&loaded.execution.genesis)?;
-            let rules = Rules { actions: Arc::clone(self.registry()) as _, policy };
-            let mut driver = Driver::new(loaded.execution, rules, by.clone());
-            let stated = loaded.pending.into_iter().chain([Stated { hash, by, statement }]);
-            for stated in stated {
+            for stated in pending.into_iter().chain([Stated { hash, by, statement }]) {
                 let hash = stated.hash.clone();
                 let effects = match driver.handle(now, Input::Statement(stated)) {
                     Ok(effects) => effects,
@@ -206,7 +236,7 @@ impl Cockpit {
         for effect in effects {
             if let Effect::Append(drafts) = effect {
                 let encoded = drafts.iter().map(|draft| encode(draft, now)).collect::<Result<Vec<_>, _>>()?;
-                let row = view::row(driver.execution(), id, now)?;
+                let row = view::row(driver.execution(), id)?;
                 self.store()?.append_with(Some(id), encoded, move |_| Some(row))?;
             }
         }
@@ -216,17 +246,23 @@ impl Cockpit {
     /// Drives an execution here, in a task of the surrounding tokio runtime. Refused while another process drives it.
     pub fn drive(self: &Arc<Self>, execution: &str) -> Result<Drive, CockpitError> {
         let lock = self.home.driver_lock(execution)?;
-        if lock.try_lock().is_err() {
-            return Err(CockpitError::refused("another process drives this execution")
-                .hint("say what you want to it with `belay approve`, `confirm`, `decide` …, or end that process"));
+        let until = Instant::now() + SAID;
+        while lock.try_lock().is_err() {
+            // Whoever says something holds the lock for a moment; whoever drives has left a mark.
+            if self.home.is_driven(execution) || Instant::now() > until {
+                return Err(CockpitError::refused("another process drives this execution")
+                    .hint("say what you want to it with `belay approve`, `confirm`, `decide` …, or end that process"));
+            }
+            std::thread::sleep(LOOK);
         }
+        let mark = self.home.driver_mark(execution)?;
         self.helpers().warm();
-        drive::start(self, execution, lock)
+        drive::start(self, execution, drive::Held { _lock: lock, _mark: mark })
     }
 
     /// Verifies the log of one execution, or of all.
     pub fn verify(&self, execution: Option<&str>) -> Result<VerifyReport, CockpitError> {
-        let store = self.store()?;
+        let store = self.reading()?;
         let ids = match execution {
             Some(execution) => vec![execution_id(execution)?],
             None => store.execution_ids()?,
@@ -234,39 +270,43 @@ impl Cockpit {
         let executions: Vec<ExecutionVerdict> = ids
             .into_iter()
             .map(|id| match store.events(id) {
-                Ok(events) => audit::verify(&self.shared, id.to_string(), &events),
+                Ok(events) => audit::verify(&self.shared, id.to_string(), &events, |_| None),
                 Err(error) => {
-                    ExecutionVerdict { execution: id.to_string(), events: 0, ok: false, faults: vec![chain(&error)] }
+                    let execution = id.to_string();
+                    ExecutionVerdict { execution, events: 0, status: None, ok: false, faults: vec![chain(&error)] }
                 }
             })
             .collect();
-        Ok(VerifyReport { ok: executions.iter().all(|verdict| verdict.ok), executions })
+        Ok(VerifyReport { ok: executions.iter().all(|verdict| verdict.ok), executions, end: None })
     }
 
     /// Writes an execution's log to a file that verifies alone; returns how many events it has.
     pub fn export(&self, execution: &str, out: &Path) -> Result<u64, CockpitError> {
-        let failed = |error: &std::io::Error| {
-            CockpitError::environment(&format!("`{}` cannot be written", out.display()), error)
-        };
-        let mut file = std::fs::File::create(out).map_err(|error| failed(&error))?;
-        let events = self.export_to(execution, &mut file)?;
-        file.sync_all().map_err(|error| failed(&error))?;
+        let (bytes, events) = self.export_bytes(execution)?;
+        export::write(&bytes, out)?;
         Ok(events)
     }
 
-    /// Writes an execution's log as `export` does; returns how many events it has.
-    pub(crate) fn export_to(&self, execution: &str, out: &mut impl std::io::Write) -> Result<u64, CockpitError> {
+    /// An execution's log as a file that verifies alone, and how many events it has.
+    pub(crate) fn export_bytes(&self, execution: &str) -> Result<(Vec<u8>, u64), CockpitError> {
         let events = self.events(execution_id(execution)?)?;
-        belay_trust::write(events.iter(), out)
-            .map_err(|error| CockpitError::environment("the log cannot be written", &error))?;
-        Ok(events.len() as u64)
+        let key = match self.key() {
+            Ok(key) => Some(key),
+            Err(error) => {
+                self.notice(format!("the export has no seal, so its end is not proven: {}", error.message));
+                None
+            }
+        };
+        let bytes = export::sealed(&events, key, &self.successions()?)?;
+        let count = events.len() as u64;
+        Ok((bytes, count))
     }
 
     /// Deletes outputs and finished executions that are older.
     pub fn purge(&self, older_than: SignedDuration) -> Result<PurgeReport, CockpitError> {
         let before = Timestamp::now()
             .checked_sub(older_than)
-            .map_err(|error| CockpitError::user(format!("that is no age: {error}")))?
+            .map_err(|error| CockpitError::user(format!("that is no age: {error}")).hint("such as `30d` or `12h`"))?
             .as_millisecond();
         let store = self.store()?;
         let outputs = store.purge_output(before)? as u64;

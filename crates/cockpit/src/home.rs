@@ -17,6 +17,25 @@ pub struct Home {
 }
 
 impl Home {
+    /// The home folder where nobody names one: `BELAY_HOME`, else `belay` in the XDG data directory.
+    ///
+    /// # Errors
+    /// When there is no home directory.
+    pub fn standard() -> Result<Self, CockpitError> {
+        if let Some(dir) = std::env::var_os("BELAY_HOME").filter(|dir| !dir.is_empty()) {
+            return Ok(Self::new(PathBuf::from(dir)));
+        }
+        // A relative XDG directory is to be ignored, as its specification says.
+        let directory = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        directory("XDG_DATA_HOME")
+            .or_else(|| directory("HOME").map(|home| home.join(".local/share")))
+            .map(|data| Self::new(data.join("belay")))
+            .ok_or_else(|| {
+                CockpitError::user("there is no home directory to keep executions in")
+                    .hint("name one with `--home DIR`")
+            })
+    }
+
     /// A home in a folder, which is made on first use.
     pub fn new(dir: PathBuf) -> Self {
         Self { dir }
@@ -52,6 +71,16 @@ impl Home {
         self.dir.join("device.key")
     }
 
+    /// The file with a key that is not this device's yet: one that is being put in the place of another.
+    pub fn next_key_file(&self) -> PathBuf {
+        self.dir.join("device.key.next")
+    }
+
+    /// The second file that says how far events were acknowledged; whoever removes `belay.db-*` leaves it.
+    pub fn second_head(&self) -> PathBuf {
+        self.dir.join("device.head")
+    }
+
     /// Makes the folder, readable by its owner only.
     pub fn ensure(&self) -> Result<(), CockpitError> {
         fs::DirBuilder::new()
@@ -61,16 +90,23 @@ impl Home {
             .map_err(|error| self.failed("cannot be made", &error))
     }
 
-    /// Reads this device's key, or makes one.
+    /// Reads this device's key; `None` when there is none.
+    pub(crate) fn read_key(&self) -> Result<Option<DeviceKey>, CockpitError> {
+        read_key(&self.key_file())
+    }
+
+    /// Reads the key that was to take the place of another when the program ended.
+    pub(crate) fn read_next_key(&self) -> Result<Option<DeviceKey>, CockpitError> {
+        read_key(&self.next_key_file())
+    }
+
+    /// Makes this device's key where there is none.
     ///
     /// The file is complete or not there: it is written beside its place, synced, and linked into it, so that of two
     /// processes that start at once one wins and both use its key.
-    pub fn device_key(&self) -> Result<DeviceKey, CockpitError> {
+    pub(crate) fn make_key(&self) -> Result<DeviceKey, CockpitError> {
         self.ensure()?;
         let path = self.key_file();
-        if let Some(key) = read_key(&path)? {
-            return Ok(key);
-        }
         let secret = random::<32>()?;
         let draft = self.dir.join(format!("device.key.{}", std::process::id()));
         let written = write_key(&draft, &secret).and_then(|()| match fs::hard_link(&draft, &path) {
@@ -82,16 +118,48 @@ impl Home {
         read_key(&path)?.ok_or_else(|| CockpitError::bug("the device key vanished while it was made"))
     }
 
+    /// Makes a key that is not this device's yet.
+    pub(crate) fn make_next_key(&self) -> Result<DeviceKey, CockpitError> {
+        let secret = random::<32>()?;
+        write_key(&self.next_key_file(), &secret).map_err(|error| self.failed("cannot be written", &error))?;
+        Ok(DeviceKey::from_bytes(&secret))
+    }
+
+    /// Puts the next key in the place of the one before it; a crash leaves the one or the other.
+    pub(crate) fn put_next_key(&self) -> Result<(), CockpitError> {
+        fs::rename(self.next_key_file(), self.key_file())
+            .and_then(|()| fs::File::open(&self.dir)?.sync_all())
+            .map_err(|error| self.failed("cannot be written", &error))
+    }
+
     /// The lock of an execution's driver, released by the system when the process ends, however that happens.
     pub fn driver_lock(&self, execution: &str) -> Result<fs::File, CockpitError> {
+        self.lock_file(execution)
+    }
+
+    fn lock_file(&self, name: &str) -> Result<fs::File, CockpitError> {
         let dir = self.dir.join("locks");
         fs::create_dir_all(&dir).map_err(|error| self.failed("cannot be written", &error))?;
         fs::OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(dir.join(execution))
+            .open(dir.join(name))
             .map_err(|error| self.failed("cannot be written", &error))
+    }
+
+    /// The mark of a process that drives an execution: locked as long as it does, which holding the lock alone does not say.
+    /// Whoever looks locks it for a moment, so it is waited for.
+    pub fn driver_mark(&self, execution: &str) -> Result<fs::File, CockpitError> {
+        let mark = self.lock_file(&format!("{execution}.driven"))?;
+        mark.lock().map_err(|error| self.failed("cannot be locked", &error))?;
+        Ok(mark)
+    }
+
+    /// Whether a process drives an execution right now.
+    pub fn is_driven(&self, execution: &str) -> bool {
+        let mark = self.dir.join("locks").join(format!("{execution}.driven"));
+        fs::File::open(mark).is_ok_and(|mark| matches!(mark.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     }
 
     fn failed(&self, what: &str, error: &std::io::Error) -> CockpitError {

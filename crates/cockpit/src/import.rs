@@ -78,7 +78,8 @@ pub struct StepCount {
 pub fn import_markdown(options: &ImportOptions) -> Result<Vec<ImportedFile>, CockpitError> {
     for path in &options.paths {
         if let Err(error) = fs::symlink_metadata(path) {
-            return Err(CockpitError::user(format!("`{}` cannot be read: {error}", path.display())));
+            return Err(CockpitError::user(format!("`{}` cannot be read: {error}", path.display()))
+                .hint("give Markdown files, or directories that hold them"));
         }
     }
     fs::create_dir_all(&options.out).map_err(|error| {

@@ -1,6 +1,6 @@
 //! From envelopes to executions: the fold of what the store holds, with statements that nobody has cited yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use belay_engine::driver::Stated;
@@ -10,7 +10,7 @@ use belay_engine::ids::EventHash;
 use belay_runbook::format;
 use belay_runbook::model::Runbook;
 use belay_runbook::policy::Policy;
-use belay_trust::{ExecutionId, Hash32, SignedEnvelope};
+use belay_trust::{DeviceId, ExecutionId, Hash32, SignedEnvelope};
 use jiff::Timestamp;
 
 use crate::error::{CockpitError, ErrorClass};
@@ -118,6 +118,18 @@ fn damaged(why: &str) -> CockpitError {
 /// The hash of an envelope as the engine names it.
 pub(crate) fn hash_of(envelope: &SignedEnvelope) -> EventHash {
     EventHash(envelope.hash().to_string())
+}
+
+/// What a statement cites that is the first word of a device in a log: the ends of all that was said before.
+///
+/// What a device has seen of others' chains is testimony and orders nothing, so without this the first words of a new key
+/// could be read before what the old one wrote. An event of a device that has spoken follows its own last one.
+pub(crate) fn ends_before(events: &[SignedEnvelope], device: DeviceId) -> Vec<EventHash> {
+    if events.iter().any(|event| event.device() == device) {
+        return Vec::new();
+    }
+    let followed: BTreeSet<Hash32> = events.iter().flat_map(SignedEnvelope::dependencies).collect();
+    events.iter().filter(|event| !followed.contains(&event.hash())).map(hash_of).collect()
 }
 
 /// The event inside an envelope.

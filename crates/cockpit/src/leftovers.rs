@@ -26,12 +26,20 @@ enum Leftover {
 }
 
 impl Cockpit {
+    /// Does so once in this process: what is left behind comes from processes before it.
+    pub(crate) fn sweep_leftovers_once(&self) {
+        self.swept.call_once(|| self.sweep_leftovers());
+    }
+
     /// Removes the files of acts whose execution has ended or was purged. One that cannot be judged stays.
     pub(crate) fn sweep_leftovers(&self) {
         let (Some(run), Some(spool)) = (self.helpers().run_directory(), self.helpers().spool_directory()) else {
             return;
         };
-        let invocations = match left_behind(&run, &spool) {
+        if let Err(error) = survivors::clear(&run) {
+            tracing::warn!(error = chain(&error), "records that were let go of stay behind");
+        }
+        let invocations = match left_behind(&run, &spool, "") {
             Ok(invocations) => invocations,
             Err(error) => {
                 tracing::warn!(error, "what helpers left behind cannot be listed");
@@ -42,7 +50,7 @@ impl Cockpit {
             let swept = match self.leftover(&invocation) {
                 Ok(Leftover::Nothing) => Ok(()),
                 Ok(Leftover::Record) => survivors::forget(&run, &invocation).map_err(|error| chain(&error)),
-                Ok(Leftover::All) => self.helpers().acknowledge(&invocation).map_err(|error| chain(&error)),
+                Ok(Leftover::All) => let_go(&run, &spool, &invocation),
                 Err(error) => Err(error.message),
             };
             if let Err(error) = swept {
@@ -76,16 +84,24 @@ impl Cockpit {
     }
 }
 
-/// The invocations with files, without those of which anything still runs.
-fn left_behind(run: &Path, outcomes: &Path) -> Result<BTreeSet<String>, String> {
-    let (gone, running): (Vec<_>, Vec<_>) = survivors::find(run)
+/// The invocations that begin with a text and have files, without those of which anything still runs.
+pub(crate) fn left_behind(run: &Path, outcomes: &Path, prefix: &str) -> Result<BTreeSet<String>, String> {
+    let (gone, running): (Vec<_>, Vec<_>) = survivors::find_of(run, prefix)
         .map_err(|error| chain(&error))?
         .into_iter()
         .partition(|(_, liveness)| *liveness == Liveness::Gone);
     let mut invocations: BTreeSet<String> = spool::find(outcomes).map_err(|error| chain(&error))?.into_iter().collect();
+    invocations.retain(|invocation| invocation.starts_with(prefix));
     invocations.extend(gone.into_iter().map(|(survivor, _)| survivor.invocation));
     for (survivor, _) in running {
         invocations.remove(&survivor.invocation);
     }
     Ok(invocations)
+}
+
+/// Removes the files of an invocation that nobody asks for any more.
+pub(crate) fn let_go(run: &Path, outcomes: &Path, invocation: &str) -> Result<(), String> {
+    spool::acknowledge(outcomes, invocation).map_err(|error| chain(&error))?;
+    // The record goes last: as long as it is there, the next start finds what was not removed.
+    survivors::forget(run, invocation).map_err(|error| chain(&error))
 }

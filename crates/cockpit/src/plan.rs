@@ -54,7 +54,7 @@ impl Cockpit {
     }
 
     /// An execution that exists nowhere, to plan with the same engine that runs.
-    fn pretend(request: &StartRequest, prepared: &Prepared) -> Execution {
+    pub(crate) fn pretend(request: &StartRequest, prepared: &Prepared) -> Execution {
         let genesis = Genesis {
             label: String::new(),
             runbook: Arc::clone(&prepared.found.text),

@@ -100,8 +100,9 @@ impl Cockpit {
     pub async fn rot(&self, query: &RotQuery) -> Result<RotReport, CockpitError> {
         let now = Timestamp::now();
         let (mut found, mut findings) = self.listed()?;
-        let own: BTreeSet<String> = found.iter().map(|found| found.runbook.name.clone()).collect();
-        let bundled = catalog::bundled().values().filter(|found| !own.contains(&found.runbook.name));
+        let own: BTreeSet<String> = found.iter().map(|found| found.runbook.reference().to_lowercase()).collect();
+        let bundled =
+            catalog::bundled().values().filter(|found| !own.contains(&found.runbook.reference().to_lowercase()));
         let mut known = catalog::references(found.iter().map(|found| found.runbook.as_ref()));
         known.extend(catalog::references(bundled.clone().map(|found| found.runbook.as_ref())));
         if !query.own {
@@ -110,7 +111,7 @@ impl Cockpit {
         let rules = read_rules(&query.rules, &mut findings)?;
         let dead = if query.links { dead_links(&found).await? } else { BTreeMap::new() };
         let statistics: BTreeMap<String, RunbookStatistics> =
-            self.store()?.statistics(None)?.iter().map(|row| (row.runbook.clone(), statistics_view(row))).collect();
+            self.reading()?.statistics(None)?.iter().map(|row| (row.runbook.clone(), statistics_view(row))).collect();
         let files: Vec<String> = found.iter().map(file_of).collect();
         let texts = files.iter().zip(&found).map(|(file, found)| (file.as_str(), found.text.as_bytes()));
         let validated = self.validate_beside(texts, &known);
@@ -157,7 +158,7 @@ impl Cockpit {
     /// The runbooks of added directories, with a finding for every file that could not be used.
     fn listed(&self) -> Result<(Vec<Found>, Vec<Finding>), CockpitError> {
         let (mut found, mut findings) = (Vec::new(), Vec::new());
-        for source in self.store()?.sources()? {
+        for source in self.reading()?.sources()? {
             let listing = catalog::read_directory(Path::new(&source.path));
             found.extend(listing.found);
             findings.extend(listing.broken.into_iter().flat_map(|broken| broken.findings));

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use belay_engine::event::{Checklist, Confirmation, Statement, UndoChoice};
-use belay_engine::execution::{Execution, Phase};
+use belay_engine::event::{Checklist, Confirmation, Need, Statement, UndoChoice};
+use belay_engine::execution::{Execution, Phase, Stage};
 use belay_engine::ids::VisitId;
 use belay_runbook::model::StepName;
 use serde_json::Value;
 
 use crate::error::CockpitError;
+
+/// The branch of a step that would be repeated: perform it once more.
+pub(crate) const AGAIN: &str = "retry";
+/// The branch of a step that would be repeated: leave it out.
+pub(crate) const LEAVE_OUT: &str = "skip";
 
 /// Something a person says about an execution.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +127,7 @@ impl Saying {
             Self::Confirm { step, outcome, by_hand, note } => {
                 Statement::Confirm { at: visit(execution, &step)?, outcome, by_hand, note }
             }
-            Self::Decide { step, branch } => Statement::Decide { at: visit(execution, &step)?, branch },
+            Self::Decide { step, branch } => decision(execution, visit(execution, &step)?, branch)?,
             Self::Approve { step, digest: shown, target, comment } => {
                 let at = visit(execution, &step)?;
                 let digest = shown.map_or_else(|| digest(execution, &at), Ok)?;
@@ -146,6 +151,18 @@ impl Saying {
     }
 }
 
+/// A decision's branch; where a step asks whether it is performed once more, the answer to that.
+fn decision(execution: &Execution, at: VisitId, branch: String) -> Result<Statement, CockpitError> {
+    let asks = execution.visit(&at).is_some_and(|visit| matches!(visit.stage, Stage::Person(Need::Again { .. })));
+    match branch.as_str() {
+        _ if !asks => Ok(Statement::Decide { at, branch }),
+        AGAIN => Ok(Statement::Retry { at }),
+        LEAVE_OUT => Ok(Statement::Skip { at, reason: "it is not performed once more".to_owned() }),
+        other => Err(CockpitError::user(format!("step `{at}` has no branch `{other}`"))
+            .hint(format!("it asks whether it is performed once more: `{AGAIN}` or `{LEAVE_OUT}`"))),
+    }
+}
+
 fn open_list(execution: &Execution) -> Result<Checklist, CockpitError> {
     match execution.phase {
         Phase::Checklist => Ok(Checklist::Prerequisites),
@@ -159,7 +176,12 @@ fn open_list(execution: &Execution) -> Result<Checklist, CockpitError> {
 fn positions(items: &[u32]) -> Result<Vec<u32>, CockpitError> {
     items
         .iter()
-        .map(|item| item.checked_sub(1).ok_or_else(|| CockpitError::user("items are counted from one")))
+        .map(|item| {
+            item.checked_sub(1).ok_or_else(|| {
+                CockpitError::user("items are counted from one")
+                    .hint("`belay status EXEC` shows them with their numbers")
+            })
+        })
         .collect()
 }
 
@@ -186,20 +208,23 @@ fn visit(execution: &Execution, step: &str) -> Result<VisitId, CockpitError> {
     };
     let step_name = StepName::from(name);
     if execution.step(&step_name).is_none() {
-        let names: Vec<_> = execution.runbook.steps.iter().map(|step| step.name.as_str()).collect();
-        return Err(CockpitError::user(format!("the runbook has no step `{name}`"))
-            .hint(format!("its steps are {}", names.join(", "))));
+        return Err(no_such_step(execution, name));
     }
     let last = execution.visits.get(&step_name).map_or(0, Vec::len);
     let visit = wanted.unwrap_or_else(|| u32::try_from(last).unwrap_or(u32::MAX)).max(1);
     Ok(VisitId { step: step_name, visit })
 }
 
+/// The steps that there are, for whoever named another one.
+pub(crate) fn no_such_step(execution: &Execution, name: &str) -> CockpitError {
+    let steps = execution.runbook.steps.iter().chain(&execution.runbook.rollback_steps);
+    let names: Vec<_> = steps.map(|step| format!("`{}`", step.name)).collect();
+    CockpitError::user(format!("the runbook has no step `{name}`")).hint(format!("its steps are {}", names.join(", ")))
+}
+
 fn digest(execution: &Execution, at: &VisitId) -> Result<String, CockpitError> {
-    execution.visit(at).and_then(|visit| visit.request.as_ref()).map(|request| request.asked.digest.clone()).ok_or_else(
-        || {
-            CockpitError::user(format!("step `{at}` does not wait for an approval"))
-                .hint("`belay approvals` lists what does")
-        },
-    )
+    execution.request_of(at).map(|request| request.asked.digest.clone()).ok_or_else(|| {
+        CockpitError::user(format!("step `{at}` does not wait for an approval"))
+            .hint("`belay approvals` lists what does")
+    })
 }

@@ -1,6 +1,6 @@
 //! Where runbooks come from beside the bundled ones: directories, git work trees among them, read again when they change.
 
-mod index;
+pub(crate) mod index;
 pub(crate) mod scan;
 mod watch;
 

@@ -139,7 +139,7 @@ impl Cockpit {
             return Err(CockpitError::bug("an append answered with nothing"));
         };
         let loaded = self.shared.fold(&appended)?;
-        store.put_projection(view::row(&loaded.execution, first.execution(), now)?)?;
+        store.put_projection(view::row(&loaded.execution, first.execution())?)?;
         Ok(hash_of(first).0)
     }
 

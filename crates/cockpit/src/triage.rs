@@ -210,6 +210,23 @@ mod tests {
     }
 
     #[test]
+    fn alerts_that_only_share_a_fingerprint_are_two() {
+        let bytes = payload(
+            &[
+                alert("One", "firing", "abc", "x"),
+                alert("Two", "firing", "abc", "x"),
+                alert("One", "firing", "abc", "x"),
+            ]
+            .join(","),
+        );
+        let report = report(&bytes, None, |_| Ok(Vec::new())).unwrap();
+        let seen: Vec<_> = report.alerts.iter().map(|alert| (alert.name.as_str(), alert.duplicates)).collect();
+        assert_eq!(seen, [("One", 1), ("Two", 0)], "an alert is its labels; a fingerprint is a hash of them");
+        let error = Alert::read(&bytes, Some("abc")).unwrap_err();
+        assert!(error.message.contains("2 alerts have the fingerprint `abc`"), "{}", error.message);
+    }
+
+    #[test]
     fn one_of_several_is_picked_by_its_fingerprint() {
         let bytes = payload(&[alert("One", "firing", "abc", "x"), alert("Two", "firing", "def", "x")].join(","));
         assert!(Alert::read(&bytes, None).unwrap_err().message.contains("2 alerts"));

@@ -6,6 +6,7 @@ use belay_engine::execution::{
     ActRecord, Execution, Phase, Request, Stage, UndoEntry, UndoEntryState, UndoResult, Visit,
 };
 use belay_engine::ids::ActIndex;
+use belay_engine::status::StepStatus;
 use belay_runbook::act::{Act, Ending};
 use belay_runbook::action::{Effect, Impact};
 use belay_runbook::model::Step;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::error::CockpitError;
+use crate::say::{AGAIN, LEAVE_OUT};
 use crate::wire::{
     ActView, ApprovalView, AttemptView, Conflict, DriverRef, ExecutionSummary, ExecutionView, GivenView, NoteView,
     RunbookRef, StepView, UndoView, Waiting, WaitingKind, WaitingOption,
@@ -51,6 +53,8 @@ pub(crate) fn summary(execution: &Execution, now: Timestamp) -> ExecutionSummary
         device: genesis.started_by.device.clone(),
         responder: genesis.started_by.responder.clone(),
         epoch: 0,
+        // Whoever asks knows, or looks at the mark.
+        present: false,
     };
     ExecutionSummary {
         execution: execution.id.0.clone(),
@@ -77,9 +81,10 @@ pub(crate) fn summary(execution: &Execution, now: Timestamp) -> ExecutionSummary
     }
 }
 
-/// The row of the projection.
-pub(crate) fn row(execution: &Execution, id: ExecutionId, now: Timestamp) -> Result<ExecutionRow, CockpitError> {
-    let summary = summary(execution, now);
+/// The row of the projection. It says nothing about the present, so that it changes only when the execution does.
+pub(crate) fn row(execution: &Execution, id: ExecutionId) -> Result<ExecutionRow, CockpitError> {
+    // A duration up to now is that of whoever reads the row.
+    let summary = summary(execution, execution.genesis.at);
     let status = execution.status();
     Ok(ExecutionRow {
         id,
@@ -135,7 +140,10 @@ fn waiting_on(execution: &Execution) -> Vec<Waiting> {
     match &execution.phase {
         Phase::Checklist => waiting.push(checklist(execution, Checklist::Prerequisites)),
         Phase::SignOff => waiting.push(checklist(execution, Checklist::PostConditions)),
-        Phase::Undoing => waiting.extend(stuck_undos(execution)),
+        Phase::Undoing => {
+            waiting.extend(execution.asking_undo().and_then(asking_undo));
+            waiting.extend(stuck_undos(execution));
+        }
         Phase::Forward | Phase::RollbackSteps | Phase::Stopping(_) | Phase::Finished(_) => {}
     }
     if !execution.is_finished()
@@ -164,10 +172,24 @@ fn checklist(execution: &Execution, list: Checklist) -> Waiting {
     Waiting { kind: WaitingKind::Checklist, step: None, detail: detail.to_owned(), options }
 }
 
+/// An undo that asks for an approval of its own.
+fn asking_undo(entry: &UndoEntry) -> Option<Waiting> {
+    let target = &entry.request.as_ref()?.asked.target;
+    let step = entry.item.at.to_string();
+    let detail = format!("taking step `{step}` back needs an approval: approve by naming the target `{target}`");
+    Some(Waiting { kind: WaitingKind::Approval, step: Some(step), detail, options: vec![option(REJECT_UNDO)] })
+}
+
+/// All that can be done beside approving an undo.
+const REJECT_UNDO: (&str, &str) = ("reject", "it is not taken back by itself");
+
 fn stuck_undos(execution: &Execution) -> impl Iterator<Item = Waiting> + '_ {
     let entries = execution.rollback.iter().flat_map(|rollback| &rollback.items);
     entries.filter_map(|entry| {
         let UndoEntryState::Stuck(detail) = &entry.state else { return None };
+        if entry.waits_for_approval() {
+            return None;
+        }
         let step = entry.item.at.to_string();
         let acts = execution.undo_acts(entry);
         let lost = execution.interrupted_undo(entry).and_then(|_| acts.get(entry.acts_done as usize));
@@ -253,6 +275,10 @@ fn step_waiting(visit: &Visit, step: &Step) -> Option<Waiting> {
         Stage::Person(Need::Renewal) => {
             (WaitingKind::Approval, "the request expired; retry the step to ask again".to_owned(), Vec::new())
         }
+        Stage::Person(Need::Again { why }) => {
+            let options = [(AGAIN, "perform it once more"), (LEAVE_OUT, "leave it out and go on after it")];
+            (WaitingKind::Decision, why.clone(), options.map(option).into())
+        }
         Stage::Person(Need::Recovery { error }) => {
             (WaitingKind::Undo, format!("this step of the rollback failed: {error}; retry or skip it"), Vec::new())
         }
@@ -279,17 +305,26 @@ fn step_waiting(visit: &Visit, step: &Step) -> Option<Waiting> {
 
 fn step_view(execution: &Execution, step: &Step, registry: &Registry) -> StepView {
     let visit = execution.last_visit(&step.name);
+    let asking = execution.asking_undo().filter(|entry| entry.item.at.step == step.name);
     let planned: Vec<&PlannedAct> = visit
+        .filter(|_| asking.is_none())
         .and_then(Visit::plan)
         .into_iter()
         .flat_map(|plan| &plan.acts)
-        .chain(visit.into_iter().flat_map(|visit| visit.calls.values().map(|call| &call.act)))
+        .chain(
+            visit.filter(|_| asking.is_none()).into_iter().flat_map(|visit| visit.calls.values().map(|call| &call.act)),
+        )
+        // While an approval of the undo is asked for, that is what would run.
+        .chain(asking.into_iter().flat_map(|entry| &entry.asked))
         .collect();
     StepView {
         name: step.name.to_string(),
         title: step.display_title().to_owned(),
         kind: step.kind.as_str().to_owned(),
-        status: execution.step_status(step).as_str().to_owned(),
+        status: match asking {
+            Some(_) => StepStatus::WaitingApproval.as_str().to_owned(),
+            None => execution.step_status(step).as_str().to_owned(),
+        },
         effect: planned.iter().map(|act| act.effect).max().map(|effect| effect.as_str().to_owned()),
         impact: planned.iter().map(|act| act.preparation.impact).max().map(|impact| impact_word(impact).to_owned()),
         by_hand: visit.is_some_and(|visit| visit.by_hand),
@@ -305,7 +340,10 @@ fn step_view(execution: &Execution, step: &Step, registry: &Registry) -> StepVie
             .flat_map(|visit| &visit.acts)
             .map(|record| attempt(record, &execution.genesis.started_by))
             .collect(),
-        approval: visit.and_then(|visit| visit.request.as_ref()).map(approval),
+        approval: asking
+            .and_then(|entry| entry.request.as_ref())
+            .or_else(|| visit.and_then(|visit| visit.request.as_ref()))
+            .map(approval),
         undo: visit.and_then(|visit| undo(execution, visit, registry)),
     }
 }
@@ -431,13 +469,21 @@ fn undo_output(visit: &Visit) -> Option<String> {
     record.outcome.as_ref().map(|outcome| outcome.excerpt.clone()).filter(|text| !text.is_empty())
 }
 
+/// The values that a script finds in its environment: without them it does not say what it does.
+fn environment(act: &Act) -> String {
+    let Some(Value::Object(variables)) = act.parameters.get("env") else { return String::new() };
+    let told: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if told.is_empty() { String::new() } else { format!(" with {}", told.join(", ")) }
+}
+
 /// What would take a step back, for people.
 pub(crate) fn undo_text(plan: &UndoPlan, registry: &Registry) -> String {
     match plan {
         UndoPlan::NotNeeded => "it changes nothing".to_owned(),
         UndoPlan::Captured => "the state before is captured and restored".to_owned(),
         UndoPlan::Acts { acts, step } => {
-            let lines: Vec<_> = acts.iter().map(|act| describe(act, registry)).collect();
+            let lines: Vec<_> =
+                acts.iter().map(|act| format!("{}{}", describe(act, registry), environment(act))).collect();
             match step {
                 Some(step) => format!("step `{step}`: {}", lines.join("; ")),
                 None => lines.join("; "),

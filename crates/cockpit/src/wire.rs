@@ -33,6 +33,8 @@ pub struct SearchHit {
     pub title: String,
     /// Higher is better.
     pub score: f64,
+    /// Whether it only comes closest: no alert, name, title, symptom or tag of it says what was typed.
+    pub weak: bool,
     /// What matched, for people.
     pub matched: Vec<String>,
     /// The severity addressed.
@@ -47,8 +49,10 @@ pub struct SearchHit {
     pub tags: Vec<String>,
     /// Where it comes from: `bundled`, or a path.
     pub source: String,
-    /// Whether it comes instead of the bundled runbook of the same name or id.
+    /// Whether it comes instead of the bundled runbook of the same id.
     pub hides_bundled: bool,
+    /// Whether another runbook has its name, so that only its id or its path names it.
+    pub shares_name: bool,
     /// Statistics of its executions here.
     pub statistics: RunbookStatistics,
 }
@@ -137,6 +141,9 @@ pub struct DriverRef {
     pub responder: String,
     /// The epoch.
     pub epoch: u32,
+    /// Whether a process drives it right now. Without one nothing goes on by itself.
+    #[serde(default)]
+    pub present: bool,
 }
 
 /// A remark.
@@ -161,6 +168,14 @@ pub struct Waiting {
     pub detail: String,
     /// Branches of a decision, items of a checklist (those not yet answered), names of missing values.
     pub options: Vec<WaitingOption>,
+}
+
+impl Waiting {
+    /// Whether it is a visit of this step.
+    pub fn is_about(&self, step: &str) -> bool {
+        let Some(waits) = &self.step else { return false };
+        waits == step || waits.rsplit_once('#').is_some_and(|(name, _)| name == step)
+    }
 }
 
 /// One thing to choose, answer or give.

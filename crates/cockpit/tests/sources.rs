@@ -146,16 +146,20 @@ fn what_cannot_be_used_is_said_so_and_hides_nothing() {
 }
 
 #[test]
-fn the_teams_runbook_comes_instead_of_the_bundled_one_and_that_is_said() {
+fn the_teams_runbook_comes_instead_of_the_bundled_one_with_its_id_and_that_is_said() {
     let desk = Desk::new();
     let dir = desk.added("team");
-    write(&dir, "own.yaml", runbook("pod-restart", "zorblatt"));
+    let bundled = desk.cockpit.find("pod-restart").unwrap();
+    let id = bundled.runbook.id.as_deref().unwrap();
+    write(&dir, "own.yaml", runbook("pod-restart", "zorblatt").replacen("spec:", &format!("spec:\n  id: {id}"), 1));
     let query = SearchQuery { text: "pod-restart".to_owned(), ..SearchQuery::default() };
     let hits = desk.cockpit.search(&query).unwrap();
     let named: Vec<_> = hits.iter().filter(|hit| hit.name == "pod-restart").collect();
     assert_eq!(named.len(), 1, "the bundled one is hidden");
     assert!(named[0].hides_bundled, "and that is said");
+    assert!(!named[0].shares_name, "what is hidden does not make a name doubtful");
     assert!(named[0].source.ends_with("own.yaml"));
+    assert!(desk.cockpit.find("pod-restart").unwrap().source.ends_with("own.yaml"));
 }
 
 #[tokio::test]

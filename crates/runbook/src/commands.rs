@@ -13,24 +13,33 @@ use crate::action::COMMAND_ACTION;
 use crate::model::CommandSpec;
 use crate::sink::Refusal;
 use crate::template::{
-    Filled, Joined, Origin, Piece, Reference, RenderError, Scope, TemplateError, distinct, pieces_of_joined,
-    secret_name, static_pieces,
+    Filled, Joined, Piece, Reference, RenderError, Scope, TemplateError, distinct, pieces_of_joined, secret_name,
+    static_pieces,
 };
 
+mod acts;
+mod call;
+mod flow;
 mod invoked;
 mod judge;
+mod judged;
 mod lexer;
+mod parser;
 mod programs;
 mod shown;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod words;
 
+pub(crate) use acts::{SimpleCommand, argv, simple_commands};
+pub(crate) use call::refused as refused_call;
 pub use invoked::programs;
 pub use judge::effect;
 pub use shown::shown;
 
-use lexer::{Lexed, Misplaced, Part, Word};
+use judged::Judged;
+use lexer::{Lexed, Part, Word};
 
 /// Something in `commands` that could not run as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,12 +179,16 @@ fn check_group(
             let [first, _] = static_pieces(&Joined::parse(&[argument], variables)?);
             words.push(word_of(first, &mut pieces));
         }
-        report(group.entry, programs::misplaced(&words), &pieces, problems);
+        report(group.entry, judged::argv(&words), &pieces, problems);
         return Ok(());
     }
     for pieces in static_pieces(&Joined::parse(texts, variables)?) {
-        let (lexed, _) = lexed(&pieces);
-        report(group.entry, all_misplaced(&lexed, &pieces), &pieces, problems);
+        let (lexed, names) = lexed(&pieces);
+        let judged = match group.source {
+            Source::Lines(_) => judged::line(&lexed, &names, &pieces),
+            Source::Script(_) | Source::Argv(_) => judged::script(&lexed, &names, &pieces),
+        };
+        report(group.entry, judged, &pieces, problems);
         if let Some(open) = lexed.incomplete {
             let problem = CommandProblem {
                 entry: group.entry,
@@ -191,8 +204,8 @@ fn check_group(
     Ok(())
 }
 
-fn report(entry: usize, misplaced: Vec<Misplaced>, pieces: &[Piece], problems: &mut Vec<CommandProblem>) {
-    for misplaced in misplaced {
+fn report(entry: usize, judged: Judged, pieces: &[Piece], problems: &mut Vec<CommandProblem>) {
+    for misplaced in judged.misplaced {
         let place = filled_at(pieces, misplaced.value).map_or("this value", |filled| filled.place.as_str());
         let problem = CommandProblem {
             entry,
@@ -309,50 +322,11 @@ fn free_prefix(taken: &str) -> String {
     prefix
 }
 
-fn all_misplaced(lexed: &Lexed, pieces: &[Piece]) -> Vec<Misplaced> {
-    let mut misplaced = lexed.misplaced.clone();
-    for command in &lexed.commands {
-        for found in programs::misplaced(command).into_iter().chain(misplaced_files(command, pieces)) {
-            if misplaced.iter().all(|known| known.value != found.value) {
-                misplaced.push(found);
-            }
-        }
-    }
-    misplaced
-}
-
-/// Values that would choose the file of a redirection all alone and come from neither a person nor the context.
-fn misplaced_files<'w>(command: &'w [Word], pieces: &'w [Piece]) -> impl Iterator<Item = Misplaced> + 'w {
-    command
-        .iter()
-        .filter(|word| word.redirect && word.prefix().is_empty())
-        .flat_map(Word::values)
-        .filter(|value| filled_at(pieces, *value).is_none_or(|filled| filled.origin == Origin::Data))
-        .map(|value| Misplaced {
-            value,
-            why: "a value alone cannot be the file of a redirection".to_owned(),
-            hint: Some("write the directory before it, or declare a variable for the file".to_owned()),
-        })
-}
-
 fn filled_at(pieces: &[Piece], index: usize) -> Option<&Filled> {
     match pieces.get(index) {
         Some(Piece::Value(filled)) => Some(filled),
         Some(Piece::Text(_)) | None => None,
     }
-}
-
-fn refuse_misplaced(misplaced: Vec<Misplaced>, pieces: &[Piece]) -> Result<(), Refusal> {
-    for misplaced in misplaced {
-        if let Some(filled) = filled_at(pieces, misplaced.value) {
-            let refusal = Refusal::of(filled, misplaced.why);
-            return Err(match misplaced.hint {
-                Some(hint) => refusal.hint(hint),
-                None => refusal,
-            });
-        }
-    }
-    Ok(())
 }
 
 /// The parameters of one group's act; nothing where nothing is left to run, or a value is missing.
@@ -373,7 +347,7 @@ fn parameters(
             if missing.len() > before {
                 return Ok(None);
             }
-            refuse_misplaced(programs::misplaced(&words), &pieces)?;
+            judged::argv(&words).settle(&pieces)?;
             Ok(Some(argv_parameters(&words, &pieces)?))
         }
         Source::Lines(lines) => {
@@ -382,9 +356,9 @@ fn parameters(
             if missing.len() > before {
                 return Ok(None);
             }
-            let (lexed, _) = lexed(&pieces);
+            let (lexed, names) = lexed(&pieces);
             if let (Some(words), false) = (plain_command(&lexed), lexed.incomplete.is_some()) {
-                refuse_misplaced(all_misplaced(&lexed, &pieces), &pieces)?;
+                judged::line(&lexed, &names, &pieces).settle(&pieces)?;
                 return Ok(Some(argv_parameters(words, &pieces)?));
             }
             if lexed.commands.is_empty() && !lexed.syntax && lexed.incomplete.is_none() {
@@ -453,7 +427,7 @@ fn script_parameters(pieces: &[Piece]) -> Result<Map<String, Value>, RenderError
 /// A constant script and the environment that holds its values.
 pub(crate) fn script_of(pieces: &[Piece]) -> Result<(String, BTreeMap<String, Value>), Refusal> {
     let (lexed, names) = lexed(pieces);
-    refuse_misplaced(all_misplaced(&lexed, pieces), pieces)?;
+    judged::script(&lexed, &names, pieces).settle(pieces)?;
     let mut values: BTreeMap<usize, Value> = BTreeMap::new();
     for command in &lexed.commands {
         values.extend(words::encode(command, pieces, false)?);
@@ -478,54 +452,4 @@ pub(crate) fn script_of(pieces: &[Piece]) -> Result<(String, BTreeMap<String, Va
         ));
     }
     Ok((lexed.script, environment))
-}
-
-/// One command of a rendered act, as far as its words are known without a shell.
-pub(crate) struct SimpleCommand {
-    pub(crate) words: Vec<String>,
-    /// Whether the shell adds words that are not known here.
-    pub(crate) dynamic: bool,
-}
-
-/// The argument vector of a rendered act of `command.run`, where it has one.
-pub(crate) fn argv(act: &Act) -> Option<Vec<String>> {
-    let words = act.parameters.get("argv")?.as_array()?;
-    words.iter().map(|word| word.as_str().map(str::to_owned)).collect()
-}
-
-/// The commands of a rendered act of `command.run`, those inside its script and inside nested shells included.
-pub(crate) fn simple_commands(act: &Act) -> Vec<SimpleCommand> {
-    let mut found = Vec::new();
-    if let Some(words) = argv(act) {
-        nested_commands(&words, &mut found, 0);
-        found.push(SimpleCommand { words, dynamic: false });
-    } else if let Some(script) = act.parameters.get("script").and_then(Value::as_str) {
-        script_commands(script, &mut found, 0);
-    }
-    found
-}
-
-/// Shells inside shells that are looked into.
-const MAX_NESTING: usize = 4;
-
-fn script_commands(script: &str, found: &mut Vec<SimpleCommand>, depth: usize) {
-    let (lexed, _) = lexed(&[Piece::Text(script.to_owned())]);
-    for command in &lexed.commands {
-        let words: Vec<Option<String>> = command.iter().filter(|word| !word.redirect).map(Word::literal).collect();
-        let dynamic = words.iter().any(Option::is_none);
-        let words: Vec<String> = words.into_iter().map(|word| word.unwrap_or_else(|| "$".to_owned())).collect();
-        nested_commands(&words, found, depth);
-        found.push(SimpleCommand { words, dynamic });
-    }
-}
-
-/// Looks into the arguments of shells and of programs that hand their arguments to one.
-fn nested_commands(words: &[String], found: &mut Vec<SimpleCommand>, depth: usize) {
-    let Some(shell) = words.iter().position(|word| programs::runs_text(word)) else { return };
-    if depth >= MAX_NESTING {
-        return;
-    }
-    for word in words.iter().skip(shell + 1).filter(|word| word.contains(char::is_whitespace)) {
-        script_commands(word, found, depth + 1);
-    }
 }

@@ -15,7 +15,7 @@ pub(crate) mod shell;
 mod tests;
 mod url;
 
-pub(crate) use url::values as url_values;
+pub(crate) use url::{argument as url_argument, values as url_values};
 
 /// The longest value in an argument or an environment variable, in bytes. Linux takes 128 KiB for one string.
 pub(crate) const MAX_ARGUMENT: usize = 100 * 1024;

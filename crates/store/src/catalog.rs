@@ -4,7 +4,7 @@
 //! as one word. `catalog_vectors` has the same terms by document, for the ranking; `catalog_terms` and `catalog_words` count
 //! in how many documents each term and each word stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -140,6 +140,8 @@ pub(crate) fn texts(connection: &Connection, row: i64) -> Result<(String, String
 const MANY: usize = 200;
 /// What the writer keeps of the file then, in KB and negative as SQLite wants it.
 const WRITE_CACHE: i64 = -65_536;
+/// What it keeps otherwise, as SQLite does by itself.
+const USUAL_CACHE: i64 = -2_000;
 
 /// A change of the index. What it adds up to is written at its end, once for all documents.
 struct Change<'a> {
@@ -263,6 +265,7 @@ impl<'a> Change<'a> {
 
     fn end(self) -> Result<(), StoreError> {
         let doing = "count the words of the catalog";
+        let many = self.written >= MANY;
         let Reader { term_tallies, word_tallies, .. } = self.reader;
         for (table, column, tallies) in
             [("catalog_terms", "term", term_tallies), ("catalog_words", "word", word_tallies)]
@@ -297,6 +300,9 @@ impl<'a> Change<'a> {
             .prepare_cached("UPDATE catalog_state SET documents = documents + ?1, changes = changes + 1, reading = ?2")
             .and_then(|mut update| update.execute(params![self.documents, reading()]))
             .doing(doing)?;
+        if many {
+            self.connection.pragma_update(None, "cache_size", USUAL_CACHE).doing("configure the connection")?;
+        }
         Ok(())
     }
 }
@@ -433,17 +439,28 @@ fn rows(connection: &Connection, sql: &str, value: &str) -> Result<Vec<i64>, Sto
         .doing(doing)
 }
 
-/// Returns the sources of the documents that have this name, or this id in any case.
-pub(crate) fn sources_of(connection: &Connection, name: &str, id: &str) -> Result<Vec<String>, StoreError> {
-    let doing = "find runbooks of the same name";
+/// Returns the documents that have this name, or this id in any case, in the order of their sources and files.
+pub(crate) fn named(connection: &Connection, name: &str, id: &str) -> Result<Vec<Document>, StoreError> {
+    let doing = "find runbooks by name";
     connection
-        .prepare_cached(
-            "SELECT DISTINCT catalog.source FROM catalog_names JOIN catalog ON catalog.rowid = catalog_names.document
-             WHERE catalog_names.name IN (?1, ?2) AND (catalog.name = ?3 OR lower(catalog.id) = lower(?4))
-             ORDER BY catalog.source",
-        )
+        .prepare_cached(&format!(
+            "SELECT {HEAD} FROM catalog WHERE rowid IN (SELECT document FROM catalog_names WHERE name IN (?1, ?2))
+             AND (name = ?3 OR lower(id) = lower(?4)) ORDER BY source, path"
+        ))
         .doing(doing)?
-        .query_map([&squash(name), &squash(id), name, id], |row| row.get(0))
+        .query_map([&squash(name), &squash(id), name, id], head)
+        .doing(doing)?
+        .collect::<Result<_, _>>()
+        .doing(doing)
+}
+
+/// Returns every name and every id of the catalog, each once.
+pub(crate) fn references(connection: &Connection) -> Result<BTreeSet<String>, StoreError> {
+    let doing = "read the names of the catalog";
+    connection
+        .prepare_cached("SELECT name FROM catalog UNION SELECT id FROM catalog")
+        .doing(doing)?
+        .query_map([], |row| row.get(0))
         .doing(doing)?
         .collect::<Result<_, _>>()
         .doing(doing)

@@ -61,19 +61,24 @@ pub(crate) fn prepare_file(path: &Path) -> Result<Start, StoreError> {
         Err(_) if path.is_file() => {}
         Err(error) => return Err(file("create the database file")(error)),
     }
+    Ok(look_at_file(path)?.unwrap_or(Start::Empty))
+}
+
+/// Says what the file begins with; `None` when there is none. Refuses a file that is something else.
+pub(crate) fn look_at_file(path: &Path) -> Result<Option<Start>, StoreError> {
     let mut start = Vec::new();
-    OpenOptions::new()
-        .read(true)
-        .open(path)
-        .and_then(|opened| opened.take(HEADER.len() as u64 + 2).read_to_end(&mut start))
-        .map_err(file("read the database file"))?;
+    match OpenOptions::new().read(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.and_then(|opened| opened.take(HEADER.len() as u64 + 2).read_to_end(&mut start)),
+    }
+    .map_err(|error| StoreError::File { operation: "read the database file", source: Arc::new(error) })?;
     if start.is_empty() {
-        return Ok(Start::Empty);
+        return Ok(Some(Start::Empty));
     }
     match start.strip_prefix(HEADER) {
         // The largest size does not fit into two bytes and is written as 1.
-        Some([0, 1]) => Ok(Start::Database(65536)),
-        Some(size) => Ok(Start::Database(size.iter().fold(0, |size, &byte| (size << 8) | usize::from(byte)))),
+        Some([0, 1]) => Ok(Some(Start::Database(65536))),
+        Some(size) => Ok(Some(Start::Database(size.iter().fold(0, |size, &byte| (size << 8) | usize::from(byte))))),
         None => Err(StoreError::NotADatabase),
     }
 }
@@ -130,11 +135,16 @@ pub(crate) fn check_file(connection: &Connection) -> Result<Marked, StoreError> 
     if version > LATEST {
         return Err(StoreError::NewerSchema { found: version, supported: LATEST });
     }
-    if connection.is_readonly("main").doing(read)? {
+    Ok(Marked(application == APPLICATION_ID))
+}
+
+/// Refuses a file that can be read and not written.
+pub(crate) fn refuse_read_only(connection: &Connection) -> Result<(), StoreError> {
+    if connection.is_readonly("main").doing("read the header of the database")? {
         let refused = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
         return Err(StoreError::ReadOnly { source: Arc::new(rusqlite::Error::SqliteFailure(refused, None)) });
     }
-    Ok(Marked(application == APPLICATION_ID))
+    Ok(())
 }
 
 /// Turns on WAL, marks the file as ours, and looks at its pages.
@@ -146,13 +156,29 @@ pub(crate) fn begin_file(connection: &Connection, marked: Marked) -> Result<(), 
     let pragma = |name: &str| -> Result<i64, StoreError> {
         connection.pragma_query_value(None, name, |row| row.get(0)).doing("read the size of the database")
     };
-    if pragma("page_count")?.saturating_mul(pragma("page_size")?) <= QUICK_CHECK_LIMIT {
-        let found: String = connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .doing("check the pages of the database")?;
-        if found != "ok" {
-            return Err(StoreError::Damaged(Damage::new("file", found)));
+    if pragma("page_count")?.saturating_mul(pragma("page_size")?) <= QUICK_CHECK_LIMIT
+        && let Some(found) = damaged(connection, "PRAGMA quick_check(1)")?
+    {
+        // What is wrong with the index alone keeps nobody from the journal: it is made anew when it is needed.
+        for table in KEPT {
+            if let Some(found) = damaged(connection, &format!("PRAGMA quick_check('{table}')"))? {
+                return Err(StoreError::Damaged(Damage::new(table, found)));
+            }
         }
+        tracing::warn!(found, "the index of the catalog is damaged");
     }
     Ok(())
+}
+
+/// The tables that cannot be made anew.
+const KEPT: [&str; 8] =
+    ["device", "journal", "chains", "executions", "output", "output_chunks", "settings", "catalog_sources"];
+
+fn damaged(connection: &Connection, check: &str) -> Result<Option<String>, StoreError> {
+    match connection.query_row(check, [], |row| row.get::<_, String>(0)).doing("check the pages of the database") {
+        Ok(found) => Ok((found != "ok").then_some(found)),
+        // The index's own tables can be so damaged that the check itself cannot open them.
+        Err(StoreError::DamagedFile { source }) => Ok(Some(source.to_string())),
+        Err(error) => Err(error),
+    }
 }

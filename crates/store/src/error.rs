@@ -174,6 +174,9 @@ pub enum StoreError {
     /// A failed write left it open what the disk holds; nothing more is written until the store is opened again.
     #[error("writing stopped after an earlier disk error")]
     Stopped,
+    /// The store was opened for reading alone.
+    #[error("the database was opened for reading alone")]
+    OnlyRead,
     /// The writer thread has ended.
     #[error("the store is closed")]
     Closed,
@@ -205,7 +208,12 @@ impl StoreError {
             ),
             Self::File { .. } => Some("check that the directory exists and can be written"),
             Self::UnknownExecution(_) => Some("list the executions with `belay executions`"),
-            Self::Sql { .. } | Self::Envelope(_) | Self::NoGenesis | Self::OutOfRange { .. } | Self::Closed => None,
+            Self::Sql { .. }
+            | Self::Envelope(_)
+            | Self::NoGenesis
+            | Self::OutOfRange { .. }
+            | Self::OnlyRead
+            | Self::Closed => None,
         }
     }
 
@@ -229,6 +237,7 @@ impl StoreError {
             | Self::NoGenesis
             | Self::OutOfRange { .. }
             | Self::Stopped
+            | Self::OnlyRead
             | Self::Closed => false,
         }
     }

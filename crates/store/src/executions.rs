@@ -89,11 +89,24 @@ fn hash(row: &ExecutionRow) -> [u8; 32] {
         .finish()
 }
 
+/// Writes the row of an execution, unless it is there already as it is.
 pub(crate) fn put(connection: &Connection, row: &ExecutionRow) -> Result<(), StoreError> {
+    let hash = hash(row);
+    let known: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT row_hash FROM executions WHERE id = ?1")
+        .and_then(|mut select| select.query_row([row.id.as_bytes()], |row| row.get(0)).optional())
+        .doing("read the row of an execution")?;
+    if known.is_some_and(|known| known == hash) {
+        return Ok(());
+    }
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO executions VALUES
-             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+            "INSERT INTO executions VALUES
+             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+             ON CONFLICT (id) DO UPDATE SET label = ?2, runbook = ?3, runbook_name = ?4, runbook_title = ?5,
+             runbook_digest = ?6, status = ?7, succeeded = ?8, started_ms = ?9, finished_ms = ?10, started_by = ?11,
+             incident = ?12, ticket = ?13, context = ?14, waiting_on = ?15, triggered_by = ?16,
+             duration_seconds = ?17, summary = ?18, row_hash = ?19",
         )
         .and_then(|mut put| {
             put.execute(params![
@@ -115,7 +128,7 @@ pub(crate) fn put(connection: &Connection, row: &ExecutionRow) -> Result<(), Sto
                 row.triggered_by,
                 row.duration_seconds,
                 row.summary,
-                hash(row),
+                hash,
             ])
         })
         .doing("write the row of an execution")?;

@@ -5,6 +5,10 @@
 //! answered, and it is not synced, which would cost as much as the commit. So it never claims more than the disk holds;
 //! after a kill of the program it is exact, after a power cut it may claim less.
 //!
+//! Who removes the log as a thing of SQLite's often removes everything else beside the database as well. The same line may
+//! therefore be kept in a second file under another name ([`Options::second_head`](crate::Options::second_head)); the
+//! higher one of the two counts.
+//!
 //! One line of fixed length, replaced by a single write: the version, the number, and the SHA-256 of both. A line that
 //! does not hold is as good as none: it is written anew.
 
@@ -50,29 +54,37 @@ fn read_from(mut file: &File) -> io::Result<Option<i64>> {
 }
 
 /// Returns the row of the newest event that was acknowledged, as far as is known.
-pub(crate) fn read(path: &Path) -> io::Result<Option<i64>> {
-    match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        opened => read_from(&opened?),
+pub(crate) fn read(paths: &[PathBuf]) -> io::Result<Option<i64>> {
+    let mut newest = None;
+    for path in paths {
+        match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => newest = newest.max(read_from(&opened?)?),
+        }
     }
+    Ok(newest)
 }
 
-/// The file, open for writing.
+/// The files, open for writing.
 #[derive(Debug)]
 pub(crate) struct Head {
+    /// The one that is locked.
     file: File,
-    /// What it said when this process last looked.
+    others: Vec<File>,
+    /// What they said when this process last looked.
     row: Option<i64>,
 }
 
 impl Head {
-    /// Opens or creates the file, readable by its owner alone.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens or creates the files, readable by their owner alone.
+    pub(crate) fn open(paths: &[PathBuf]) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Self { file: options.open(path)?, row: None })
+        let mut files = paths.iter().map(|path| options.open(path));
+        let file = files.next().ok_or(io::ErrorKind::InvalidInput)??;
+        Ok(Self { file, others: files.collect::<Result<_, _>>()?, row: None })
     }
 
     /// Says that the journal was acknowledged up to a row; it never goes back, whichever process is first.
@@ -81,13 +93,15 @@ impl Head {
             return Ok(());
         }
         self.lock()?;
-        let raised = read_from(&self.file).and_then(|known| {
-            if known.is_none_or(|known| known < row) {
-                self.file.seek(SeekFrom::Start(0))?;
-                self.file.write_all(line(row).as_bytes())?;
-            }
-            Ok(known.unwrap_or(row).max(row))
-        });
+        let raised: io::Result<i64> =
+            std::iter::once(&self.file).chain(&self.others).try_fold(row, |newest, mut file| {
+                let known = read_from(file)?;
+                if known.is_none_or(|known| known < row) {
+                    file.seek(SeekFrom::Start(0))?;
+                    file.write_all(line(row).as_bytes())?;
+                }
+                Ok(known.unwrap_or(row).max(newest))
+            });
         self.file.unlock()?;
         self.row = Some(raised?);
         Ok(())

@@ -352,7 +352,8 @@ pub(crate) fn event(connection: &Connection, row: i64) -> Result<Option<SignedEn
 /// Returns the row of the newest event, 0 when there is none.
 pub(crate) fn last_row(connection: &Connection) -> Result<i64, StoreError> {
     connection
-        .query_row("SELECT coalesce(max(id), 0) FROM journal", [], |row| row.get(0))
+        .prepare_cached("SELECT coalesce(max(id), 0) FROM journal")
+        .and_then(|mut select| select.query_row([], |row| row.get(0)))
         .doing("read the end of the journal")
 }
 

@@ -1,8 +1,8 @@
 //! The SQLite store: journal, projections, output, catalog index and settings, in one file.
 //!
 //! The rows of the journal *are* the signed envelopes; everything else that can be rebuilt from them or from the catalog
-//! is a projection. Appends of the whole process go through one writer thread, which commits several at once and answers
-//! each only after the commit is on disk. Readers have connections of their own and never wait for the writer.
+//! is a projection. Appends of the whole process go through one writer, which commits several at once and answers each
+//! only after the commit is on disk. Readers have connections of their own and never wait for the writer.
 //!
 //! Every row that is relied on carries a hash, because a flipped bit in a page is rarely noticed by SQLite itself.
 
@@ -15,11 +15,13 @@ mod device;
 mod error;
 mod executions;
 mod head;
+mod image;
 mod journal;
 mod mend;
 mod migrations;
 mod opening;
 mod output;
+mod renewal;
 mod retention;
 mod row_hash;
 mod search;

@@ -9,15 +9,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::connect::{Use, connect, prepare_file};
 use crate::error::{Doing, StoreError};
+use crate::store::Options;
 use crate::wal::{FRAME_HEADER, Frame, HEADER, Header, Order, Sum, sum, word};
-use crate::{head, opening, wal};
-
-/// How long mending waits for another process.
-const BUSY: Duration = Duration::from_secs(5);
+use crate::{opening, wal};
 
 /// What mending did.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -38,20 +35,20 @@ struct Patch {
 }
 
 /// Puts the log right where that can be done exactly; copies the files first.
-pub(crate) fn mend(path: &Path, accept_loss: bool) -> Result<Mended, StoreError> {
+pub(crate) fn mend(path: &Path, options: &Options, accept_loss: bool) -> Result<Mended, StoreError> {
     let mut mended = Mended { copy: None, words: 0, lost: false };
-    match opening::inspect(path, BUSY) {
+    match opening::inspect(path, options) {
         Ok(()) => return Ok(mended),
         Err(error) if !error.is_damage() => return Err(error),
         Err(_) => {}
     }
-    mended.copy = Some(copy(path).map_err(failed("copy the damaged database"))?);
+    mended.copy = Some(copy(path, options).map_err(failed("copy the damaged database"))?);
     mended.words = put_right(path)?;
-    match opening::inspect(path, BUSY) {
-        Err(error) if error.is_damage() && accept_loss => go_on_without(path)?,
+    match opening::inspect(path, options) {
+        Err(error) if error.is_damage() && accept_loss => go_on_without(path, options)?,
         other => return other.map(|()| mended),
     }
-    opening::inspect(path, BUSY)?;
+    opening::inspect(path, options)?;
     Ok(Mended { lost: true, ..mended })
 }
 
@@ -60,7 +57,7 @@ fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> StoreError {
 }
 
 /// Copies the files into a new folder beside them.
-fn copy(path: &Path) -> io::Result<PathBuf> {
+fn copy(path: &Path, options: &Options) -> io::Result<PathBuf> {
     let folder = (1..u32::MAX)
         .map(|number| {
             let mut name = path.as_os_str().to_owned();
@@ -70,7 +67,8 @@ fn copy(path: &Path) -> io::Result<PathBuf> {
         .find(|folder| !folder.exists())
         .expect("there are more numbers than folders");
     fs::create_dir(&folder)?;
-    for file in [path.to_owned(), wal::path_of(path), head::path_of(path)] {
+    let files = [path.to_owned(), wal::path_of(path)].into_iter().chain(opening::heads(path, options));
+    for file in files {
         let Some(name) = file.file_name() else { continue };
         match fs::copy(&file, folder.join(name)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -105,13 +103,15 @@ fn put_right(path: &Path) -> Result<usize, StoreError> {
 }
 
 /// Takes what SQLite reads for all there is.
-fn go_on_without(path: &Path) -> Result<(), StoreError> {
+fn go_on_without(path: &Path, options: &Options) -> Result<(), StoreError> {
     let doing = "go on without what is damaged";
-    match fs::remove_file(head::path_of(path)) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(doing)(error)),
-        Ok(()) | Err(_) => {}
+    for head in opening::heads(path, options) {
+        match fs::remove_file(head) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(doing)(error)),
+            Ok(()) | Err(_) => {}
+        }
     }
-    let connection = connect(path, None, Use::Durable, BUSY)?;
+    let connection = connect(path, None, Use::Durable, options.busy)?;
     // An empty log proves nothing any more.
     let busy: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))

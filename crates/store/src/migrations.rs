@@ -8,7 +8,13 @@ use crate::error::{Doing, StoreError};
 /// Marks the file as ours: `BLAY` in the header field `application_id`.
 pub(crate) const APPLICATION_ID: i64 = 0x424c_4159;
 
-const STEPS: &[M<'_>] = &[M::up(include_str!("migrations/v1.sql")), M::up(include_str!("migrations/v2.sql"))];
+/// The tables of the catalog's index, which can be made anew.
+pub(crate) const CATALOG: &str = include_str!("migrations/catalog.sql");
+
+const STEPS: &[M<'_>] = &[
+    M::up(include_str!("migrations/v1.sql")),
+    M::up(concat!(include_str!("migrations/v2.sql"), include_str!("migrations/catalog.sql"))),
+];
 
 /// The schema version that this program writes.
 pub(crate) const LATEST: i64 = 2;

@@ -1,21 +1,21 @@
 //! Opening a store: what has to hold before anything acts.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use belay_trust::{DeviceKey, SessionId};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use crate::connect::{Start, Use, begin_file, check_file, connect, prepare_file};
+use crate::connect::{Start, Use, begin_file, check_file, connect, look_at_file, prepare_file, refuse_read_only};
 use crate::error::{Doing, StoreError};
 use crate::head::{self, Head};
 use crate::journal::{self, Author};
 use crate::migrations::migrate;
 use crate::store::Options;
 use crate::wal::Reading;
-use crate::{device, wal};
+use crate::{device, image, wal};
 
 /// How long opening waits before it tries a lock again.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
@@ -33,7 +33,7 @@ pub(crate) struct Opened {
 
 /// Opens or creates the file.
 pub(crate) fn open(path: &Path, key: DeviceKey, session: SessionId, options: &Options) -> Result<Opened, StoreError> {
-    let witness = Witness::of(path)?;
+    let witness = Witness::of(path, prepare_file(path)?, options)?;
     let vfs = options.vfs.as_deref();
     let mut durable = connect(path, vfs, Use::Durable, options.busy)?;
     make_ready(&mut durable, &witness, options.busy)?;
@@ -43,7 +43,7 @@ pub(crate) fn open(path: &Path, key: DeviceKey, session: SessionId, options: &Op
     let author = Author::new(&transaction, key, session)?;
     transaction.commit().doing("record the opening of the database")?;
     let note = "note down how far the journal was acknowledged";
-    let head = Head::open(&head::path_of(path))
+    let head = Head::open(&heads(path, options))
         .and_then(|mut head| head.raise(newest).map(|()| head))
         .map_err(|error| StoreError::File { operation: note, source: Arc::new(error) })?;
     let relaxed = connect(path, vfs, Use::Relaxed, options.busy)?;
@@ -52,11 +52,64 @@ pub(crate) fn open(path: &Path, key: DeviceKey, session: SessionId, options: &Op
 }
 
 /// Says whether the store would open, as far as damage is concerned; nothing is written.
-pub(crate) fn inspect(path: &Path, busy: Duration) -> Result<(), StoreError> {
-    let witness = Witness::of(path)?;
-    let connection = connect(path, None, Use::Read, busy)?;
+pub(crate) fn inspect(path: &Path, options: &Options) -> Result<(), StoreError> {
+    let witness = Witness::of(path, prepare_file(path)?, options)?;
+    let connection = connect(path, None, Use::Read, options.busy)?;
     check_file(&connection)?;
+    refuse_read_only(&connection)?;
     witness.compare(&connection)
+}
+
+/// A database that is only read.
+pub(crate) struct Readable {
+    /// `None` where every reader opens the file; else the database in memory.
+    pub(crate) memory: Option<Connection>,
+    /// Why it may not show all that was written.
+    pub(crate) doubt: Option<StoreError>,
+}
+
+/// Opens the file for reading alone. Nothing is written or made, damage to the log is a doubt, and where SQLite cannot read
+/// the log in its folder, log and database are read into memory.
+pub(crate) fn open_to_read(path: &Path, options: &Options) -> Result<Readable, StoreError> {
+    let start = look_at_file(path)?;
+    let witness = Witness::of(path, start.unwrap_or(Start::Empty), options);
+    if matches!(start, None | Some(Start::Empty)) {
+        let doubt = match witness {
+            Ok(witness) => (witness.log.proven > 0).then(|| witness.lost(0)),
+            Err(error) => Some(error),
+        };
+        return Ok(Readable { memory: Some(image::empty()?), doubt });
+    }
+    let (memory, connection) = match connect(path, options.vfs.as_deref(), Use::Read, options.busy)
+        .and_then(|connection| check_file(&connection).map(|_| connection))
+    {
+        Ok(connection) => (None, connection),
+        Err(StoreError::ReadOnly { .. }) => {
+            let connection = image::load(path)?;
+            check_file(&connection)?;
+            (Some(()), connection)
+        }
+        Err(error) => return Err(error),
+    };
+    let compared = witness.and_then(|witness| witness.counts(&connection));
+    let doubt = match compared {
+        Err(error) if error.is_damage() => Some(error),
+        Err(error) => return Err(error),
+        Ok(()) => None,
+    };
+    // The tables themselves may stand in the part of the log that is gone.
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name IN ('journal', 'executions')", [], |row| row.get(0))
+        .doing("read the schema")?;
+    if tables < 2 {
+        return Ok(Readable { memory: Some(image::empty()?), doubt });
+    }
+    Ok(Readable { memory: memory.map(|()| connection), doubt })
+}
+
+/// The files that say how far the journal was acknowledged.
+pub(crate) fn heads(path: &Path, options: &Options) -> Vec<PathBuf> {
+    std::iter::once(head::path_of(path)).chain(options.second_head.clone()).collect()
 }
 
 /// Checks the file and brings it to the latest schema.
@@ -67,6 +120,7 @@ fn make_ready(connection: &mut Connection, witness: &Witness, patience: Duration
     let began = Instant::now();
     loop {
         let ready = check_file(connection)
+            .and_then(|marked| refuse_read_only(connection).map(|()| marked))
             .and_then(|marked| witness.compare(connection).map(|()| marked))
             .and_then(|marked| begin_file(connection, marked))
             .and_then(|()| migrate(connection));
@@ -91,10 +145,9 @@ struct Witness<'a> {
 }
 
 impl<'a> Witness<'a> {
-    fn of(path: &'a Path) -> Result<Self, StoreError> {
-        let noted = head::read(&head::path_of(path)).map_err(failed("read how far the journal was acknowledged"))?;
+    fn of(path: &'a Path, start: Start, options: &Options) -> Result<Self, StoreError> {
+        let noted = head::read(&heads(path, options)).map_err(failed("read how far the journal was acknowledged"))?;
         let noted = noted.unwrap_or(0);
-        let start = prepare_file(path)?;
         let log = wal::read(&wal::path_of(path), start.page_size(), noted).map_err(failed(READ_LOG))?;
         let witness = Self { path, start, noted, log };
         // SQLite would remove a log that stands beside an empty file. It is looked at again because another process may
@@ -110,18 +163,37 @@ impl<'a> Witness<'a> {
 
     /// Refuses a database that shows less than was acknowledged.
     fn compare(&self, connection: &Connection) -> Result<(), StoreError> {
-        let known: Option<i64> = connection
-            .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'", [], |row| row.get(0))
-            .optional()
-            .doing("read the schema")?;
-        let found = if known.is_some() { journal::last_given(connection)? } else { 0 };
-        if found < self.log.proven || self.misses_the_end_of_the_log(connection)? {
+        let found = self.counted(connection)?;
+        if self.misses_the_end_of_the_log(connection)? {
             return Err(self.lost(found));
         }
         if found > self.noted {
             self.sync_log()?;
         }
         Ok(())
+    }
+
+    /// The same for a database that is only read.
+    ///
+    /// Where the database or its log cannot be written, SQLite does not say how much of the log it reads; then what it counts
+    /// has to do.
+    fn counts(&self, connection: &Connection) -> Result<(), StoreError> {
+        self.counted(connection)?;
+        match self.misses_the_end_of_the_log(connection) {
+            Ok(true) => Err(self.lost(self.counted(connection)?)),
+            Ok(false) | Err(StoreError::ReadOnly { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How far the database counts, if that is not less than was acknowledged.
+    fn counted(&self, connection: &Connection) -> Result<i64, StoreError> {
+        let known: Option<i64> = connection
+            .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'", [], |row| row.get(0))
+            .optional()
+            .doing("read the schema")?;
+        let found = if known.is_some() { journal::last_given(connection)? } else { 0 };
+        if found < self.log.proven { Err(self.lost(found)) } else { Ok(found) }
     }
 
     /// Says whether SQLite reads the log up to a place behind which there are commits that were on disk.

@@ -39,6 +39,9 @@ const DEFAULT_LIMIT: usize = 50;
 /// Of so many the entries are looked at.
 const LOOKED_AT: usize = 40;
 
+/// Of a query of which less is understood, weak hits are not worth showing.
+const UNDERSTOOD: f64 = 0.35;
+
 /// Changes whenever documents are split into other terms than before.
 const RULES: u32 = 2;
 
@@ -77,6 +80,8 @@ pub struct Hit {
     pub score: f64,
     /// Whether it is the runbook of exactly the alert that was asked for.
     pub exact_alert: bool,
+    /// Whether none of its heads says what was typed: it is what comes closest, and may be about something else.
+    pub weak: bool,
     /// Why it was found, the strongest reason first; nothing where everything is listed.
     pub matched: Vec<Reason>,
 }
@@ -110,16 +115,20 @@ pub(crate) fn search(
     let rows = candidates::gather(connection, &plan, filter, documents)?;
     let mut ranked = ranked(connection, &plan, &rows, limit.max(LOOKED_AT))?;
     ranked.truncate(limit);
-    ranked
-        .into_iter()
-        .map(|Ranked { row, document, exact_alert, score, .. }| {
-            let (description, body) = catalog::texts(connection, row)?;
-            let whole = Document { description, body, ..document };
-            let matched = vector(connection, row, |vector| reasons::reasons(&plan, &whole, vector))?;
-            let document = Document { description: String::new(), body: String::new(), ..whole };
-            Ok(Hit { document, score, exact_alert, matched: matched.unwrap_or_default() })
-        })
-        .collect()
+    let mut hits = Vec::with_capacity(ranked.len());
+    for Ranked { row, document, exact_alert, exactness, score } in ranked {
+        let weak = vector(connection, row, |vector| ranking::is_weak(&plan, vector))?.unwrap_or_default();
+        let weak = weak && exactness == 0;
+        if weak && plan.understood < UNDERSTOOD {
+            continue;
+        }
+        let (description, body) = catalog::texts(connection, row)?;
+        let whole = Document { description, body, ..document };
+        let matched = vector(connection, row, |vector| reasons::reasons(&plan, &whole, vector))?;
+        let document = Document { description: String::new(), body: String::new(), ..whole };
+        hits.push(Hit { document, score, exact_alert, weak, matched: matched.unwrap_or_default() });
+    }
+    Ok(hits)
 }
 
 /// Reads the vector of a document; `None` when there is none.
@@ -232,7 +241,7 @@ fn listed(connection: &Connection, filter: &SearchFilter, limit: usize) -> Resul
     let mut statement = connection.prepare_cached(&sql).doing(doing)?;
     let rows = statement
         .query_map(params_from_iter(values), |row| {
-            Ok(Hit { document: catalog::head(row)?, score: 0.0, exact_alert: false, matched: Vec::new() })
+            Ok(Hit { document: catalog::head(row)?, score: 0.0, exact_alert: false, weak: false, matched: Vec::new() })
         })
         .doing(doing)?;
     rows.collect::<Result<_, _>>().doing(doing)

@@ -9,14 +9,14 @@ use std::time::Duration;
 use belay_trust::{DeviceId, DeviceKey, SessionId, SignedEnvelope};
 use rusqlite::Connection;
 
-use crate::check;
 use crate::connect::{Use, connect};
 use crate::crash::CrashPoints;
 use crate::error::{Damage, Doing, StoreError};
 use crate::mend::{self, Mended};
-use crate::opening::{self, Opened};
+use crate::opening::{self, Opened, Readable};
 use crate::search::Vocabulary;
 use crate::writer::{Durability, Writer};
+use crate::{check, device, image, renewal};
 
 mod catalog;
 mod executions;
@@ -37,6 +37,8 @@ pub struct Options {
     pub adopt_device: bool,
     /// The SQLite file system to use instead of the system's own.
     pub vfs: Option<String>,
+    /// A second file that says how far events were acknowledged, under a name that does not look like the database's.
+    pub second_head: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -47,6 +49,7 @@ impl Default for Options {
             output_limit: 16 << 20,
             adopt_device: false,
             vfs: None,
+            second_head: None,
         }
     }
 }
@@ -57,7 +60,8 @@ const READ_CACHE: i64 = -32_768;
 /// The events of an append on its way to the disk.
 pub type Appending = Pin<Box<dyn Future<Output = Result<Vec<SignedEnvelope>, StoreError>> + Send>>;
 
-/// A store that is open for writing. Clones share one writer thread, which ends with the last of them.
+/// A store that is open, for writing or for reading alone. Clones share one writer, whose thread ends with the last of
+/// them.
 ///
 /// The functions block on the disk; asynchronous callers use [`Self::append_async`] or a thread for blocking work.
 #[derive(Clone)]
@@ -67,23 +71,43 @@ pub struct Store {
 
 struct Inner {
     path: PathBuf,
-    device: DeviceId,
-    session: SessionId,
     options: Options,
-    writer: Writer,
+    /// `None` where the store is only read.
+    writer: Option<Writer>,
+    /// The database, where it is in memory.
+    memory: Option<Mutex<Connection>>,
+    /// Whether it is in memory and of this process alone, so that the catalog may be written.
+    own: bool,
+    /// Why it may not show all that was written.
+    doubt: Option<StoreError>,
     /// Idle connections; there are at most as many as there were reads at once.
     readers: Mutex<Vec<Connection>>,
     /// Kept for itself, because `data_version` compares with the last call on the same connection.
-    watcher: Mutex<Connection>,
+    watcher: Mutex<Option<Connection>>,
     vocabulary: Vocabulary,
+}
+
+impl Inner {
+    fn new(path: &Path, options: Options) -> Self {
+        Self {
+            path: path.to_owned(),
+            options,
+            writer: None,
+            memory: None,
+            own: false,
+            doubt: None,
+            readers: Mutex::new(Vec::new()),
+            watcher: Mutex::new(None),
+            vocabulary: Vocabulary::default(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store")
             .field("path", &self.inner.path)
-            .field("device", &self.inner.device)
-            .field("session", &self.inner.session)
+            .field("writes", &self.inner.writer.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -114,21 +138,34 @@ impl Store {
     }
 
     fn try_open(path: &Path, key: DeviceKey, session: SessionId, options: Options) -> Result<Self, StoreError> {
-        let device = key.device();
         let Opened { durable, relaxed, watcher, author, head } = opening::open(path, key, session, &options)?;
         let writer = Writer::start(durable, relaxed, author, head, options.crash_points.clone())?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                path: path.to_owned(),
-                device,
-                session,
-                options,
-                writer,
-                readers: Mutex::new(Vec::new()),
-                watcher: Mutex::new(watcher),
-                vocabulary: Vocabulary::default(),
-            }),
-        })
+        let inner = Inner { writer: Some(writer), watcher: Mutex::new(Some(watcher)), ..Inner::new(path, options) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Opens the file for reading alone, without a key: nothing is written, and a file that is not there is empty. It works
+    /// on a read-only disk, beside a process that writes, and where [`Self::open`] refuses a log that is damaged;
+    /// [`Self::doubt`] then says that what is read may not be all.
+    ///
+    /// # Errors
+    /// When the file is something else, newer, or cannot be read at all.
+    pub fn open_to_read(path: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let Readable { memory, doubt } = opening::open_to_read(path, &options)
+            .map_err(|source| StoreError::Open { path: path.to_owned(), source: Box::new(source) })?;
+        let inner = Inner { memory: memory.map(Mutex::new), doubt, ..Inner::new(path, options) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// An empty store in memory, whose catalog and rows of executions can be written; for a search where no file can be.
+    ///
+    /// # Errors
+    /// When there is no memory left.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let memory = Some(Mutex::new(image::empty()?));
+        let inner = Inner { memory, own: true, ..Inner::new(Path::new(":memory:"), Options::default()) };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Returns the file.
@@ -136,18 +173,25 @@ impl Store {
         &self.inner.path
     }
 
-    /// Returns the device that signs.
-    pub fn device(&self) -> DeviceId {
-        self.inner.device
+    /// Returns the device that the file belongs to; `None` before anybody has written to it.
+    ///
+    /// # Errors
+    /// When the row is damaged or the file cannot be read.
+    pub fn owner(&self) -> Result<Option<DeviceId>, StoreError> {
+        self.read(|connection| Ok(device::read(connection)?.map(|(device, _)| device)))
     }
 
-    /// Returns the session of this opening.
-    pub fn session(&self) -> SessionId {
-        self.inner.session
+    /// Says why a store that is only read may not show all that was written; `None` where nothing speaks against it.
+    pub fn doubt(&self) -> Option<&StoreError> {
+        self.inner.doubt.as_ref()
     }
 
     /// Runs reads on one snapshot of the file.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Some(memory) = &self.inner.memory {
+            let connection = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            return work(&connection);
+        }
         let idle = self.inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = if let Some(connection) = idle {
             connection
@@ -168,14 +212,35 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.inner.writer.call(Durability::Durable, move |connection, _| work(connection))
+        self.written(Durability::Durable, work)
     }
 
     fn relaxed<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.inner.writer.call(Durability::Relaxed, move |connection, _| work(connection))
+        self.written(Durability::Relaxed, work)
+    }
+
+    fn written<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.inner.memory {
+            Some(memory) if self.inner.own => {
+                let mut connection = memory.lock().unwrap_or_else(PoisonError::into_inner);
+                let transaction = connection.transaction().doing("begin a transaction")?;
+                let result = work(&transaction)?;
+                transaction.commit().doing("commit")?;
+                Ok(result)
+            }
+            Some(_) | None => self.writer()?.call(durability, move |connection, _| work(connection)),
+        }
+    }
+
+    fn writer(&self) -> Result<&Writer, StoreError> {
+        self.inner.writer.as_ref().ok_or(StoreError::OnlyRead)
     }
 }
 
@@ -188,8 +253,8 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::open`], and when the copy cannot be made.
-    pub fn mend(path: &Path, accept_loss: bool) -> Result<Mended, StoreError> {
-        mend::mend(path, accept_loss)
+    pub fn mend(path: &Path, options: &Options, accept_loss: bool) -> Result<Mended, StoreError> {
+        mend::mend(path, options, accept_loss)
             .map_err(|source| StoreError::Open { path: path.to_owned(), source: Box::new(source) })
     }
 
@@ -198,10 +263,25 @@ impl Store {
     /// # Errors
     /// When the file cannot be read at all.
     pub fn check(&self) -> Result<Vec<Damage>, StoreError> {
+        if self.inner.memory.is_some() {
+            return self.read(check::check);
+        }
         // A connection of its own: FTS5 compares its index with what an earlier search of the connection has cached.
         let vfs = self.inner.options.vfs.as_deref();
         let mut connection = connect(&self.inner.path, vfs, Use::Read, self.inner.options.busy)?;
         let snapshot = connection.transaction().doing("begin reading")?;
         check::check(&snapshot)
+    }
+
+    /// Makes the tables of the catalog's index anew, empty, whatever is in them; nothing else is touched.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or what else it holds is damaged as well.
+    pub fn renew_index(&self) -> Result<(), StoreError> {
+        self.writer()?;
+        self.inner.vocabulary.forget();
+        let mut connection =
+            connect(&self.inner.path, self.inner.options.vfs.as_deref(), Use::Durable, self.inner.options.busy)?;
+        renewal::renew(&mut connection)
     }
 }

@@ -1,10 +1,13 @@
-//! The one thread that writes, and its group commit.
+//! The one place that writes, and its group commit.
 //!
-//! Jobs wait in a channel while a commit is on its way to the disk; the next transaction takes all of them. A job that
-//! fails is rolled back alone (a savepoint each); a commit that fails is answered to every job in it. Nothing is answered
-//! before the commit is durable.
+//! Jobs wait in a channel while a commit is on its way to the disk; the next transaction takes all of them, on a thread of
+//! its own. Where nothing is queued and nobody writes, a caller that may wait for the disk does its job itself, which
+//! saves waking that thread and being woken by it. A job that fails is rolled back alone (a savepoint each); a commit that
+//! fails is answered to every job in it. Nothing is answered before the commit is durable.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -40,10 +43,41 @@ struct Job {
     work: Work,
 }
 
-/// The thread and the way to it.
+impl Job {
+    /// `reply` gets the result after the commit, or the reason why there was none.
+    fn new<T: Send + 'static>(
+        durability: Durability,
+        work: impl FnOnce(&Connection, &mut Author) -> Result<T, StoreError> + Send + 'static,
+        reply: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) -> Self {
+        let work: Work = Box::new(move |desk| {
+            let result = desk.and_then(|(connection, author)| work(connection, author));
+            let error = result.as_ref().err().cloned();
+            (error, Box::new(move |commit| reply(result.and_then(|value| commit.map(|()| value)))))
+        });
+        Self { durability, work }
+    }
+}
+
+/// What the thread finds in its queue.
+enum Order {
+    Do(Job),
+    /// The log has grown long.
+    Tidy,
+}
+
+/// The desk, the thread and the way to it.
 pub(crate) struct Writer {
-    jobs: Option<SyncSender<Job>>,
+    orders: Option<SyncSender<Order>>,
     thread: Option<JoinHandle<()>>,
+    office: Arc<Office>,
+}
+
+struct Office {
+    /// Poisoned by a job that panicked: nothing is written any more.
+    desk: Mutex<Desk>,
+    /// Orders that are queued and not begun. None of them is overtaken, so that a log is tidied up before it grows on.
+    queued: AtomicUsize,
 }
 
 impl Writer {
@@ -54,13 +88,15 @@ impl Writer {
         head: Head,
         crash_points: CrashPoints,
     ) -> Result<Self, StoreError> {
-        let (jobs, queue) = sync_channel(QUEUE);
-        let mut desk = Desk { durable, relaxed, author, head, crash_points, stopped: false };
-        let thread =
-            std::thread::Builder::new().name("belay-store".to_owned()).spawn(move || desk.run(&queue)).map_err(
-                |error| StoreError::File { operation: "start the writer thread", source: std::sync::Arc::new(error) },
-            )?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        let (orders, queue) = sync_channel(QUEUE);
+        let desk = Desk { durable, relaxed, author, head, crash_points, stopped: false };
+        let office = Arc::new(Office { desk: Mutex::new(desk), queued: AtomicUsize::new(0) });
+        let shared = Arc::clone(&office);
+        let thread = std::thread::Builder::new()
+            .name("belay-store".to_owned())
+            .spawn(move || shared.serve(&queue))
+            .map_err(|error| StoreError::File { operation: "start the writer thread", source: Arc::new(error) })?;
+        Ok(Self { orders: Some(orders), thread: Some(thread), office })
     }
 
     /// Queues work; `reply` gets its result after the commit, or the reason why there was none.
@@ -70,23 +106,46 @@ impl Writer {
         work: impl FnOnce(&Connection, &mut Author) -> Result<T, StoreError> + Send + 'static,
         reply: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
-        let work: Work = Box::new(move |desk| {
-            let result = desk.and_then(|(connection, author)| work(connection, author));
-            let error = result.as_ref().err().cloned();
-            (error, Box::new(move |commit| reply(result.and_then(|value| commit.map(|()| value)))))
-        });
-        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
-        jobs.send(Job { durability, work }).map_err(|_| StoreError::Closed)
+        self.queue(Order::Do(Job::new(durability, work, reply)))
     }
 
-    /// Queues work and waits for its result.
+    /// Does work on the calling thread, and blocks it, where nobody writes and nothing is queued; queues it otherwise.
+    pub(crate) fn submit_here<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Connection, &mut Author) -> Result<T, StoreError> + Send + 'static,
+        reply: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let job = Job::new(durability, work, reply);
+        // A desk that cannot be locked is in use, or poisoned; the thread has ended then, which the queue tells.
+        if let Ok(mut desk) = self.office.desk.try_lock()
+            && self.office.queued.load(Ordering::Acquire) == 0
+        {
+            let long = desk.commit(durability, vec![job]) && desk.has_long_log();
+            // A full queue waits for the desk.
+            drop(desk);
+            if long && let Err(error) = self.queue(Order::Tidy) {
+                tracing::warn!(%error, "the write-ahead log grows on");
+            }
+            return Ok(());
+        }
+        self.queue(Order::Do(job))
+    }
+
+    fn queue(&self, order: Order) -> Result<(), StoreError> {
+        let orders = self.orders.as_ref().ok_or(StoreError::Closed)?;
+        self.office.queued.fetch_add(1, Ordering::AcqRel);
+        orders.send(order).map_err(|_| StoreError::Closed)
+    }
+
+    /// Does work, here or on the thread, and waits for its result.
     pub(crate) fn call<T: Send + 'static>(
         &self,
         durability: Durability,
         work: impl FnOnce(&Connection, &mut Author) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = sync_channel(1);
-        self.submit(durability, work, move |result| {
+        self.submit_here(durability, work, move |result| {
             // The caller waits below, so the answer always has a taker.
             drop(reply.send(result));
         })?;
@@ -97,12 +156,51 @@ impl Writer {
 impl Drop for Writer {
     /// Finishes what is queued.
     fn drop(&mut self) {
-        self.jobs = None;
+        self.orders = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
             tracing::error!("the writer thread of the store has panicked");
         }
+    }
+}
+
+impl Office {
+    /// The thread: takes what is queued, all of it at once.
+    fn serve(&self, queue: &Receiver<Order>) {
+        while let Ok(first) = queue.recv() {
+            let Ok(mut desk) = self.desk.lock() else {
+                tracing::error!("a job of the store has panicked; nothing is written any more");
+                return;
+            };
+            let mut batch = Vec::new();
+            let mut taken = 0;
+            let mut next = Some(first);
+            while let Some(order) = next {
+                taken += 1;
+                match order {
+                    Order::Do(job) => batch.push(job),
+                    Order::Tidy => {}
+                }
+                next = if batch.len() < BATCH { queued(queue) } else { None };
+            }
+            self.queued.fetch_sub(taken, Ordering::AcqRel);
+            let (durable, relaxed): (Vec<Job>, Vec<Job>) =
+                batch.into_iter().partition(|job| job.durability == Durability::Durable);
+            let mut tidy = durable.is_empty() && relaxed.is_empty();
+            tidy |= desk.commit(Durability::Durable, durable);
+            tidy |= desk.commit(Durability::Relaxed, relaxed);
+            if tidy {
+                desk.tidy();
+            }
+        }
+    }
+}
+
+fn queued(queue: &Receiver<Order>) -> Option<Order> {
+    match queue.try_recv() {
+        Ok(order) => Some(order),
+        Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
     }
 }
 
@@ -117,34 +215,28 @@ struct Desk {
 }
 
 impl Desk {
-    fn run(&mut self, queue: &Receiver<Job>) {
-        while let Ok(first) = queue.recv() {
-            let mut batch = vec![first];
-            while batch.len() < BATCH {
-                match queue.try_recv() {
-                    Ok(job) => batch.push(job),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                }
-            }
-            let (durable, relaxed): (Vec<Job>, Vec<Job>) =
-                batch.into_iter().partition(|job| job.durability == Durability::Durable);
-            self.commit(Durability::Durable, durable);
-            self.commit(Durability::Relaxed, relaxed);
-        }
-    }
-
-    fn commit(&mut self, durability: Durability, jobs: Vec<Job>) {
+    /// Commits and answers; says whether there was something that now is on disk.
+    fn commit(&mut self, durability: Durability, jobs: Vec<Job>) -> bool {
         if jobs.is_empty() {
-            return;
+            return false;
         }
         let mut answers = Vec::with_capacity(jobs.len());
         let outcome = self.transaction(durability, jobs, &mut answers);
         for answer in answers {
             answer(outcome.clone());
         }
-        if outcome.is_ok()
-            && let Err(error) = self.begin_log_anew()
-        {
+        outcome.is_ok()
+    }
+
+    /// Whether it is time to begin the log anew.
+    fn has_long_log(&self) -> bool {
+        // What cannot be asked here is reported where something is done about it.
+        self.log("NOOP").is_ok_and(|(frames, _)| frames >= LOG_FRAMES)
+    }
+
+    /// Begins a long log anew.
+    fn tidy(&mut self) {
+        if let Err(error) = self.begin_log_anew() {
             // Nothing was promised of it, and the next commit tries again.
             tracing::warn!(%error, "the write-ahead log cannot be begun anew");
             self.stopped |= matches!(error, StoreError::Disk { .. });
@@ -156,16 +248,10 @@ impl Desk {
     /// In between, damage to the log would make SQLite lay old pages over a database that has newer ones. SQLite itself
     /// leaves it at that until the next commit, which may be days away.
     fn begin_log_anew(&self) -> Result<(), StoreError> {
-        let checkpoint = |sql: &str| -> Result<(i64, i64), StoreError> {
-            self.durable
-                .prepare_cached(sql)
-                .and_then(|mut pragma| pragma.query_row([], |row| Ok((row.get(1)?, row.get(2)?))))
-                .doing("move the write-ahead log to the database")
-        };
-        if checkpoint("PRAGMA wal_checkpoint(NOOP)")?.0 < LOG_FRAMES {
+        if self.log("NOOP")?.0 < LOG_FRAMES {
             return Ok(());
         }
-        let (frames, moved) = checkpoint("PRAGMA wal_checkpoint(PASSIVE)")?;
+        let (frames, moved) = self.log("PASSIVE")?;
         // Somebody who still reads old pages keeps the rest where it is.
         if frames != moved {
             return Ok(());
@@ -173,6 +259,14 @@ impl Desk {
         let again = "begin the write-ahead log anew";
         // A value that does not change still writes its page.
         self.durable.pragma_update(None, "application_id", APPLICATION_ID).doing(again)
+    }
+
+    /// Asks for a checkpoint in a mode; returns the length of the log, and how much of it is moved.
+    fn log(&self, mode: &str) -> Result<(i64, i64), StoreError> {
+        self.durable
+            .prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))
+            .and_then(|mut pragma| pragma.query_row([], |row| Ok((row.get(1)?, row.get(2)?))))
+            .doing("move the write-ahead log to the database")
     }
 
     fn transaction(

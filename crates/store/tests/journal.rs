@@ -129,6 +129,57 @@ fn appends_that_wait_together_are_committed_together() {
 }
 
 #[test]
+fn an_append_is_committed_where_it_is_called_unless_others_write_or_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gate, open_gate) = std::sync::mpsc::channel::<()>();
+    let open_gate = Mutex::new(open_gate);
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let here = std::thread::current().id();
+    let crash_points = CrashPoints::new(move |point| {
+        let elsewhere = std::thread::current().id() != here;
+        if point == belay_store::COMMIT_BEFORE {
+            begun.send(elsewhere).unwrap();
+            if elsewhere {
+                open_gate.lock().unwrap().recv().unwrap();
+            }
+        }
+    });
+    let store = open_with(&folder.path().join("belay.db"), 1, Options { crash_points, ..Options::default() });
+    let genesis = block_on(store.append_here(None, vec![draft("genesis")], |_| None)).unwrap();
+    assert!(!has_begun.recv().unwrap(), "nobody else was writing, so no thread was woken");
+    let execution = genesis[0].execution();
+    let first = store.append_async(Some(execution), vec![draft("first")], |_| None);
+    assert!(has_begun.recv().unwrap());
+    // The commit of the first is under way and waits for the gate: the second may not wait for it here.
+    let second = store.append_here(Some(execution), vec![draft("second")], |_| None);
+    let third = store.append_async(Some(execution), vec![draft("third")], |_| None);
+    for _ in 0..3 {
+        gate.send(()).unwrap();
+    }
+    let events = [first, second, third].map(|append| block_on(append).unwrap().remove(0));
+    assert_eq!(events.map(|event| event.envelope().seq), [1, 2, 3], "none is overtaken");
+}
+
+#[test]
+fn a_row_that_says_nothing_new_is_not_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("belay.db");
+    let store = open(&path, 1);
+    let log = || std::fs::metadata(path.with_extension("db-wal")).unwrap().len();
+    let put = |row: belay_store::ExecutionRow| {
+        let before = log();
+        store.put_projection(row).unwrap();
+        log() > before
+    };
+    let known = row(ExecutionId([1; 32]), "a", 1);
+    assert!(put(known.clone()));
+    assert!(!put(known.clone()), "it is there as it is");
+    let changed = belay_store::ExecutionRow { status: "completed".to_owned(), ..known };
+    assert!(put(changed.clone()));
+    assert_eq!(store.execution(changed.id).unwrap(), Some(changed));
+}
+
+#[test]
 fn readers_see_new_events_in_the_order_of_arrival_and_notice_other_writers() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("belay.db");

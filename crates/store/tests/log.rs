@@ -5,7 +5,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use belay_store::{LogState, Mended, OutputChunk, Store, StoreError, Stream};
+use belay_store::{LogState, Mended, Options, OutputChunk, Store, StoreError, Stream};
 use belay_trust::{ExecutionId, Hash32, SignedEnvelope};
 use common::{begin, draft, key, open, session};
 
@@ -368,13 +368,17 @@ fn a_log_with_a_flipped_bit_is_mended_without_loss() {
     let acknowledged = write_history(&store, 4);
     drop(store);
     let files = Files::of(&path);
-    assert_eq!(Store::mend(&path, true).unwrap(), Mended { copy: None, words: 0, lost: false }, "nothing to do");
+    assert_eq!(
+        Store::mend(&path, &Options::default(), true).unwrap(),
+        Mended { copy: None, words: 0, lost: false },
+        "nothing to do"
+    );
     let mut mended = 0;
     for at in [3, 17, 30, 32 + 1, 32 + 9, 32 + 18, 32 + 6 * FRAME + 13, 32 + 9 * FRAME + 2_000] {
         let damaged = flipped(&files, at);
         damaged.put(&path);
         assert!(Store::open(&path, key(), session(9)).is_err(), "byte {at}");
-        let Ok(done) = Store::mend(&path, false) else { continue };
+        let Ok(done) = Store::mend(&path, &Options::default(), false) else { continue };
         mended += 1;
         assert_eq!((done.words, done.lost), (1, false), "byte {at}");
         assert!(std::fs::read(named(&path, "-wal")).unwrap() == files.log, "byte {at}: exactly as it was");
@@ -396,10 +400,10 @@ fn what_cannot_be_mended_is_given_up_only_when_somebody_says_so() {
     let damage = files.log.len() * 3 / 4;
     files.log[damage..damage + 512].fill(0x55);
     files.put(&path);
-    let error = Store::mend(&path, false).unwrap_err();
+    let error = Store::mend(&path, &Options::default(), false).unwrap_err();
     assert!(error.is_damage() && error.hint().is_some_and(|hint| hint.contains("--accept-loss")), "{error:?}");
     assert_eq!(std::fs::read(named(&path, "-wal")).unwrap(), files.log, "nothing was changed");
-    let done = Store::mend(&path, true).unwrap();
+    let done = Store::mend(&path, &Options::default(), true).unwrap();
     assert!(done.lost);
     assert_eq!(std::fs::read(done.copy.unwrap().join("belay.db-wal")).unwrap(), files.log, "what was given up is kept");
     let store = open(&path, 9);

@@ -138,10 +138,16 @@ pub enum Command {
     Guide,
     /// Serve the cockpit to a browser, for one responder
     Web(Web),
+    /// Who this device is: its key, and what to do when it is lost
+    #[command(subcommand)]
+    Identity(Identity),
     /// Say what is missing here and how to fix it
     Doctor(Doctor),
     /// Print completions for a shell
     Completions(Completions),
+    /// Write the manual pages of every command into a directory
+    #[command(hide = true)]
+    Manual(Manual),
 }
 
 #[cfg(test)]

@@ -73,47 +73,68 @@ fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, Failure> {
     if let Command::Completions(completions) = &command {
         return surroundings::completions(completions.shell);
     }
+    if let Command::Manual(manual) = &command {
+        return surroundings::manual(&manual.dir);
+    }
     let desk = Desk { settings: settings.clone(), cockpit: Cockpit::new(settings.cockpit(None)?) };
+    let done = perform(&desk, command);
+    tell(&desk, &done);
+    done
+}
+
+/// Tells what a person should know although the command did what it was asked to. An error says it itself.
+fn tell(desk: &Desk, done: &Result<Exit, Failure>) {
+    if done.is_ok() {
+        for notice in desk.cockpit.take_notices() {
+            let lead = format!("{} ", desk.settings.errors.care("warning:"));
+            page::warn(&text::hang(&lead, "  ", &text::line(&notice), desk.settings.errors.columns));
+        }
+    }
+}
+
+fn perform(desk: &Desk, command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Search(search) => find::search(&desk, &search),
-        Command::Alert(alert) => find::alert(&desk, &alert),
-        Command::Show(show) => find::show(&desk, &show),
-        Command::Catalog(catalog) => catalog::catalog(&desk, &catalog),
-        Command::Validate(validate) => find::validate(&desk, &validate),
-        Command::New(new) => author::new(&desk, &new),
-        Command::Edit(edit) => author::edit(&desk, &edit),
-        Command::Import(arguments) => import::import(&desk, &arguments),
+        Command::Search(search) => find::search(desk, &search),
+        Command::Alert(alert) => find::alert(desk, &alert),
+        Command::Show(show) => find::show(desk, &show),
+        Command::Catalog(catalog) => catalog::catalog(desk, &catalog),
+        Command::Validate(validate) => find::validate(desk, &validate),
+        Command::New(new) => author::new(desk, &new),
+        Command::Edit(edit) => author::edit(desk, &edit),
+        Command::Import(arguments) => import::import(desk, &arguments),
         Command::Schema(schema) => surroundings::schema(schema.of),
-        Command::Plan(plan) => run::plan(&desk, &plan),
-        Command::Run(arguments) => run::run(&desk, &arguments),
-        Command::Resume(one) => run::resume(&desk, &one.execution),
-        Command::Executions(executions) => look::executions(&desk, executions),
-        Command::Status(one) => look::status(&desk, &one.execution),
-        Command::Approvals => look::approvals(&desk),
-        Command::Log(log) => look::log(&desk, &log),
-        Command::Output(output) => look::output(&desk, &output.at),
-        Command::Confirm(confirm) => say::confirm(&desk, confirm),
-        Command::Decide(decide) => say::decide(&desk, decide),
-        Command::Check(check) => say::check(&desk, check),
-        Command::Provide(provide) => say::provide(&desk, provide),
-        Command::Approve(approve) => say::approve(&desk, approve),
-        Command::Reject(reject) => say::reject(&desk, reject),
-        Command::Retry(step) => say::retry(&desk, step),
-        Command::Skip(skip) => say::skip(&desk, skip),
-        Command::Note(note) => say::note(&desk, &note),
-        Command::Pause(one) => say::pause(&desk, &one),
-        Command::Abort(reason) => say::abort(&desk, reason),
-        Command::Rollback(reason) => say::rollback(&desk, reason),
-        Command::Settle(settle) => say::settle(&desk, settle),
-        Command::Audit(audit) => evidence::audit(&desk, &audit),
-        Command::Purge(purge) => evidence::purge(&desk, &purge),
-        Command::Actions(actions) => surroundings::actions(&desk, &actions),
-        Command::Policy(policy) => surroundings::policy(&desk, &policy),
-        Command::Context(context) => surroundings::context(&desk, &context),
-        Command::Guide => find::ask(&desk),
-        Command::Web(web) => web::web(&desk, web),
-        Command::Doctor(doctor) => surroundings::doctor(&desk, &doctor),
+        Command::Plan(plan) => run::plan(desk, &plan),
+        Command::Run(arguments) => run::run(desk, &arguments),
+        Command::Resume(one) => run::resume(desk, &one.execution),
+        Command::Executions(executions) => look::executions(desk, executions),
+        Command::Status(one) => look::status(desk, &one.execution),
+        Command::Approvals => look::approvals(desk),
+        Command::Log(log) => look::log(desk, &log),
+        Command::Output(output) => look::output(desk, &output.at),
+        Command::Confirm(confirm) => say::confirm(desk, confirm),
+        Command::Decide(decide) => say::decide(desk, decide),
+        Command::Check(check) => say::check(desk, check),
+        Command::Provide(provide) => say::provide(desk, provide),
+        Command::Approve(approve) => say::approve(desk, approve),
+        Command::Reject(reject) => say::reject(desk, reject),
+        Command::Retry(step) => say::retry(desk, step),
+        Command::Skip(skip) => say::skip(desk, skip),
+        Command::Note(note) => say::note(desk, &note),
+        Command::Pause(one) => say::pause(desk, &one),
+        Command::Abort(reason) => say::abort(desk, reason),
+        Command::Rollback(reason) => say::rollback(desk, reason),
+        Command::Settle(settle) => say::settle(desk, settle),
+        Command::Audit(audit) => evidence::audit(desk, &audit),
+        Command::Purge(purge) => evidence::purge(desk, &purge),
+        Command::Actions(actions) => surroundings::actions(desk, &actions),
+        Command::Policy(policy) => surroundings::policy(desk, &policy),
+        Command::Context(context) => surroundings::context(desk, &context),
+        Command::Guide => find::ask(desk),
+        Command::Web(web) => web::web(desk, web),
+        Command::Identity(identity) => surroundings::identity(desk, &identity),
+        Command::Doctor(doctor) => surroundings::doctor(desk, &doctor),
         Command::Completions(completions) => surroundings::completions(completions.shell),
+        Command::Manual(manual) => surroundings::manual(&manual.dir),
     }
 }
 
@@ -122,10 +143,13 @@ fn without_command(settings: &Settings) -> Result<Exit, Failure> {
     if settings.input && std::io::stdout().is_terminal() {
         let desk = Desk { settings: settings.clone(), cockpit: Cockpit::new(settings.cockpit(None)?) };
         // A terminal that moves no cursor can still ask and answer.
-        if std::env::var_os("TERM").is_none_or(|term| term == "dumb") {
-            return find::ask(&desk);
-        }
-        return wait(cockpit::open(desk.cockpit, settings.style.is_colored(), settings.style));
+        let done = if std::env::var_os("TERM").is_none_or(|term| term == "dumb") {
+            find::ask(&desk)
+        } else {
+            wait(cockpit::open(Arc::clone(&desk.cockpit), settings.style.is_colored(), settings.style))
+        };
+        tell(&desk, &done);
+        return done;
     }
     page::print(&Arguments::command().render_help().to_string())?;
     Ok(Exit::Done)

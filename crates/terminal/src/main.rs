@@ -19,10 +19,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    // The roles of child processes come first: they parse nothing and print nothing of ours.
-    match arguments.get(1).and_then(|argument| argument.to_str()) {
-        Some("__helper") => belay_actions::process::helper_main(),
-        Some("__script-worker") => belay_script::worker_main(),
+    let first = arguments.get(1).map(OsString::as_os_str);
+    if let Some(exit) = belay_cockpit::child(first) {
+        return exit;
+    }
+    match first.and_then(|argument| argument.to_str()) {
         Some("--version" | "-V") => page::version(),
         Some(_) | None => commands::main(arguments),
     }

@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod findings;
+pub mod identity;
 pub mod imports;
 pub mod lists;
 pub mod log;

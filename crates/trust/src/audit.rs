@@ -1,6 +1,7 @@
 //! What an audit finds in a set of events.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::Serialize;
 
@@ -42,6 +43,38 @@ pub enum Fault {
         /// The position of the first one.
         seq: u64,
     },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAuthentic { reason } => write!(f, "not authentic: {reason}"),
+            Self::BrokenLink { reason } => write!(f, "its link to the event before is broken: {reason}"),
+            Self::Missing { hashes } => write!(f, "it depends on events that are missing: {}", Listed(hashes)),
+            Self::MissingWitnessed { hashes } => {
+                write!(f, "it testifies to events that are missing: {}", Listed(hashes))
+            }
+            Self::Equivocation { with } => {
+                write!(f, "the device said something else at the same position: {}", Listed(with))
+            }
+            Self::AfterEquivocation { seq } => {
+                write!(f, "the device said two things at position {seq} of its chain")
+            }
+        }
+    }
+}
+
+/// Hashes in hex, with commas.
+struct Listed<'a>(&'a [Hash32]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, hash) in self.0.iter().enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
+            write!(f, "{comma}{hash}")?;
+        }
+        Ok(())
+    }
 }
 
 /// The finding about one event.

@@ -9,12 +9,12 @@
 
 use std::fmt;
 
-use ed25519_dalek::{Signature, VerifyingKey};
 use minicbor::{Decode, Encode};
 
 use crate::hlc::Hlc;
 use crate::ids::{ChainId, DeviceId, ExecutionId, Hash32, KeyId, PublicKey, SessionId};
 use crate::key::DeviceKey;
+use crate::signed::{self, Wire, decode, encode, peek_version};
 
 /// The version that this code writes and the only one it reads.
 pub const VERSION: u32 = 1;
@@ -128,7 +128,7 @@ impl Envelope {
         }
         self.check()?;
         let content = encode(&self);
-        let signature = key.sign(&signed_message(&content));
+        let signature = key.sign(&signed::message(DOMAIN, &content));
         let bytes = encode(&Wire { content, signature: signature.to_vec() });
         Ok(SignedEnvelope { hash: Hash32::of(&bytes), bytes, envelope: self })
     }
@@ -181,11 +181,7 @@ impl SignedEnvelope {
         if encode(&envelope) != wire.content || encode(&wire) != bytes {
             return Err(EnvelopeError::NotCanonical);
         }
-        let signature = Signature::from_slice(&wire.signature).map_err(|_| EnvelopeError::Signature)?;
-        VerifyingKey::from_bytes(envelope.key.as_bytes())
-            .map_err(|_| EnvelopeError::PublicKey)?
-            .verify_strict(&signed_message(&wire.content), &signature)
-            .map_err(|_| EnvelopeError::Signature)?;
+        signed::verify(DOMAIN, &wire.content, &envelope.key, &wire.signature)?;
         Ok(Self { bytes: bytes.to_vec(), hash: Hash32::of(bytes), envelope })
     }
 
@@ -238,41 +234,9 @@ impl fmt::Debug for SignedEnvelope {
     }
 }
 
-#[derive(Decode, Encode)]
-#[cbor(array)]
-struct Wire {
-    #[n(0)]
-    #[cbor(with = "minicbor::bytes")]
-    content: Vec<u8>,
-    #[n(1)]
-    #[cbor(with = "minicbor::bytes")]
-    signature: Vec<u8>,
-}
-
-fn signed_message(content: &[u8]) -> Vec<u8> {
-    [DOMAIN, content].concat()
-}
-
 fn within(field: &'static str, length: usize, limit: usize) -> Result<(), EnvelopeError> {
     if length > limit {
         return Err(EnvelopeError::TooLong { field, length, limit });
     }
     Ok(())
-}
-
-fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    minicbor::to_vec(value).expect("writing to memory does not fail")
-}
-
-fn malformed(error: &minicbor::decode::Error) -> EnvelopeError {
-    EnvelopeError::Malformed { detail: error.to_string() }
-}
-
-fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, EnvelopeError> {
-    minicbor::decode(bytes).map_err(|error| malformed(&error))
-}
-
-fn peek_version(content: &[u8]) -> Result<u32, EnvelopeError> {
-    let mut decoder = minicbor::Decoder::new(content);
-    decoder.array().and_then(|_| decoder.u32()).map_err(|error| malformed(&error))
 }

@@ -1,70 +1,13 @@
-//! How sets of envelopes hang together: order, continuity, equivocation, histories that went back, exports.
+//! How sets of envelopes hang together: order, continuity, equivocation, histories that went back.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+
+mod common;
 
 use std::collections::BTreeSet;
 
-use belay_trust::{
-    AuditReport, DeviceKey, Envelope, ExecutionId, ExportError, Fault, Hash32, Hlc, SessionId, SignedEnvelope, VERSION,
-    audit, causal_order, entries, read, verify_chains, write,
-};
+use belay_trust::{AuditReport, ExecutionId, Fault, Hash32, SignedEnvelope, audit, causal_order, verify_chains};
+use common::{Author, history};
 use proptest::prelude::*;
-
-struct Author {
-    key: DeviceKey,
-    session: SessionId,
-    head: Option<Hash32>,
-    seq: u64,
-}
-
-impl Author {
-    fn new(key: u8, session: u8) -> Self {
-        Self { key: DeviceKey::from_bytes(&[key; 32]), session: SessionId([session; 16]), head: None, seq: 0 }
-    }
-
-    fn draft(&self, execution: ExecutionId, kind: &str) -> Envelope {
-        Envelope {
-            v: VERSION,
-            key: self.key.public(),
-            sealed_by: None,
-            execution,
-            session: self.session,
-            seq: self.seq,
-            prev: self.head,
-            cites: Vec::new(),
-            seen: Vec::new(),
-            kind: kind.to_owned(),
-            critical: false,
-            body: Vec::new(),
-            hlc: Hlc::default(),
-        }
-    }
-
-    fn sign(&mut self, envelope: Envelope) -> SignedEnvelope {
-        let signed = envelope.sign(&self.key).unwrap();
-        self.head = Some(signed.hash());
-        self.seq += 1;
-        signed
-    }
-
-    fn say(&mut self, execution: ExecutionId, kind: &str) -> SignedEnvelope {
-        self.sign(self.draft(execution, kind))
-    }
-}
-
-/// A genesis and two events of its author, one of a second device that cites the first and saw the second.
-fn history() -> Vec<SignedEnvelope> {
-    let mut driver = Author::new(1, 1);
-    let genesis = driver.say(ExecutionId::ZERO, "genesis");
-    let execution = genesis.execution();
-    let first = driver.say(execution, "first");
-    let second = driver.say(execution, "second");
-    let mut other = Author::new(2, 2);
-    let mut note = other.draft(execution, "note");
-    note.cites = vec![first.hash()];
-    note.seen = vec![second.hash()];
-    let note = other.sign(note);
-    vec![genesis, first, second, note]
-}
 
 fn without(history: &[SignedEnvelope], at: usize) -> AuditReport {
     verify_chains(history.iter().enumerate().filter(|&(index, _)| index != at).map(|(_, event)| event.clone()))
@@ -201,53 +144,4 @@ proptest! {
             held.insert(event.hash());
         }
     }
-
-    #[test]
-    fn an_export_with_any_byte_changed_is_not_read_as_another_history(at in any::<prop::sample::Index>(), with in 1..=255_u8) {
-        let history = history();
-        let mut export = Vec::new();
-        write(&history, &mut export).unwrap();
-        let at = at.index(export.len());
-        export[at] ^= with;
-        if let Ok(events) = read(&export) {
-            prop_assert_eq!(events, history, "only what carries no meaning may change unnoticed");
-        }
-    }
-}
-
-#[test]
-fn an_export_reads_back_as_what_was_written() {
-    let history = history();
-    let mut export = Vec::new();
-    write(&history, &mut export).unwrap();
-    assert_eq!(read(&export).unwrap(), history);
-    assert!(audit(entries(&export).unwrap().iter().map(Vec::as_slice)).is_clean());
-}
-
-#[test]
-fn an_export_that_was_cut_off_says_so() {
-    let mut export = Vec::new();
-    write(&history(), &mut export).unwrap();
-    let text = String::from_utf8(export).unwrap();
-    let lines: Vec<&str> = text.lines().collect();
-    let cut = lines[..4].join("\n");
-    assert!(matches!(read(cut.as_bytes()), Err(ExportError::Count { stated: 4, found: 3 })));
-    let newer = text.replacen("\"version\":1", "\"version\":2", 1);
-    assert!(matches!(read(newer.as_bytes()), Err(ExportError::Version { found: 2 })));
-    assert!(matches!(read(b"hello"), Err(ExportError::Header)));
-    let swapped = [lines[0], lines[1], lines[2], lines[4], "{}"].join("\n");
-    assert!(matches!(read(swapped.as_bytes()), Err(ExportError::Entry { line: 5 })));
-}
-
-#[test]
-fn the_golden_export_of_version_1_is_still_read() {
-    let golden = include_bytes!("golden/export-v1.jsonl");
-    let mut export = Vec::new();
-    write(&history(), &mut export).unwrap();
-    if std::env::var_os("BELAY_WRITE_GOLDEN").is_some() {
-        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/export-v1.jsonl"), &export).unwrap();
-        return;
-    }
-    assert_eq!(read(golden).unwrap(), history());
-    assert_eq!(export, golden, "version 1 is fixed for ever");
 }

@@ -10,6 +10,7 @@
     reason = "a bench prints, and ends where it cannot measure"
 )]
 #![allow(clippy::cast_precision_loss, reason = "figures are far below what a float holds exactly")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "places in a list are small and positive")]
 
 mod terminal;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::pty::{Winsize, openpty};
 
 /// How long something may take that has to come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const ROWS: u16 = 24;
 const COLUMNS: u16 = 80;
 
@@ -42,7 +42,7 @@ impl Terminal {
         let mut reader = typist.try_clone().unwrap();
         let (sender, chunks) = mpsc::channel();
         std::thread::spawn(move || {
-            let mut chunk = [0; 65_536];
+            let mut chunk = vec![0; 65_536];
             while let Ok(count) = reader.read(&mut chunk) {
                 if count == 0 || sender.send(chunk[..count].to_vec()).is_err() {
                     break;

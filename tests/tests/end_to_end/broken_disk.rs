@@ -2,9 +2,9 @@
 
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
-use std::process::Command;
 
 use super::support::desk::{Desk, Ran};
+use super::support::mounted::Mounted;
 use super::support::runbooks::{furnish, runbook};
 
 const STEPS: &str = "    - name: count
@@ -109,39 +109,6 @@ fn flip(path: &Path, text: &[u8]) -> usize {
         file.write_all(&[bytes[*at] ^ 1]).unwrap();
     }
     places.len()
-}
-
-/// A small file system on a folder, taken away when dropped.
-struct Mounted<'a>(&'a Path);
-
-impl<'a> Mounted<'a> {
-    /// `None` where this may not mount; said aloud.
-    fn new(folder: &'a Path, options: &str) -> Option<Self> {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Self(folder)),
-            Ok(output) => {
-                eprintln!("skipped: mounting is not allowed: {}", String::from_utf8_lossy(&output.stderr));
-                None
-            }
-            Err(error) => {
-                eprintln!("skipped: there is no `mount`: {error}");
-                None
-            }
-        }
-    }
-
-    fn again(&self, options: &str) {
-        let status = Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(self.0).status().unwrap();
-        assert!(status.success());
-    }
-}
-
-impl Drop for Mounted<'_> {
-    fn drop(&mut self) {
-        let status = Command::new("umount").arg("-l").arg(self.0).status().unwrap();
-        assert!(status.success());
-    }
 }
 
 #[test]

@@ -69,6 +69,17 @@ const SPEAKING: &str = r#"    - name: word
         - script: |
             belay-world --dir {dir} say -- {value} "{value}" "<{value}>"
       rollback: { irreversible: it only speaks }
+    - name: flow
+      commands:
+        - script: |
+            tell() { belay-world --dir "$1" say -- "$2"; }
+            VALUE={value}
+            tell {dir} "$VALUE"
+            sh -c 'belay-world --dir "$1" say -- "$2"' _ {dir} {value}
+            for each in {value}; do belay-world --dir {dir} say -- "$each"; done
+            set -- {value}
+            belay-world --dir {dir} say -- "<$1>"
+      rollback: { irreversible: it only speaks }
     - name: script
       action: script.execute
       parameters:
@@ -115,7 +126,7 @@ fn a_hostile_value_of_a_variable_arrives_as_it_is_everywhere() {
         let ran = desk.belay(["run", &file, "--no-input", "--json", "--var", &dir, "--var", &given]);
         let good = judge(&desk, &value, &ran);
         assert!(good, "a value that no encoding has to fear is taken: {value:?}: {ran:?}");
-        assert_eq!(said(&desk).len(), 5, "every place says it once: {value:?}");
+        assert_eq!(said(&desk).len(), 9, "every place says it once: {value:?}");
         let message = format!("said: {}", value.trim_end());
         let told = ran.json_lines().iter().any(|line| {
             line["event"] == "notice" && line["text"].as_str().is_some_and(|text| text.contains(message.trim()))
@@ -183,4 +194,40 @@ fn a_hostile_value_stays_one_part_of_a_url() {
             assert!(query.starts_with("q=") && !query.contains('&'), "{value:?} is one value: {request}");
         }
     }
+}
+
+/// Scripts in which a value could become code, by how.
+fn code() -> Vec<String> {
+    let text = include_str!("../../../crates/runbook/tests/commands/code.json");
+    let groups: std::collections::BTreeMap<String, Vec<String>> = serde_json::from_str(text).unwrap();
+    groups.into_values().flatten().collect()
+}
+
+#[test]
+fn a_runbook_in_which_a_label_could_become_code_is_found_and_never_runs() {
+    let desk = Desk::new();
+    let canary = desk.folder.path().join("canary").display().to_string();
+    let cases = code();
+    let mut steps = String::new();
+    for (number, line) in cases.iter().enumerate() {
+        let script = line.replace("{x}", "{{ .Alert.Labels.pod }}");
+        writeln!(steps, "    - name: case-{number}\n      commands:\n        - script: {}", json!(script)).unwrap();
+        writeln!(steps, "      rollback: {{ irreversible: it must not run }}").unwrap();
+    }
+    let file = desk.file("code.yaml", &runbook("code", &steps)).display().to_string();
+    let ran = desk.belay(["validate", &file, "--json"]);
+    let text = ran.stdout.clone();
+    assert_ne!(ran.code, Some(0), "it is an error: {text}");
+    let found: Vec<serde_json::Value> = serde_json::from_str::<serde_json::Value>(&text)
+        .map(|found| found.as_array().cloned().unwrap_or_default())
+        .unwrap_or_default();
+    let unsafe_values = found.iter().filter(|finding| finding["rule"] == "unsafe-value").count();
+    assert!(unsafe_values >= cases.len(), "every one of {} is found: {unsafe_values}: {text}", cases.len());
+    let alert = json!({ "status": "firing", "annotations": {},
+        "labels": { "alertname": "Loud", "pod": format!("touch {canary}") } });
+    let alert = desk.file("alert.json", &alert.to_string()).display().to_string();
+    let dir = format!("dir={}", desk.world_folder.display());
+    let ran = desk.belay(["run", &file, "--no-input", "--json", "--var", &dir, "--alert", &alert]);
+    assert_ne!(ran.code, Some(0), "it does not run: {ran:?}");
+    assert!(!desk.folder.path().join("canary").exists(), "nothing was executed");
 }

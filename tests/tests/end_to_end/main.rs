@@ -13,9 +13,12 @@
 
 mod broken_disk;
 mod command_line;
+mod hostile_sources;
 mod hostile_values;
+mod identity;
 mod kill_points;
 mod random_kills;
+mod reading;
 mod rot;
 mod support;
 mod survival;

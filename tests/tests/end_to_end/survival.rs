@@ -1,6 +1,6 @@
 //! What outlives Belay, and what must not.
 
-use super::support::desk::{Desk, eventually, processes_in};
+use super::support::desk::{Desk, eventually, processes_at, processes_in};
 use super::support::journal::Journal;
 use super::support::runbooks::{furnish, runbook};
 
@@ -74,8 +74,8 @@ fn records(desk: &Desk) -> usize {
     std::fs::read_dir(desk.home.join("run")).map_or(0, Iterator::count)
 }
 
-/// Kills Belay at the last passing of a point in a run of one command; its execution has ended all the same.
-fn killed_after_the_last_commit(desk: &Desk) -> String {
+/// Kills Belay, or its helper, at a passing of a point in a run of one command; its execution has ended all the same.
+fn killed_after_the_last_commit(desk: &Desk, point: &str) -> String {
     furnish(desk);
     let steps = "    - name: count
       commands:
@@ -87,26 +87,56 @@ fn killed_after_the_last_commit(desk: &Desk) -> String {
     let file = desk.file("count.yaml", &runbook("count", steps)).display().to_string();
     let variable = format!("dir={}", desk.world_folder.display());
     let mut command = desk.command(["run", &file, "--no-input", "--var", &variable]);
-    command.env("BELAY_CRASH_AT", "acknowledge-before:1");
-    assert!(Desk::finish(command).was_killed());
+    command.env("BELAY_CRASH_AT", point);
+    let finished = Desk::finish(command);
+    assert_eq!(finished.was_killed(), point == "acknowledge-before");
     assert_eq!(desk.status(&desk.executions()[0])["status"], "completed");
-    assert_eq!(records(desk), 1, "the record of the command outlives belay");
     file
 }
 
-#[test]
-fn a_record_that_a_kill_after_the_last_commit_left_is_swept_by_the_next_run() {
-    let desk = Desk::new();
-    let file = killed_after_the_last_commit(&desk);
+fn run_again(desk: &Desk, file: &str) {
     let variable = format!("dir={}", desk.world_folder.display());
-    desk.belay(["run", &file, "--no-input", "--var", &variable]).exits(0);
-    assert_eq!(records(&desk), 0);
+    desk.belay(["run", file, "--no-input", "--var", &variable]).exits(0);
+}
+
+#[test]
+fn a_helper_removes_its_records_when_belay_is_killed_after_the_last_commit() {
+    let desk = Desk::new();
+    killed_after_the_last_commit(&desk, "acknowledge-before");
+    eventually("the helper leaves nothing", || (records(&desk) == 0).then_some(()));
+}
+
+#[test]
+fn a_record_that_was_let_go_of_by_belay_is_swept_when_the_helper_could_not_remove_it() {
+    let desk = Desk::new();
+    let file = killed_after_the_last_commit(&desk, "helper-farewell");
+    eventually("the helper is killed", || processes_at(&desk.home).is_empty().then_some(()));
+    assert_eq!(records(&desk), 1, "the record of the command outlives belay and its helper");
+    run_again(&desk, &file);
+    eventually("the next run sweeps it", || (records(&desk) == 0).then_some(()));
+}
+
+#[test]
+fn a_record_that_kills_of_belay_and_its_helper_left_is_swept_by_the_next_run() {
+    let desk = Desk::new();
+    let file = killed_after_the_last_commit(&desk, "acknowledge-before");
+    eventually("the helper leaves nothing", || (records(&desk) == 0).then_some(()));
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    // Larger than any process number that Linux gives.
+    let gone = i32::MAX;
+    let record = serde_json::json!({
+        "version": 1, "invocation": format!("{}/0.count.1.1.a0", desk.executions()[0]), "group": gone,
+        "start_time": 1, "boot_id": boot.trim(), "survives": false, "helper": gone, "helper_start_time": 1,
+    });
+    std::fs::write(desk.home.join("run/left.json"), record.to_string()).unwrap();
+    run_again(&desk, &file);
+    eventually("the next run sweeps it", || (records(&desk) == 0).then_some(()));
 }
 
 #[test]
 fn a_purge_sweeps_what_is_left_of_ended_executions_and_keeps_what_unfinished_ones_wait_for() {
     let desk = Desk::new();
-    killed_after_the_last_commit(&desk);
+    killed_after_the_last_commit(&desk, "acknowledge-before");
     let file = slow_step(&desk, true);
     let variable = format!("dir={}", desk.world_folder.display());
     let running = desk.start(["run", &file, "--no-input", "--json", "--var", &variable]);
@@ -123,5 +153,7 @@ fn a_purge_sweeps_what_is_left_of_ended_executions_and_keeps_what_unfinished_one
     desk.belay(["resume", &unfinished, "--no-input"]).exits(0);
     assert_eq!(desk.world.number("restored").unwrap(), 5, "its outcome is adopted");
     desk.belay(["purge"]).exits(0);
-    assert_eq!((records(&desk), spooled()), (0, 0));
+    assert_eq!(spooled(), 0);
+    // The helper of the last command removes its records when belay has gone.
+    eventually("nothing is left", || (records(&desk) == 0).then_some(()));
 }

@@ -91,3 +91,44 @@ fn runs_of_one_home_do_not_disturb_each_other() {
     assert_eq!(desk.world.lines().unwrap().len(), 12, "I5: each spoke once");
     desk.belay(["audit", "verify"]).exits(0);
 }
+
+#[test]
+fn a_status_says_truthfully_that_nobody_drives_it_any_more() {
+    let desk = Desk::new();
+    let (running, execution) = one_at_work(&desk);
+    let driven = desk.status(&execution);
+    assert_eq!(driven["driver"]["present"], true);
+    assert_eq!(driven["steps"][0]["status"], "running");
+    running.kill();
+    // The helper ends its command when the pipe to the program closes.
+    eventually("nobody watches the command", || {
+        (desk.status(&execution)["steps"][0]["status"] == "interrupted").then_some(())
+    });
+    let left = desk.status(&execution);
+    assert_eq!(left["status"], "in_progress", "where it stands is what the log says");
+    assert_eq!(left["driver"]["present"], false);
+    assert_eq!(left["waiting_on"], serde_json::json!([]), "an action may know what happened; nobody asked it yet");
+    let text = desk.belay(["status", &execution]).exits(0).stdout;
+    assert!(text.contains("Nobody drives it now") && text.contains("belay resume"), "{text}");
+    let list = desk.belay(["executions", "--json"]).exits(0).json();
+    assert_eq!(list[0]["driver"]["present"], false);
+    let events = |desk: &Desk| desk.belay(["log", &execution, "--json"]).exits(0).stdout;
+    let before = events(&desk);
+    desk.status(&execution);
+    assert_eq!(events(&desk), before, "looking records nothing");
+}
+
+#[test]
+fn what_came_of_an_act_can_be_said_without_going_on_first() {
+    let desk = Desk::new();
+    let (running, execution) = one_at_work(&desk);
+    running.kill();
+    eventually("nobody watches the command", || {
+        (desk.status(&execution)["steps"][0]["status"] == "interrupted").then_some(())
+    });
+    let outcome = if desk.world.number("counter").unwrap() == 1 { "done" } else { "not-done" };
+    desk.belay(["confirm", &execution, "work", "--outcome", outcome]).exits(0);
+    desk.belay(["resume", &execution, "--no-input"]).exits(0);
+    assert_eq!(desk.world.number("counter").unwrap(), 1, "I5: it happened once");
+    desk.belay(["audit", "verify"]).exits(0);
+}

@@ -15,13 +15,13 @@ pub struct Corpus {
 
 /// The alert runbooks of the Prometheus operator; `None`, and said so, where they are not beside the repository.
 pub fn operator_runbooks() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/corpora/prometheus-operator-runbooks/content/runbooks");
-    if path.is_dir() {
-        return Some(path);
+    let path = "shared/corpora/prometheus-operator-runbooks/content/runbooks";
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join(path));
+    let found = beside.into_iter().find(|path| path.is_dir());
+    if found.is_none() {
+        eprintln!("skipped: {path} is nowhere beside the repository");
     }
-    eprintln!("skipped: {} is not there", path.display());
-    None
+    found
 }
 
 /// Our own few Markdown runbooks.

@@ -73,3 +73,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_query_of_which_nothing_is_understood_finds_nothing_or_says_that_it_fits_badly() {
+    let corpus = corpus::with_markdown(&corpus::samples());
+    for text in ["banana bread recipe", "weather in berlin tomorrow", "lorem ipsum dolor sit amet", "xyzzy plugh"] {
+        let hits = corpus.cockpit.search(&query(text)).unwrap();
+        assert!(hits.is_empty(), "{text:?}: {hits:?}");
+    }
+    for text in ["how to cook rice", "the cat pictures"] {
+        let hits = corpus.cockpit.search(&query(text)).unwrap();
+        assert!(hits.iter().all(|hit| hit.weak), "{text:?}: {hits:?}");
+    }
+    for text in ["evction", "pod oomkiled", "crashloop zzyzx", "kuberntes certifcate expird"] {
+        let hits = corpus.cockpit.search(&query(text)).unwrap();
+        assert!(hits.first().is_some_and(|hit| !hit.weak), "{text:?}: {hits:?}");
+    }
+}

@@ -9,7 +9,11 @@ use belay_cockpit::{BUNDLED_SOURCE, SearchQuery};
 
 use crate::corpus::{self, Corpus};
 
-const KINDS: [&str; 7] = ["alert", "fragment", "typo", "two-word", "symptom", "sentence", "output"];
+const KINDS: [&str; 13] = [
+    "alert", "fragment", "typo", "two-word", "symptom", "sentence", "output", "chat", "question", "task", "metric",
+    "impact", "log",
+];
+const FILES: [&str; 3] = ["judged.tsv", "judged-blind.tsv", "judged-night.tsv"];
 
 struct Judged {
     kind: String,
@@ -17,9 +21,10 @@ struct Judged {
     relevant: Vec<String>,
 }
 
-/// Reads the files of judged queries; the second is written by somebody who does not know the ranking.
+/// Reads the files of judged queries; the second is written by somebody who does not know the ranking, and the third before
+/// its results were seen.
 fn judged() -> Vec<(&'static str, Vec<Judged>)> {
-    ["judged.tsv", "judged-blind.tsv"]
+    FILES
         .into_iter()
         .filter_map(|file| {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("search").join(file);
@@ -141,14 +146,14 @@ fn the_right_runbook_is_found_among_the_operators_and_the_bundled_ones() {
     let corpus = corpus::with_markdown(&folder);
     assert_eq!(corpus.names.len(), 108);
     let figures = report(&corpus, "bundled and the operator's runbooks");
-    hold(&figures, &[("judged.tsv", 0.92, 0.88), ("judged-blind.tsv", 0.86, 0.80)]);
+    hold(&figures, &[("judged.tsv", 0.95, 0.92), ("judged-blind.tsv", 0.90, 0.86), ("judged-night.tsv", 0.88, 0.80)]);
 }
 
 #[test]
 fn the_right_runbook_is_found_among_the_samples_and_the_bundled_ones() {
     let corpus = corpus::with_markdown(&corpus::samples());
     let figures = report(&corpus, "bundled and our own samples");
-    hold(&figures, &[("judged.tsv", 0.92, 0.88), ("judged-blind.tsv", 0.86, 0.80)]);
+    hold(&figures, &[("judged.tsv", 0.95, 0.92), ("judged-blind.tsv", 0.90, 0.86), ("judged-night.tsv", 0.88, 0.80)]);
 }
 
 #[test]

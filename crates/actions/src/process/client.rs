@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use belay_runbook::act::{Ending, Outcome};
@@ -14,11 +12,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::family;
-use super::protocol::{self, Frame, LARGEST_FRAME, Order, Report, Request, VERSION};
+use super::connection::{Connection, Recorded, StartError, Waiting, lock, lost};
+use super::protocol::{self, LARGEST_FRAME, Order, Request};
 use super::spool::{self, SpoolError};
-use super::survivors::{self, SurvivorError};
-use crate::action::{OutputChunk, OutputSink};
+use super::survivors::SurvivorError;
+use crate::action::OutputSink;
 
 /// Limits of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,40 +59,26 @@ pub struct Command {
 /// own. Dropping this closes the pipes, upon which the helpers end whatever may not survive.
 #[derive(Debug)]
 pub struct Helpers {
-    program: PathBuf,
-    arguments: Vec<OsString>,
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<OsString>,
     home: Option<PathBuf>,
-    limits: Limits,
+    pub(super) limits: Limits,
     shared: Mutex<Option<Arc<Connection>>>,
-}
-
-/// Why a helper could not be started.
-#[derive(Debug, thiserror::Error)]
-enum StartError {
-    #[error("the helper `{program}` could not be started")]
-    Spawn {
-        program: String,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("the directory `{directory}` could not be made")]
-    Directory {
-        directory: String,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("the helper gave no pipe")]
-    NoPipe,
-    #[error("the helper could not be greeted")]
-    Greeting(#[source] std::io::Error),
-    #[error("the thread that listens to the helper could not be started")]
-    Thread(#[source] std::io::Error),
+    /// Where commands are recorded that are not acknowledged yet, by invocation.
+    recorded: Mutex<BTreeMap<String, Recorded>>,
 }
 
 impl Helpers {
     /// Helpers that are started as `program arguments…`, with nothing left on disk.
     pub fn new(program: PathBuf, arguments: Vec<OsString>) -> Self {
-        Self { program, arguments, home: None, limits: Limits::default(), shared: Mutex::new(None) }
+        Self {
+            program,
+            arguments,
+            home: None,
+            limits: Limits::default(),
+            shared: Mutex::default(),
+            recorded: Mutex::default(),
+        }
     }
 
     /// Keeps records of running commands in `home/run` and outcomes of surviving ones in `home/spool`.
@@ -120,14 +104,14 @@ impl Helpers {
     }
 
     /// Starts the shared helper, so that the first command does not wait for it. A failure shows up again, as an outcome,
-    /// when a command needs the helper.
+    /// when a command needs the helper. Like [`Self::run`] it has to be called within a tokio runtime, where a task listens.
     pub fn warm(&self) {
         if let Err(error) = self.shared_connection() {
             tracing::warn!(error = %chain(&error), "the helper could not be started ahead of time");
         }
     }
 
-    /// Runs a command to its end. `output` gets redacted bytes while it runs, on a thread of its own.
+    /// Runs a command to its end. `output` gets redacted bytes while it runs, and must not block.
     ///
     /// Dropping the future cancels the command, unless it survives.
     pub async fn run(&self, command: Command, cancel: &CancellationToken, output: OutputSink) -> Outcome {
@@ -168,15 +152,17 @@ impl Helpers {
         outcome.unwrap_or_else(|_| lost())
     }
 
-    /// Removes what is left on disk about an invocation, once its outcome stands in the journal.
+    /// Lets go of what this process and its helpers left on disk about an invocation, once its outcome stands in the
+    /// journal.
     pub fn acknowledge(&self, invocation: &str) -> Result<(), AcknowledgeError> {
         crate::crash::point("acknowledge-before");
         // The record goes last: as long as it is there, the next start finds what was not removed.
         if let Some(directory) = self.spool_directory() {
             spool::acknowledge(&directory, invocation)?;
         }
-        if let Some(directory) = self.run_directory() {
-            survivors::forget(&directory, invocation)?;
+        let recorded = lock(&self.recorded).remove(invocation);
+        if let Some(recorded) = recorded {
+            recorded.let_go()?;
         }
         crate::crash::point("acknowledge-after");
         Ok(())
@@ -196,7 +182,7 @@ impl Helpers {
             linger_ms: milliseconds(self.limits.linger),
             keep: self.limits.keep,
             survives: command.survives,
-            run_directory: self.run_directory(),
+            record: None,
             spool_directory: self.spool_directory(),
         }
     }
@@ -210,6 +196,7 @@ impl Helpers {
             let (sender, ended) = oneshot::channel();
             request.job = connection.next_job.fetch_add(1, Ordering::Relaxed);
             let job = request.job;
+            let recorded = connection.record(&mut request);
             connection.waiting().insert(
                 job,
                 Waiting {
@@ -224,17 +211,20 @@ impl Helpers {
             protocol::put_message(&mut bytes, &order);
             if bytes.len() > LARGEST_FRAME / 4 {
                 connection.waiting().remove(&job);
+                unused(recorded);
                 return Err("the command and its environment are too large".to_owned());
             }
             crate::crash::point("spawn-before");
             match connection.write(&bytes) {
                 Ok(()) => {
                     crate::crash::point("spawn-after");
+                    self.remember(order, recorded);
                     return Ok(Sent { job, connection, ended });
                 }
                 Err(error) => {
                     connection.waiting().remove(&job);
                     connection.closed.store(true, Ordering::Release);
+                    unused(recorded);
                     if last {
                         return Err(format!("the helper does not listen: {error}"));
                     }
@@ -244,6 +234,12 @@ impl Helpers {
             request = *unsent;
         }
         Err("the helper does not listen".to_owned())
+    }
+
+    /// Keeps the place of a record until the invocation is acknowledged.
+    fn remember(&self, order: Order, recorded: Option<Recorded>) {
+        let (Order::Run(request), Some(recorded)) = (order, recorded) else { return };
+        unused(lock(&self.recorded).insert(request.invocation, recorded));
     }
 
     fn shared_connection(&self) -> Result<Arc<Connection>, StartError> {
@@ -268,6 +264,13 @@ pub enum AcknowledgeError {
     Spool(#[from] SpoolError),
 }
 
+/// Gives back a place that nothing is to be found in.
+fn unused(recorded: Option<Recorded>) {
+    if let Some(Err(error)) = recorded.map(Recorded::let_go) {
+        tracing::warn!(%error, "the record of a command stays behind");
+    }
+}
+
 struct Sent {
     job: u64,
     connection: Arc<Connection>,
@@ -282,13 +285,6 @@ fn settle(answer: Result<Ended, tokio::time::error::Elapsed>, connection: &Conne
         connection.give_up();
         Ok(lost())
     })
-}
-
-fn lost() -> Outcome {
-    Outcome {
-        error: Some("the helper that watched the command was lost; what the command did is not known".to_owned()),
-        ..Outcome::bare(Ending::Lost)
-    }
 }
 
 async fn sleep_or_never(duration: Option<Duration>) {
@@ -309,11 +305,6 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere leaves maps and options whole, so a poisoned lock may be used on.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Cancels a command whose future is dropped.
 struct CancelOnDrop {
     connection: Arc<Connection>,
@@ -325,185 +316,6 @@ impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if self.armed {
             self.connection.cancel(self.job);
-        }
-    }
-}
-
-/// Somebody who waits for a job.
-struct Waiting {
-    invocation: String,
-    output: OutputSink,
-    ended: oneshot::Sender<Outcome>,
-    /// The job's process group and the start time of its leader.
-    group: Option<(i32, u64)>,
-}
-
-/// One helper and the jobs that it runs.
-struct Connection {
-    stdin: Mutex<ChildStdin>,
-    waiting: Arc<Mutex<BTreeMap<u64, Waiting>>>,
-    next_job: AtomicU64,
-    closed: Arc<AtomicBool>,
-    pid: u32,
-    start_time: u64,
-}
-
-impl std::fmt::Debug for Connection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("pid", &self.pid).finish_non_exhaustive()
-    }
-}
-
-impl Connection {
-    fn start(helpers: &Helpers) -> Result<Self, StartError> {
-        for directory in [helpers.run_directory(), helpers.spool_directory()].into_iter().flatten() {
-            std::fs::create_dir_all(&directory)
-                .map_err(|source| StartError::Directory { directory: directory.display().to_string(), source })?;
-        }
-        let mut child = std::process::Command::new(&helpers.program)
-            .args(&helpers.arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|source| StartError::Spawn { program: helpers.program.display().to_string(), source })?;
-        let pid = child.id();
-        let start_time = i32::try_from(pid).ok().and_then(family::process).map_or(0, |process| process.start_time);
-        let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(StartError::NoPipe);
-        };
-        let mut hello = Vec::new();
-        protocol::put_message(&mut hello, &Order::Hello { version: VERSION });
-        stdin.write_all(&hello).map_err(StartError::Greeting)?;
-        let waiting = Arc::default();
-        let closed = Arc::new(AtomicBool::new(false));
-        let listener =
-            Listener { waiting: Arc::clone(&waiting), closed: Arc::clone(&closed), grace: helpers.limits.grace };
-        std::thread::Builder::new()
-            .name("belay-helper".to_owned())
-            .spawn(move || listener.listen(child, stdout))
-            .map_err(StartError::Thread)?;
-        Ok(Self { stdin: Mutex::new(stdin), waiting, next_job: AtomicU64::new(1), closed, pid, start_time })
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, BTreeMap<u64, Waiting>> {
-        lock(&self.waiting)
-    }
-
-    fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(std::io::ErrorKind::BrokenPipe.into());
-        }
-        lock(&self.stdin).write_all(bytes)
-    }
-
-    fn cancel(&self, job: u64) {
-        let mut bytes = Vec::new();
-        protocol::put_message(&mut bytes, &Order::Cancel { job });
-        if let Err(error) = self.write(&bytes) {
-            tracing::debug!(%error, job, "a helper that is gone was not asked to cancel");
-        }
-    }
-
-    /// Kills a helper that does not answer; whoever waits for it learns that it was lost.
-    fn give_up(&self) {
-        let Some(helper) = i32::try_from(self.pid).ok().and_then(family::process) else { return };
-        if helper.start_time == self.start_time {
-            family::signal(&helper, rustix::process::Signal::KILL);
-        }
-    }
-}
-
-/// The thread that reads what a helper says.
-struct Listener {
-    waiting: Arc<Mutex<BTreeMap<u64, Waiting>>>,
-    closed: Arc<AtomicBool>,
-    grace: Duration,
-}
-
-impl Listener {
-    fn listen(self, mut child: Child, mut stdout: ChildStdout) {
-        let mut received = Vec::new();
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            match stdout.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(length) => received.extend_from_slice(&buffer[..length]),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    tracing::warn!(%error, "a helper could not be read");
-                    break;
-                }
-            }
-            let Some(taken) = self.take_all(&received) else { break };
-            received.drain(..taken);
-        }
-        self.closed.store(true, Ordering::Release);
-        drop(stdout);
-        if let Err(error) = child.kill() {
-            tracing::debug!(%error, "the helper had ended by itself");
-        }
-        if let Err(error) = child.wait() {
-            tracing::debug!(%error, "the helper was reaped elsewhere");
-        }
-        self.bury();
-    }
-
-    /// Handles every whole frame; `None` where the helper talks nonsense.
-    fn take_all(&self, received: &[u8]) -> Option<usize> {
-        let mut at = 0;
-        loop {
-            match protocol::take(&received[at..]) {
-                Ok(None) => return Some(at),
-                Ok(Some((Frame::Output { job, stream, bytes }, length))) => {
-                    let output = lock(&self.waiting).get(&job).map(|waiting| Arc::clone(&waiting.output));
-                    if let Some(output) = output {
-                        output(OutputChunk { stream, bytes: bytes.to_vec() });
-                    }
-                    at += length;
-                }
-                Ok(Some((Frame::Message(body), length))) => {
-                    self.hear(serde_json::from_slice(body).ok()?)?;
-                    at += length;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a helper sent nonsense");
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn hear(&self, report: Report) -> Option<()> {
-        match report {
-            Report::Hello { version } => return (version == VERSION).then_some(()),
-            Report::Started { job, pid, start_time } => {
-                if let Some(waiting) = lock(&self.waiting).get_mut(&job) {
-                    waiting.group = Some((pid, start_time));
-                }
-            }
-            Report::Ended { job, outcome } => {
-                crate::crash::point("reap-before");
-                let waiting = lock(&self.waiting).remove(&job);
-                if let Some(waiting) = waiting
-                    && waiting.ended.send(*outcome).is_err()
-                {
-                    tracing::debug!(job, "nobody waits for the outcome of a command any more");
-                }
-            }
-        }
-        Some(())
-    }
-
-    /// Ends what a lost helper watched, and tells everybody who waits.
-    fn bury(&self) {
-        let waiting = std::mem::take(&mut *lock(&self.waiting));
-        for (job, waiting) in waiting {
-            let ended = survivors::finish_lost(&waiting.invocation, waiting.group, self.grace);
-            tracing::warn!(job, ended, "the helper of a command was lost");
-            if waiting.ended.send(lost()).is_err() {
-                tracing::debug!(job, "nobody waits for a command that was lost");
-            }
         }
     }
 }

@@ -18,7 +18,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, getpid, setrli
 use super::family::{self, Kin};
 use super::job::Job;
 use super::protocol::{self, Frame, Order, Report, Request, VERSION};
-use super::{spool, survivors};
+use super::records::Records;
+use super::spool;
 
 /// Output that Belay has not taken yet; beyond it children are not read, so that memory stays bounded.
 const OUTBOX_LIMIT: usize = 4 * 1024 * 1024;
@@ -65,6 +66,7 @@ struct Helper<'fd> {
     inbox: Vec<u8>,
     outbox: Vec<u8>,
     jobs: BTreeMap<u64, Job>,
+    records: Records,
     held: Vec<Option<OwnedFd>>,
     belay_gone: bool,
     greeted: bool,
@@ -80,6 +82,7 @@ impl<'fd> Helper<'fd> {
             inbox: Vec::new(),
             outbox: Vec::new(),
             jobs: BTreeMap::new(),
+            records: Records::new(),
             held: Vec::new(),
             belay_gone: false,
             greeted: false,
@@ -90,7 +93,10 @@ impl<'fd> Helper<'fd> {
     fn run(mut self) -> ExitCode {
         loop {
             if self.belay_gone && self.jobs.is_empty() {
-                self.farewell();
+                crate::crash::point("helper-farewell");
+                if self.farewell() {
+                    self.records.remove_all();
+                }
                 return ExitCode::SUCCESS;
             }
             let ready = match self.wait() {
@@ -205,7 +211,7 @@ impl<'fd> Helper<'fd> {
 
     fn start(&mut self, request: Request) {
         let id = request.job;
-        match Job::start(request, Instant::now()) {
+        match Job::start(request, &mut self.records, Instant::now()) {
             Ok(job) => {
                 let started = Report::Started { job: id, pid: job.pid, start_time: job.start_time };
                 protocol::put_message(&mut self.outbox, &started);
@@ -287,7 +293,7 @@ impl<'fd> Helper<'fd> {
     fn finish(&mut self, id: u64, job: Job) {
         let spooled = job.request.spool_directory.clone().filter(|_| job.request.survives);
         let invocation = job.request.invocation.clone();
-        let run = job.request.run_directory.clone();
+        let record = job.request.record.clone();
         let over = job.finish();
         self.held.extend(over.held.into_iter().map(Some));
         if let Some(directory) = spooled
@@ -296,10 +302,8 @@ impl<'fd> Helper<'fd> {
             tracing::error!(%error, "the outcome of a command could not be spooled");
         }
         if self.belay_gone {
-            if let Some(run) = run
-                && let Err(error) = survivors::forget(&run, &invocation)
-            {
-                tracing::warn!(%error, "the record of a command could not be removed");
+            if let Some(record) = record {
+                self.records.remove(&record);
             }
             return;
         }
@@ -327,21 +331,21 @@ impl<'fd> Helper<'fd> {
         self.outbox.drain(..sent.min(self.outbox.len()));
     }
 
-    /// Ends what finished commands left in the background.
-    fn farewell(&self) {
+    /// Ends what finished commands left in the background; says whether nothing is left.
+    fn farewell(&self) -> bool {
         let until = Instant::now() + FAREWELL;
         let mut sent = Signal::TERM;
         loop {
             let left = family::descendants(self.own);
             if left.is_empty() {
-                return;
+                return true;
             }
             for process in &left {
                 family::signal(process, sent);
             }
             let now = Instant::now();
             if sent == Signal::KILL && now >= until + FAREWELL {
-                return;
+                return false;
             }
             // Adopted processes end as children of this one, so waiting for one of their handles is enough.
             let handles: Vec<OwnedFd> = left

@@ -12,7 +12,7 @@ use super::capture::Capture;
 use super::environment;
 use super::family::{self, Kin};
 use super::protocol::Request;
-use super::survivors;
+use super::records::Records;
 use crate::action::Stream;
 use crate::command::report::{self, Finished};
 use crate::redact::Redaction;
@@ -73,7 +73,7 @@ pub(super) struct Over {
 
 impl Job {
     /// Starts the child.
-    pub(super) fn start(request: Request, now: Instant) -> Result<Self, NotStarted> {
+    pub(super) fn start(request: Request, records: &mut Records, now: Instant) -> Result<Self, NotStarted> {
         let mark = super::file_key(&request.invocation);
         let variables = environment::of_child(&request.environment, &mark);
         let path = variables.get(std::ffi::OsStr::new("PATH")).map(std::ffi::OsString::as_os_str);
@@ -100,14 +100,11 @@ impl Job {
         if let Some(directory) = &request.directory {
             command.current_dir(directory);
         }
-        survivors::record(&request, None);
+        records.write(&request, None);
         crate::crash::point("helper-spawn-before");
         let mut child = match command.spawn() {
             Ok(child) => child,
-            Err(error) => {
-                survivors::forget_unstarted(&request);
-                return Err(NotStarted { problem: format!("`{program}` could not be started: {error}") });
-            }
+            Err(error) => return Err(NotStarted { problem: format!("`{program}` could not be started: {error}") }),
         };
         crate::crash::point("helper-spawn-after");
         let pid = i32::try_from(child.id()).expect("the kernel's process numbers are positive and small");
@@ -123,7 +120,7 @@ impl Job {
                 return Err(NotStarted { problem: format!("`{program}` could not be watched: {error}") });
             }
         };
-        survivors::record(&request, Some((pid, start_time)));
+        records.write(&request, Some((pid, start_time)));
         let redaction = Redaction::of_secrets(request.secrets.iter().map(String::as_str));
         let tap = |stream, pipe: Option<OwnedFd>| Tap {
             stream,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::Stream;
 
 /// The version of the protocol; both sides have to speak the same one.
-pub(super) const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 2;
 
 /// The largest frame.
 pub(super) const LARGEST_FRAME: usize = 16 * 1024 * 1024;
@@ -49,7 +49,8 @@ pub(super) struct Request {
     /// Bytes kept of each stream.
     pub(super) keep: usize,
     pub(super) survives: bool,
-    pub(super) run_directory: Option<PathBuf>,
+    /// The file of its record, which no other command has at the same time.
+    pub(super) record: Option<PathBuf>,
     pub(super) spool_directory: Option<PathBuf>,
 }
 

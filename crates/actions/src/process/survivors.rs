@@ -1,22 +1,28 @@
-//! Which process groups are under way: one small file per invocation, so that recovery finds those that outlived Belay.
+//! Which process groups are under way, so that recovery finds those that outlived Belay.
 //!
-//! A file is written when the child exists and removed once its outcome is acknowledged. It is not synced: it has to
-//! survive the death of Belay, not that of the machine, after which no process is left to find.
+//! A record is a small file that its helper writes for one command after the other ([`records`](super::records)): before
+//! a child is started, and again when it exists. Once the outcome is acknowledged, Belay marks the record as let go of,
+//! and the file is free for the next command. It is not synced: it has to survive the death of Belay, not that of the
+//! machine, after which no process is left to find.
 
-use std::io::Write as _;
-use std::path::Path;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process_group, pidfd_open, test_kill_process_group};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, test_kill_process_group};
 use serde::{Deserialize, Serialize};
 
 use super::family::{self, Process};
-use super::protocol::Request;
 
 /// The version of the file.
-const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 1;
+
+/// The first byte of a record, as JSON has it, and the one that takes its place when the record is let go of.
+pub(super) const HELD: u8 = b'{';
+pub(super) const LET_GO: u8 = b'-';
+
+/// How often a record is read again that makes no sense.
+const READS: usize = 3;
 
 /// A process group that was started for an invocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,48 +69,67 @@ pub enum SurvivorError {
         #[source]
         source: std::io::Error,
     },
-    /// A record could not be removed.
-    #[error("the record of a command could not be removed")]
+    /// A record could not be removed or let go of.
+    #[error("the record of a command could not be let go of")]
     Forget(#[source] std::io::Error),
-}
-
-/// Writes the record of a child, from inside the helper: before it is started without a group, in which case it can only
-/// be found by its mark, and again once its group is known.
-///
-/// A record that cannot be written is logged and does not stop the act: the journal still holds its intent.
-pub(super) fn record(request: &Request, child: Option<(i32, u64)>) {
-    // Neither changes while the helper lives, and reading them costs as much as the record itself.
-    static SELF: OnceLock<(String, u64)> = OnceLock::new();
-    let Some(directory) = &request.run_directory else { return };
-    let helper = getpid().as_raw_nonzero().get();
-    let (boot_id, helper_start_time) =
-        SELF.get_or_init(|| (family::boot_id(), family::process(helper).map_or(0, |process| process.start_time)));
-    let (group, start_time) = child.unwrap_or((0, 0));
-    let survivor = Survivor {
-        version: VERSION,
-        invocation: request.invocation.clone(),
-        group,
-        start_time,
-        boot_id: boot_id.clone(),
-        survives: request.survives,
-        helper,
-        helper_start_time: *helper_start_time,
-    };
-    let bytes = serde_json::to_vec(&survivor).expect("a record holds only text and numbers");
-    if let Err(error) = overwrite(&path(directory, &request.invocation), &bytes, child.is_none()) {
-        tracing::warn!(%error, "a running command could not be recorded");
-    }
-}
-
-/// One write and no draft. The second record is never shorter than the first, so the file needs no cutting in between and
-/// is whole at every instant.
-fn overwrite(path: &Path, bytes: &[u8], first: bool) -> std::io::Result<()> {
-    let mut file = std::fs::File::options().write(true).create(true).truncate(first).open(path)?;
-    file.write_all(bytes)
 }
 
 /// Every recorded group and whether it still lives. A record that cannot be read is skipped with a log line.
 pub fn find(directory: &Path) -> Result<Vec<(Survivor, Liveness)>, SurvivorError> {
+    find_of(directory, "")
+}
+
+/// As [`find`], for the invocations that begin with a text.
+pub fn find_of(directory: &Path, prefix: &str) -> Result<Vec<(Survivor, Liveness)>, SurvivorError> {
+    let mut found = Vec::new();
+    for (path, record) in records(directory)? {
+        match record {
+            Record::Held(survivor) if survivor.invocation.starts_with(prefix) => {
+                let liveness = survivor.liveness();
+                found.push((survivor, liveness));
+            }
+            Record::Held(_) | Record::LetGo(_) => {}
+            Record::Unreadable => tracing::warn!(path = %path.display(), "a record of a command is unreadable"),
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| a.invocation.cmp(&b.invocation));
+    Ok(found)
+}
+
+/// Removes the record of an invocation whose helper is gone. A helper that lives removes its records itself, so that
+/// nobody else writes where it may be writing about its next command.
+pub fn forget(directory: &Path, invocation: &str) -> Result<(), SurvivorError> {
+    for (path, record) in records(directory)? {
+        if let Record::Held(survivor) = record
+            && survivor.invocation == invocation
+            && !survivor.has_helper()
+        {
+            super::remove(&path).map_err(SurvivorError::Forget)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the records that were let go of and whose helper had no time to remove them.
+pub fn clear(directory: &Path) -> Result<(), SurvivorError> {
+    for (path, record) in records(directory)? {
+        if let Record::LetGo(survivor) = record
+            && !survivor.has_helper()
+        {
+            super::remove(&path).map_err(SurvivorError::Forget)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a file says.
+enum Record {
+    Held(Survivor),
+    LetGo(Survivor),
+    Unreadable,
+}
+
+fn records(directory: &Path) -> Result<Vec<(PathBuf, Record)>, SurvivorError> {
     let list = |source| SurvivorError::List { directory: directory.display().to_string(), source };
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -116,18 +141,35 @@ pub fn find(directory: &Path) -> Result<Vec<(Survivor, Liveness)>, SurvivorError
         if path.extension().is_none_or(|extension| extension != "json") {
             continue;
         }
-        match std::fs::read(&path).map(|bytes| serde_json::from_slice::<Survivor>(&bytes)) {
-            Ok(Ok(survivor)) if survivor.version == VERSION => {
-                let liveness = survivor.liveness();
-                found.push((survivor, liveness));
+        let mut record = read(&path);
+        // A helper may be writing there right now.
+        for _ in 0..READS {
+            if !matches!(record, Some(Record::Unreadable)) {
+                break;
             }
-            Ok(Ok(_) | Err(_)) | Err(_) => {
-                tracing::warn!(path = %path.display(), "a record of a command is unreadable");
-            }
+            std::thread::yield_now();
+            record = read(&path);
         }
+        found.extend(record.map(|record| (path, record)));
     }
-    found.sort_by(|(a, _), (b, _)| a.invocation.cmp(&b.invocation));
     Ok(found)
+}
+
+/// `None` where the file is gone, or nothing is written in it yet.
+fn read(path: &Path) -> Option<Record> {
+    let mut bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(_) => return Some(Record::Unreadable),
+    };
+    let first = bytes.first_mut()?;
+    let let_go = *first == LET_GO;
+    *first = HELD;
+    Some(match serde_json::from_slice::<Survivor>(&bytes) {
+        Ok(survivor) if survivor.version == VERSION && let_go => Record::LetGo(survivor),
+        Ok(survivor) if survivor.version == VERSION => Record::Held(survivor),
+        Ok(_) | Err(_) => Record::Unreadable,
+    })
 }
 
 /// Ends every process of a group whose helper is gone: asks, waits for `grace`, kills. Returns how many were signalled.
@@ -160,24 +202,6 @@ pub(super) fn finish_lost(invocation: &str, child: Option<(i32, u64)>, grace: Du
         helper_start_time: 0,
     };
     finish(&survivor, grace)
-}
-
-/// Removes the record of an invocation.
-pub fn forget(directory: &Path, invocation: &str) -> Result<(), SurvivorError> {
-    super::remove(&path(directory, invocation)).map_err(SurvivorError::Forget)
-}
-
-/// Removes the record of a child that could not be started.
-pub(super) fn forget_unstarted(request: &Request) {
-    if let Some(directory) = &request.run_directory
-        && let Err(error) = forget(directory, &request.invocation)
-    {
-        tracing::warn!(%error, "a command that was never started stays on record");
-    }
-}
-
-fn path(directory: &Path, invocation: &str) -> std::path::PathBuf {
-    directory.join(format!("{}.json", super::file_key(invocation)))
 }
 
 fn signal(survivor: &Survivor, members: &[Process], signal: Signal) {
@@ -213,9 +237,14 @@ impl Survivor {
         if self.members().is_empty() {
             return Liveness::Gone;
         }
-        let watched = family::process(self.helper)
-            .is_some_and(|process| process.start_time == self.helper_start_time && !process.zombie);
-        if watched { Liveness::Watched } else { Liveness::Orphaned }
+        if self.has_helper() { Liveness::Watched } else { Liveness::Orphaned }
+    }
+
+    /// Whether the helper that wrote the record lives.
+    fn has_helper(&self) -> bool {
+        self.boot_id == family::boot_id()
+            && family::process(self.helper)
+                .is_some_and(|process| process.start_time == self.helper_start_time && !process.zombie)
     }
 
     /// A group's number is not given to a new process while the group exists; so it is ours when its leader is the one

@@ -185,7 +185,7 @@ pub(super) async fn say(api: &Arc<Api>, request: SayRequest) -> Result<Done, Coc
     let view = tokio::task::spawn_blocking(move || cockpit.say(&of, saying)).await.map_err(super::ended)??;
     let over = view.summary.finished_at.is_some();
     if remark || over {
-        let driven = api.driven(&execution)?;
+        let driven = api.driven(&execution);
         api.feed.push(Event::Execution { view: Box::new(view), driven });
         return Ok(Done {});
     }

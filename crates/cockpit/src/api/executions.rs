@@ -36,20 +36,23 @@ pub(super) fn page(api: &Api, request: ExecutionRequest) -> Result<ExecutionPage
     });
     Ok(ExecutionPage {
         place,
-        driven: api.driven(&execution)?,
+        driven: api.driven(&execution),
         runbook: page_of::view(cockpit, runbook, &loaded.execution.values),
-        view: cockpit.view_of(&loaded),
+        view: cockpit.status(&execution)?,
         running,
     })
 }
 
 impl Api {
     /// Who drives an execution.
-    pub(super) fn driven(&self, execution: &str) -> Result<Driven, CockpitError> {
+    pub(super) fn driven(&self, execution: &str) -> Driven {
         if self.drives.has(execution) {
-            return Ok(Driven::Here);
+            Driven::Here
+        } else if self.cockpit().home().is_driven(execution) {
+            Driven::Elsewhere
+        } else {
+            Driven::Nobody
         }
-        Ok(if self.cockpit().is_driven(execution)? { Driven::Elsewhere } else { Driven::Nobody })
     }
 }
 
@@ -81,8 +84,7 @@ pub(super) fn verify(api: &Api, request: ExecutionRequest) -> Result<VerifyRepor
 pub(super) fn export(api: &Api, request: ExecutionRequest) -> Result<Document, CockpitError> {
     let cockpit = api.cockpit();
     let execution = cockpit.resolve(&request.execution)?;
-    let mut bytes = Vec::new();
-    cockpit.export_to(&execution, &mut bytes)?;
+    let (bytes, _) = cockpit.export_bytes(&execution)?;
     let text = String::from_utf8(bytes).map_err(|error| CockpitError::bug(format!("an export is no text: {error}")))?;
     Ok(Document {
         name: format!("belay-{}.jsonl", execution.chars().take(12).collect::<String>()),

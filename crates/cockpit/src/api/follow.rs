@@ -53,7 +53,7 @@ impl Api {
             // A drive of our own tells its states itself.
             if !self.drives.has(&execution) {
                 let view = self.cockpit().status(&execution)?;
-                let driven = self.driven(&execution)?;
+                let driven = self.driven(&execution);
                 self.feed.push(Event::Execution { view: Box::new(view), driven });
             }
         }

@@ -29,7 +29,7 @@ impl Loop {
         let encoded = encode(&draft, Timestamp::now()).map_err(Said::Broken)?;
         let store = self.cockpit.store().map_err(Said::Broken)?;
         let appended = store
-            .append_async(Some(self.id), vec![encoded], |_| None)
+            .append_here(Some(self.id), vec![encoded], |_| None)
             .await
             .map_err(|error| Said::Broken(error.into()))?;
         let Some(said) = appended.first() else {

@@ -12,6 +12,7 @@ mod recovery;
 pub(crate) mod watch;
 
 pub use self::handle::{Drive, Voice};
+pub(crate) use self::recovery::is_left;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
@@ -49,13 +50,20 @@ enum Answer {
     Output { step: String, stream: &'static str, text: String },
 }
 
+/// Held while a drive lasts; the system lets go of it when the process ends.
+pub(crate) struct Held {
+    /// Nobody else drives, and nothing said takes effect elsewhere.
+    pub(crate) _lock: File,
+    /// Others see that somebody drives.
+    pub(crate) _mark: File,
+}
+
 struct Loop {
     cockpit: Arc<Cockpit>,
     driver: Driver,
     id: ExecutionId,
     hex: String,
-    /// Held while this drives; the system lets go of it.
-    _lock: File,
+    _held: Held,
     /// Boxed, because a channel holds room for many: a thousand executions may wait.
     events: mpsc::Sender<Box<DriveEvent>>,
     inbox: mpsc::Sender<Box<Answer>>,
@@ -72,7 +80,7 @@ struct Loop {
 }
 
 /// Starts driving an execution whose lock is held.
-pub(crate) fn start(cockpit: &Arc<Cockpit>, hex: &str, lock: File) -> Result<Drive, CockpitError> {
+pub(crate) fn start(cockpit: &Arc<Cockpit>, hex: &str, held: Held) -> Result<Drive, CockpitError> {
     let store = cockpit.store()?;
     let id = crate::journal::execution_id(hex)?;
     // Watched before the events are read, so that nothing appended in between is missed.
@@ -99,7 +107,7 @@ pub(crate) fn start(cockpit: &Arc<Cockpit>, hex: &str, lock: File) -> Result<Dri
         driver,
         id,
         hex: hex.to_owned(),
-        _lock: lock,
+        _held: held,
         events: event_sender,
         inbox,
         tasks: JoinSet::new(),
@@ -326,9 +334,9 @@ impl Loop {
         }
         let now = Timestamp::now();
         let encoded = drafts.iter().map(|draft| encode(draft, now)).collect::<Result<Vec<_>, _>>()?;
-        let row = view::row(self.driver.execution(), self.id, now)?;
+        let row = view::row(self.driver.execution(), self.id)?;
         let store = self.cockpit.store()?;
-        let appended = store.append_async(Some(self.id), encoded, move |_| Some(row)).await?;
+        let appended = store.append_here(Some(self.id), encoded, move |_| Some(row)).await?;
         self.seen.extend(appended.iter().map(SignedEnvelope::hash));
         Ok(drafts.into_iter().filter_map(|draft| ended_act(draft.event)).collect())
     }
@@ -369,7 +377,9 @@ impl Loop {
     }
 
     fn view(&self) -> crate::wire::ExecutionView {
-        view::execution(self.driver.execution(), self.cockpit.registry(), Timestamp::now())
+        let mut view = view::execution(self.driver.execution(), self.cockpit.registry(), Timestamp::now());
+        view.summary.driver.present = !self.driver.execution().is_finished();
+        view
     }
 
     async fn tell(&self, event: DriveEvent) {

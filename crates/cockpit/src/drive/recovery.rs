@@ -5,11 +5,13 @@ use std::time::Duration;
 use belay_actions::process::survivors::Liveness;
 use belay_actions::process::{spool, survivors};
 use belay_engine::driver::Input;
-use belay_engine::execution::{Stage, UndoEntryState};
+use belay_engine::execution::{Execution, Stage, UndoEntryState};
 use belay_engine::ids::InvocationId;
 
 use super::Loop;
+use crate::Cockpit;
 use crate::error::{CockpitError, chain};
+use crate::leftovers;
 use crate::wire::DriveEvent;
 
 /// How often a survivor that still runs is looked at.
@@ -22,10 +24,9 @@ impl Loop {
     ///
     /// An invocation without an outcome after this is an interrupted one.
     pub(super) async fn adopt_survivors(&mut self) -> Result<(), CockpitError> {
-        if let Some(id) = self.unwatched() {
-            let invocation = self.invocation(&id);
+        if let Some(id) = unwatched(self.driver.execution()) {
             if let Some(run) = self.cockpit.helpers().run_directory() {
-                self.wait_for_group(&run, &id, &invocation).await?;
+                self.wait_for_group(&run, &id).await?;
             }
             self.adopt(id).await?;
         }
@@ -34,7 +35,7 @@ impl Loop {
             self.adopt(id).await?;
         }
         self.let_go_of_ended();
-        self.cockpit.sweep_leftovers();
+        self.cockpit.sweep_leftovers_once();
         Ok(())
     }
 
@@ -65,72 +66,49 @@ impl Loop {
             .collect()
     }
 
-    /// Lets go of records whose outcome was durable when belay ended, and which it had no time to remove.
+    /// Lets go of what was left about acts whose outcome was durable when belay ended.
     fn let_go_of_ended(&self) {
-        let Some(run) = self.cockpit.helpers().run_directory() else { return };
-        let known = match survivors::find(&run) {
-            Ok(known) => known,
+        let helpers = self.cockpit.helpers();
+        let (Some(run), Some(spool)) = (helpers.run_directory(), helpers.spool_directory()) else { return };
+        let ours = format!("{}/", self.hex);
+        let left = match leftovers::left_behind(&run, &spool, &ours) {
+            Ok(left) => left,
             Err(error) => {
-                tracing::warn!(error = chain(&error), "records of running commands cannot be read");
+                tracing::warn!(error, "what helpers left behind cannot be listed");
                 return;
             }
         };
-        let ours = format!("{}/", self.hex);
-        for (survivor, liveness) in known {
-            let Some(id) = survivor.invocation.strip_prefix(&ours) else { continue };
+        for invocation in left {
+            let Some(id) = invocation.strip_prefix(&ours) else { continue };
             let mut acts = self.driver.execution().visits.values().flatten().flat_map(|visit| &visit.acts);
             let Some(record) = acts.find(|record| record.id.to_string() == id) else { continue };
-            if liveness != Liveness::Gone {
-                continue;
-            }
             if record.outcome.is_some() || record.late.is_some() {
-                if let Err(error) = self.cockpit.helpers().acknowledge(&survivor.invocation) {
-                    tracing::warn!(error = chain(&error), "a record of a command that has ended stays behind");
+                if let Err(error) = leftovers::let_go(&run, &spool, &invocation) {
+                    tracing::warn!(error, "what a helper left about a command that has ended stays behind");
                 }
             } else if record.interrupted.is_some() {
                 // Its outcome may still come to the spool.
-                forget(&run, &survivor.invocation);
+                forget(&run, &invocation);
             }
         }
     }
 
-    /// The invocation that the log says is running, which nobody of this process watches.
-    fn unwatched(&self) -> Option<InvocationId> {
-        let execution = self.driver.execution();
-        if let Some(Stage::Acting(id)) = execution.current_visit().map(|visit| &visit.stage) {
-            return Some(id.clone());
-        }
-        execution.rollback.as_ref()?.items.iter().find_map(|entry| match &entry.state {
-            UndoEntryState::Acting(id) => Some(id.clone()),
-            UndoEntryState::Due
-            | UndoEntryState::Stuck(_)
-            | UndoEntryState::Done
-            | UndoEntryState::Skipped(_)
-            | UndoEntryState::Left => None,
-        })
-    }
-
-    async fn wait_for_group(
-        &mut self,
-        run: &std::path::Path,
-        id: &InvocationId,
-        invocation: &str,
-    ) -> Result<(), CockpitError> {
+    async fn wait_for_group(&mut self, run: &std::path::Path, id: &InvocationId) -> Result<(), CockpitError> {
         let mut told = false;
         loop {
-            let known = match survivors::find(run) {
+            let known = match survivors::find_of(run, &inside(&self.hex, id)) {
                 Ok(known) => known,
                 Err(error) => {
                     tracing::warn!(error = chain(&error), "records of running commands cannot be read");
                     return Ok(());
                 }
             };
-            // A host call's command runs under the invocation of the call, inside that of its script.
-            let prefix = format!("{}/{}.{}.{}.", self.hex, id.epoch, id.at.step, id.at.visit);
-            let ours = known
-                .into_iter()
-                .find(|(survivor, _)| survivor.invocation == invocation || survivor.invocation.starts_with(&prefix));
-            let Some((survivor, liveness)) = ours else { return Ok(()) };
+            let (gone, left): (Vec<_>, Vec<_>) =
+                known.into_iter().partition(|(_, liveness)| *liveness == Liveness::Gone);
+            for (survivor, _) in gone {
+                forget(run, &survivor.invocation);
+            }
+            let Some((survivor, liveness)) = left.into_iter().next() else { return Ok(()) };
             match liveness {
                 Liveness::Watched => {
                     if !told {
@@ -153,6 +131,43 @@ impl Loop {
             }
         }
     }
+}
+
+/// The invocation that the log says is running.
+fn unwatched(execution: &Execution) -> Option<InvocationId> {
+    if let Some(Stage::Acting(id)) = execution.current_visit().map(|visit| &visit.stage) {
+        return Some(id.clone());
+    }
+    execution.rollback.as_ref()?.items.iter().find_map(|entry| match &entry.state {
+        UndoEntryState::Acting(id) => Some(id.clone()),
+        UndoEntryState::Due
+        | UndoEntryState::Stuck(_)
+        | UndoEntryState::Done
+        | UndoEntryState::Skipped(_)
+        | UndoEntryState::Left => None,
+    })
+}
+
+/// What the invocations of a visit begin with. A host call's command runs under the invocation of the call, inside that
+/// of its script.
+fn inside(hex: &str, id: &InvocationId) -> String {
+    format!("{hex}/{}.{}.{}.", id.epoch, id.at.step, id.at.visit)
+}
+
+/// Whether an execution that nobody drives was left in the middle of an act, with nothing that still watches it and no
+/// outcome that waits to be taken over.
+pub(crate) fn is_left(cockpit: &Cockpit, hex: &str, execution: &Execution) -> bool {
+    let Some(id) = unwatched(execution) else { return false };
+    let inside = inside(hex, &id);
+    let watched = cockpit.helpers().run_directory().is_some_and(|run| {
+        let known = survivors::find_of(&run, &inside).unwrap_or_default();
+        known.iter().any(|(_, liveness)| *liveness == Liveness::Watched)
+    });
+    let spooled = cockpit.helpers().spool_directory().is_some_and(|spool| {
+        let waiting = spool::find(&spool).unwrap_or_default();
+        waiting.iter().any(|invocation| invocation.starts_with(&inside))
+    });
+    !watched && !spooled
 }
 
 fn forget(run: &std::path::Path, invocation: &str) {

@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_millis(150);
 /// How many arrivals are taken in at a time.
 const BATCH: usize = 1024;
 
-/// Pokes a drive when its execution has new events.
+/// Pokes whoever drives or follows an execution when it has new events.
 #[derive(Default)]
 pub(crate) struct Watch {
     places: Mutex<Places>,
@@ -21,12 +21,12 @@ pub(crate) struct Watch {
 
 #[derive(Default)]
 struct Places {
-    drives: BTreeMap<ExecutionId, Arc<Notify>>,
+    watched: BTreeMap<ExecutionId, Vec<Arc<Notify>>>,
     /// Whether the task that looks is there.
     looking: bool,
 }
 
-/// A drive's place in the watch; given up when dropped.
+/// A place in the watch; given up when dropped.
 pub(crate) struct Watched {
     watch: Weak<Watch>,
     id: ExecutionId,
@@ -36,7 +36,13 @@ pub(crate) struct Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         if let Some(watch) = self.watch.upgrade() {
-            watch.places().drives.remove(&self.id);
+            let mut places = watch.places();
+            if let Some(pokes) = places.watched.get_mut(&self.id) {
+                pokes.retain(|poke| !Arc::ptr_eq(poke, &self.poke));
+                if pokes.is_empty() {
+                    places.watched.remove(&self.id);
+                }
+            }
         }
     }
 }
@@ -51,7 +57,7 @@ impl Watch {
             tokio::spawn(look(Looking::new(self), store.clone(), version, row));
             places.looking = true;
         }
-        places.drives.insert(id, Arc::clone(&poke));
+        places.watched.entry(id).or_default().push(Arc::clone(&poke));
         Ok(Watched { watch: Arc::downgrade(self), id, poke })
     }
 
@@ -61,7 +67,7 @@ impl Watch {
     }
 
     fn poke(&self, id: ExecutionId) {
-        if let Some(poke) = self.places().drives.get(&id) {
+        for poke in self.places().watched.get(&id).into_iter().flatten() {
             poke.notify_one();
         }
     }
@@ -82,7 +88,7 @@ impl Looking {
     fn watch(&mut self) -> Option<Arc<Watch>> {
         let watch = self.watch.upgrade()?;
         let mut places = watch.places();
-        if places.drives.is_empty() {
+        if places.watched.is_empty() {
             places.looking = false;
             self.gone = true;
             return None;

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use belay_store::{CatalogFile, SourceChange};
+use belay_store::{CatalogFile, ExecutionFilter, SourceChange, Store, StoreError};
 
 use super::CatalogChange;
 use super::scan::{self, Scan};
@@ -14,90 +14,124 @@ use crate::error::CockpitError;
 
 impl Cockpit {
     /// Brings the index up to date with the bundled catalog and the added directories.
-    pub(crate) fn index(&self) -> Result<(), CockpitError> {
-        for source in self.store()?.sources()? {
-            self.index_directory(&source.path)?;
+    pub(crate) fn index(&self) -> Result<(), StoreError> {
+        // Whoever refreshes has opened the store.
+        let Some(store) = self.opened() else { return Ok(()) };
+        for source in store.sources()? {
+            index_directory(store, &source.path)?;
         }
-        self.index_bundled()
+        index_bundled(store)
     }
 
-    /// Brings the index up to date with one directory. Files that cannot be used are left out, and do not keep the others
-    /// out.
-    pub(crate) fn index_directory(&self, source: &str) -> Result<CatalogChange, CockpitError> {
-        let Scan { files, problems: mut findings } = scan::below(Path::new(source), catalog::may_be_runbook);
-        let store = self.store()?;
-        let mut known = store.catalog_files(source)?;
-        let mut change = SourceChange::default();
-        for seen in files {
-            let path = seen.path.display().to_string();
-            let before = known.remove(&path);
-            if !seen.stamp.is_empty() && before.as_ref().is_some_and(|before| before.stamp == seen.stamp) {
-                continue;
-            }
-            let bytes = catalog::read_bytes(&seen.path);
-            // A file too large to be read is known by its size, so that it is passed over the next time.
-            let content_hash =
-                bytes.as_ref().map_or_else(|_| format!("{} bytes", seen.size), |bytes| catalog::sha256(bytes));
-            let same = before.as_ref().is_some_and(|before| before.content_hash == content_hash);
-            if !same || before.is_some_and(|before| before.stamp != seen.stamp) {
-                let file = CatalogFile { path: path.clone(), stamp: seen.stamp, content_hash: content_hash.clone() };
-                change.files.push(file);
-            }
-            if same {
-                continue;
-            }
-            let key = catalog::key(source, &path);
-            match bytes.map(|bytes| catalog::open(&path, &bytes)) {
-                Ok(Content::Runbook(found)) => {
-                    let mut document = catalog::document(&found, source, key);
-                    document.content_hash = content_hash;
-                    change.documents.push(document);
-                }
-                // A file that was a runbook and is none any more is not found either.
-                Ok(Content::Other) => change.removed.push(key),
-                Ok(Content::Broken(problems)) => {
-                    findings.extend(problems);
-                    change.removed.push(key);
-                }
-                Err(error) => {
-                    findings.push(scan::unreadable(&seen.path, &error.message));
-                    change.removed.push(key);
+    /// The index in memory, as far as the added directories are known.
+    pub(crate) fn index_in_memory(&self) -> Result<&Store, CockpitError> {
+        let memory = self.memory()?;
+        let known = self.reading().and_then(|store| {
+            // What ran well comes first, here as well.
+            memory.rebuild_projections(store.executions(&ExecutionFilter::default()).unwrap_or_default())?;
+            Ok(store.sources()?)
+        });
+        match known {
+            Ok(sources) => {
+                for source in sources {
+                    index_directory(memory, &source.path)?;
                 }
             }
+            Err(error) => self.without_directories(&error),
         }
-        for path in known.into_keys() {
-            change.removed.push(catalog::key(source, &path));
-            change.gone.push(path);
-        }
-        let told = CatalogChange {
-            source: source.to_owned(),
-            changed: change.documents.len(),
-            removed: change.gone.len(),
-            findings,
-        };
-        if !change.is_empty() {
-            store.update_source(source, change)?;
-        }
-        Ok(told)
+        index_bundled(memory)?;
+        Ok(memory)
     }
+}
 
-    fn index_bundled(&self) -> Result<(), CockpitError> {
-        let store = self.store()?;
-        let mut indexed = store.document_hashes(BUNDLED_SOURCE)?;
-        let mut change = SourceChange::default();
-        for (path, bytes) in catalog::bundled_files() {
-            let key = catalog::key(BUNDLED_SOURCE, &path);
-            if indexed.remove(&key).is_some_and(|hash| hash == catalog::sha256(bytes)) {
+/// Brings the index up to date with one directory. Files that cannot be used are left out, and do not keep the others
+/// out.
+pub(crate) fn index_directory(store: &Store, source: &str) -> Result<CatalogChange, StoreError> {
+    Ok(look_over(store, source, false)?.0)
+}
+
+/// The same, but files that are as before are read, too, so that everything there is to say of them is said; returns how
+/// many runbooks there are as well.
+pub(crate) fn index_whole_directory(store: &Store, source: &str) -> Result<(CatalogChange, usize), StoreError> {
+    look_over(store, source, true)
+}
+
+fn look_over(store: &Store, source: &str, whole: bool) -> Result<(CatalogChange, usize), StoreError> {
+    let Scan { files, problems: mut findings } = scan::below(Path::new(source), catalog::may_be_runbook);
+    let mut known = store.catalog_files(source)?;
+    let mut change = SourceChange::default();
+    let mut runbooks = 0;
+    for seen in files {
+        let path = seen.path.display().to_string();
+        let before = known.remove(&path);
+        if !whole && !seen.stamp.is_empty() && before.as_ref().is_some_and(|before| before.stamp == seen.stamp) {
+            continue;
+        }
+        let bytes = catalog::read_bytes(&seen.path);
+        // A file too large to be read is known by its size, so that it is passed over the next time.
+        let content_hash =
+            bytes.as_ref().map_or_else(|_| format!("{} bytes", seen.size), |bytes| catalog::sha256(bytes));
+        let same = before.as_ref().is_some_and(|before| before.content_hash == content_hash);
+        if !same || before.is_some_and(|before| before.stamp != seen.stamp) {
+            let file = CatalogFile { path: path.clone(), stamp: seen.stamp, content_hash: content_hash.clone() };
+            change.files.push(file);
+        }
+        if same && !whole {
+            continue;
+        }
+        let key = catalog::key(source, &path);
+        match bytes.map(|bytes| catalog::open(&path, &bytes)) {
+            Ok(Content::Runbook(found)) => {
+                findings.extend(catalog::warnings(&found).cloned());
+                runbooks += 1;
+                if same {
+                    continue;
+                }
+                let mut document = catalog::document(&found, source, key);
+                document.content_hash = content_hash;
+                change.documents.push(document);
                 continue;
             }
-            if let Ok(found) = catalog::read(&path, bytes, BUNDLED_SOURCE) {
-                change.documents.push(catalog::document(&found, BUNDLED_SOURCE, key));
-            }
+            // A file that was a runbook and is none any more is not found either.
+            Ok(Content::Other) => {}
+            Ok(Content::Broken(problems)) => findings.extend(problems),
+            Err(error) => findings.push(scan::unreadable(&seen.path, &error.message)),
         }
-        change.removed.extend(indexed.into_keys());
-        if !change.is_empty() {
-            store.update_source(BUNDLED_SOURCE, change)?;
+        if !same {
+            change.removed.push(key);
         }
-        Ok(())
     }
+    for path in known.into_keys() {
+        change.removed.push(catalog::key(source, &path));
+        change.gone.push(path);
+    }
+    let told = CatalogChange {
+        source: source.to_owned(),
+        changed: change.documents.len(),
+        removed: change.gone.len(),
+        findings,
+    };
+    if !change.is_empty() {
+        store.update_source(source, change)?;
+    }
+    Ok((told, runbooks))
+}
+
+fn index_bundled(store: &Store) -> Result<(), StoreError> {
+    let mut indexed = store.document_hashes(BUNDLED_SOURCE)?;
+    let mut change = SourceChange::default();
+    for (path, bytes) in catalog::bundled_files() {
+        let key = catalog::key(BUNDLED_SOURCE, &path);
+        if indexed.remove(&key).is_some_and(|hash| hash == catalog::sha256(bytes)) {
+            continue;
+        }
+        if let Ok(found) = catalog::read(&path, bytes, BUNDLED_SOURCE) {
+            change.documents.push(catalog::document(&found, BUNDLED_SOURCE, key));
+        }
+    }
+    change.removed.extend(indexed.into_keys());
+    if !change.is_empty() {
+        store.update_source(BUNDLED_SOURCE, change)?;
+    }
+    Ok(())
 }

@@ -3,12 +3,12 @@
 //! A git work tree is seen as git sees it: what `.gitignore` names is passed over. Hidden files and directories are, too,
 //! and links to directories are not followed, so that no link leads in a circle.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, FileType, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use belay_runbook::finding::{Finding, Position};
-use belay_runbook::lint::rule::UNREADABLE;
+use belay_runbook::lint::rule::{PASSED_OVER, UNREADABLE};
 use ignore::WalkBuilder;
 
 /// How long after a file was written another write may leave no trace in its time.
@@ -42,18 +42,25 @@ pub(crate) fn below(dir: &Path, wanted: impl Fn(&Path) -> bool) -> Scan {
         match entry {
             Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_dir()) => {}
             Ok(entry) => {
+                let is_link = entry.path_is_symlink();
                 let path = entry.into_path();
-                if !wanted(&path) {
+                let wanted = wanted(&path);
+                // A link may lead to a directory, whatever its name.
+                if !wanted && !is_link {
                     continue;
                 }
                 match fs::metadata(&path) {
                     Ok(metadata) if metadata.is_file() => {
-                        let stamp = stamp(&metadata, now);
-                        scan.files.push(Seen { path, stamp, size: metadata.len() });
+                        if wanted {
+                            let stamp = stamp(&metadata, now);
+                            scan.files.push(Seen { path, stamp, size: metadata.len() });
+                        }
                     }
-                    // Links to directories, pipes and devices are no runbooks.
-                    Ok(_) => {}
-                    Err(error) => scan.problems.push(unreadable(&path, &error.to_string())),
+                    Ok(metadata) if wanted || metadata.is_dir() => {
+                        scan.problems.push(passed_over(&path, &format!("it is {}", kind(metadata.file_type()))));
+                    }
+                    Err(error) if wanted => scan.problems.push(unreadable(&path, &error.to_string())),
+                    Ok(_) | Err(_) => {}
                 }
             }
             Err(error) => {
@@ -70,6 +77,30 @@ pub(crate) fn below(dir: &Path, wanted: impl Fn(&Path) -> bool) -> Scan {
 pub(crate) fn unreadable(path: &Path, why: &str) -> Finding {
     let place = Position { line: 1, column: 1 };
     UNREADABLE.at(&path.display().to_string(), place, format!("it cannot be read: {why}"))
+}
+
+/// The finding of something that is left where it is.
+pub(crate) fn passed_over(path: &Path, why: &str) -> Finding {
+    let place = Position { line: 1, column: 1 };
+    PASSED_OVER.at(&path.display().to_string(), place, format!("passed over: {why}"))
+}
+
+/// What something is that is no file.
+fn kind(kind: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if kind.is_fifo() {
+            return "a named pipe";
+        }
+        if kind.is_socket() {
+            return "a socket";
+        }
+        if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+    }
+    if kind.is_dir() { "a link to a directory, which is not followed" } else { "no file" }
 }
 
 fn path_of(error: &ignore::Error) -> Option<&Path> {

@@ -9,10 +9,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use belay_runbook::finding::Finding;
+use belay_store::StoreError;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::index::index_directory;
 use crate::Cockpit;
 use crate::error::{CockpitError, chain};
 
@@ -105,6 +107,7 @@ impl Cockpit {
         let mut round = Round { cockpit: Arc::downgrade(self), watcher, watched: BTreeSet::new(), changes: sender };
         // Watched first: what changes while the index is brought up to date is seen again.
         round.arrange(self)?;
+        self.store()?;
         self.index()?;
         self.watched.fetch_add(1, Ordering::AcqRel);
         let thread = std::thread::Builder::new().name("belay-catalog".to_owned()).spawn(move || round.run(&queue));
@@ -120,7 +123,7 @@ impl Cockpit {
     }
 
     /// Brings the index up to date, unless a watch does.
-    pub(crate) fn refresh(&self) -> Result<(), CockpitError> {
+    pub(crate) fn refresh(&self) -> Result<(), StoreError> {
         if self.watched.load(Ordering::Acquire) > 0 { Ok(()) } else { self.index() }
     }
 }
@@ -155,7 +158,7 @@ impl Round {
         for source in self.watched.clone() {
             let below = |path: &PathBuf| path.starts_with(Path::new(&source));
             if touched.everything || fresh.contains(&source) || touched.paths.iter().any(below) {
-                let change = cockpit.index_directory(&source)?;
+                let change = index_directory(cockpit.store()?, &source)?;
                 let tells = change.changed > 0 || change.removed > 0 || !change.findings.is_empty();
                 if tells && self.changes.try_send(change).is_err() {
                     tracing::debug!("a front end is behind with the changes of the catalog");

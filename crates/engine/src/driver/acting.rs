@@ -410,7 +410,8 @@ impl Driver {
                 | Busy::Pausing { .. }
                 | Busy::Probing(_)
                 | Busy::Comparing(_)
-                | Busy::Checking(_),
+                | Busy::Checking(_)
+                | Busy::Judging { .. },
             )
             | None => return Err(Refusal::Stale),
         }

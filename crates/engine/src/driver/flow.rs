@@ -18,6 +18,8 @@ use crate::status::StepStatus;
 
 /// How old a value may be on which a condition picks a branch by itself.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
+/// How often a step is entered without a person having a say: a flow that goes round by itself ends with a question.
+pub const ENTRIES_ALONE: u32 = 20;
 
 impl Driver {
     /// Goes on until something has to be waited for.
@@ -102,6 +104,9 @@ impl Driver {
 
     fn begin_step(&mut self, now: Timestamp, at: &VisitId) -> Result<bool, Illegal> {
         let Some(step) = self.execution.step(&at.step).cloned() else { return Ok(false) };
+        if self.goes_round(&step) {
+            return self.ask_about_round(now, at, &step);
+        }
         let scope = ScopeRoot::of(&self.execution);
         let scope = Scope { root: &scope.root, variables: &scope.variables };
         if let Some(when) = &step.when {
@@ -134,6 +139,24 @@ impl Driver {
                 self.driving_only(|driver| driver.plan_step(now, at, &step))
             }
         }
+    }
+
+    /// Whether the flow has come to a step too often by itself. A step that a person performs waits anyway.
+    fn goes_round(&self, step: &Step) -> bool {
+        let often = self.execution.entered_alone.get(&step.name).is_some_and(|entered| *entered > ENTRIES_ALONE);
+        often && step.kind != StepKind::Manual
+    }
+
+    fn ask_about_round(&mut self, now: Timestamp, at: &VisitId, step: &Step) -> Result<bool, Illegal> {
+        let why = format!("the flow came here {ENTRIES_ALONE} times without a person; it may go round for ever");
+        let need = match step.kind {
+            StepKind::Decision => Need::Decision { why: Some(why) },
+            StepKind::Manual | StepKind::Automated | StepKind::Verification | StepKind::Notification => {
+                Need::Again { why }
+            }
+        };
+        self.record(now, Transition::PersonAwaited { at: at.clone(), need })?;
+        Ok(true)
     }
 
     pub(super) fn await_confirmation(&mut self, now: Timestamp, at: &VisitId) -> Result<bool, Illegal> {

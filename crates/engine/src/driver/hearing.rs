@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Busy, Driver};
 use crate::event::{
-    Author, Checklist, Closing, Confirmation, Finish, Need, Settlement, Statement, Stop, Transition, UndoChoice,
+    Author, Checklist, Closing, Confirmation, Event, Finish, Need, Settlement, Statement, Stop, Transition, UndoChoice,
 };
 use crate::execution::{Execution, Phase, Stage, UndoEntryState, Visit};
 use crate::fold::Illegal;
@@ -48,7 +48,7 @@ pub enum Refusal {
     #[error("{0}")]
     NotNow(String),
     /// A decision has no such branch.
-    #[error("there is no branch `{branch}`; there are {}", known.join(", "))]
+    #[error("there is no branch `{branch}`")]
     UnknownBranch {
         /// The branch that was named.
         branch: String,
@@ -211,6 +211,13 @@ impl Execution {
     }
 
     fn request(&self, at: &VisitId, digest: &str) -> Result<&crate::event::ApprovalRequest, Refusal> {
+        if self.phase == Phase::Undoing {
+            let asked = self.asking_undo().filter(|entry| &entry.item.at == at);
+            let Some(request) = asked.and_then(|entry| entry.request.as_ref()) else {
+                return Err(Refusal::NotNow(format!("taking step `{at}` back does not wait for an approval")));
+            };
+            return if request.asked.digest == digest { Ok(&request.asked) } else { Err(Refusal::OtherDigest) };
+        }
         let visit = self.waiting_visit(at)?;
         match &visit.request {
             Some(request) if request.open() && request.asked.digest == digest => Ok(&request.asked),
@@ -296,6 +303,9 @@ impl Driver {
                 let how = Closing::Rejected { by: by.clone(), comment: comment.clone() };
                 let transition = Transition::ApprovalClosed { at: at.clone(), digest: digest.clone(), how };
                 self.record_citing(now, transition, cites)?;
+                if self.execution.phase == Phase::Undoing {
+                    return Ok(self.undo_refused(now, at, &format!("{} rejected it", by.responder))?);
+                }
                 let waits = self.execution.visit(at).is_some_and(|visit| visit.stage == Stage::Approval);
                 if !waits {
                     // The script that asked is still ending, or something is not settled: that comes first.
@@ -323,6 +333,7 @@ impl Driver {
                 }
                 let transition = Transition::UndoSettled { item, choice: *choice, by: Some(by.clone()) };
                 self.record_citing(now, transition, cites)?;
+                self.allowed.remove(&item);
                 if *choice == UndoChoice::Retry {
                     self.compared.remove(&item);
                 }
@@ -451,7 +462,8 @@ impl Driver {
                 | Busy::Rereading { .. }
                 | Busy::Pausing { .. }
                 | Busy::Needing(_)
-                | Busy::Checking(_),
+                | Busy::Checking(_)
+                | Busy::Judging { .. },
             ) => self.busy = None,
             Some(Busy::Acting(_) | Busy::Probing(_) | Busy::Comparing(_)) | None => {}
         }
@@ -463,9 +475,10 @@ impl Driver {
 
     /// Puts what the last transition rests on into its draft.
     fn cite_last(&mut self, cites: Vec<EventHash>) {
-        self.execution.cited.extend(cites.iter().cloned());
-        if let Some(draft) = self.drafts.last_mut() {
-            draft.cites.extend(cites);
+        let Some(draft) = self.drafts.last_mut() else { return };
+        if let Event::Transition { transition, .. } = &draft.event {
+            self.execution.cite(transition, &cites);
         }
+        draft.cites.extend(cites);
     }
 }

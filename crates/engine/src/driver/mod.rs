@@ -16,6 +16,7 @@ mod polling;
 mod preview;
 mod rendering;
 mod script;
+mod undo_asking;
 mod undoing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,12 +31,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use self::checking::Check;
+pub use self::flow::ENTRIES_ALONE;
 pub use self::hearing::{Refusal, Stated};
 use self::needing::Needing;
 pub use self::planning::{describe, reads_live_state};
 pub use self::preview::{Judged, StepPlan};
 use crate::event::{Author, Draft, Event, Transition};
-use crate::execution::Execution;
+use crate::execution::{Execution, Stage, UndoEntryState};
 use crate::fold::Illegal;
 use crate::ids::{EventHash, InvocationId, VisitId};
 
@@ -218,6 +220,8 @@ pub struct Driver {
     probed: BTreeSet<InvocationId>,
     /// Items of the rollback whose interruption was compared by this driver.
     compared: BTreeSet<u32>,
+    /// Items of the rollback whose acts may run: the policy asks for nothing more, or it was given.
+    allowed: BTreeSet<u32>,
     /// The running act was cancelled by a person or by a stop.
     cancelling: bool,
     /// The script made another call than the recorded one.
@@ -250,6 +254,8 @@ enum Busy {
     Needing(Box<Needing>),
     /// Another look at what an act did, whose post-condition does not hold yet.
     Checking(InvocationId),
+    /// The state before acts that take a step back, for the policy to judge them by.
+    Judging { ticket: u64, item: u32, acts: Vec<Act> },
 }
 
 /// What a running script's host call waits for.
@@ -301,6 +307,7 @@ impl Driver {
             next_ticket: 0,
             probed: BTreeSet::new(),
             compared: BTreeSet::new(),
+            allowed: BTreeSet::new(),
             cancelling: false,
             diverged: None,
             held: None,
@@ -313,6 +320,27 @@ impl Driver {
     /// The state.
     pub fn execution(&self) -> &Execution {
         &self.execution
+    }
+
+    /// What the last driver left running has no outcome: puts that on record, as going on would, and starts nothing.
+    pub fn find_left(&mut self, now: Timestamp) -> Result<Vec<Effect>, Illegal> {
+        let undoing = self.execution.rollback.iter().flat_map(|rollback| &rollback.items);
+        let undo = undoing.filter_map(|entry| match &entry.state {
+            UndoEntryState::Acting(id) => Some(id.clone()),
+            UndoEntryState::Due
+            | UndoEntryState::Stuck(_)
+            | UndoEntryState::Done
+            | UndoEntryState::Skipped(_)
+            | UndoEntryState::Left => None,
+        });
+        let undo = undo.collect::<Vec<_>>();
+        if let Some(Stage::Acting(id)) = self.execution.current_visit().map(|visit| visit.stage.clone()) {
+            self.recover(now, &id)?;
+        }
+        for id in undo {
+            self.lose_undo(now, id)?;
+        }
+        Ok(self.turn())
     }
 
     /// Whether something is under way that will end by an input.
@@ -331,7 +359,8 @@ impl Driver {
                 | Busy::Probing(_)
                 | Busy::Comparing(_)
                 | Busy::Needing(_)
-                | Busy::Checking(_),
+                | Busy::Checking(_)
+                | Busy::Judging { .. },
             )
             | None => None,
         }

@@ -12,7 +12,7 @@ use super::judging::{Asking, new_reasons};
 use super::{Busy, Driver, Effect, Refusal};
 use crate::check;
 use crate::digest::{basis_difference, expected_basis};
-use crate::event::{Closing, Plan, Transition};
+use crate::event::{Closing, Need, Plan, Transition};
 use crate::execution::Visit;
 use crate::fold::Illegal;
 use crate::ids::{ActIndex, VisitId};
@@ -62,9 +62,14 @@ impl Driver {
                 }
                 Ok(())
             }
+            Some(Busy::Judging { ticket: expected, item, acts }) if expected == ticket => {
+                self.busy = None;
+                Ok(self.undo_prepared(now, item, acts, results)?)
+            }
             Some(
                 Busy::Planning { .. }
                 | Busy::Rereading { .. }
+                | Busy::Judging { .. }
                 | Busy::Acting(_)
                 | Busy::Pausing { .. }
                 | Busy::Probing(_)
@@ -139,6 +144,13 @@ impl Driver {
         let asking = Asking { at, plan: number, call: None, acts: &planned, undo: &undo, attempts };
         let approval = self.approval_for(now, &step, &asking, &verdicts);
         let waits = approval.is_some();
+        // Whoever approves it has a say in it.
+        if !waits && self.execution.is_repeated_by_failure(at) {
+            let failed = self.execution.last_failure().map(|why| format!(" ({why})")).unwrap_or_default();
+            let why =
+                format!("it was performed before, and a failure led back to it{failed}; it is not repeated by itself");
+            return self.record(now, Transition::PersonAwaited { at: at.clone(), need: Need::Again { why } });
+        }
         let plan = Box::new(Plan { number, from, acts: planned, undo, approval: approval.map(Box::new) });
         self.record(now, Transition::Planned { at: at.clone(), plan })?;
         if !waits && !self.execution.paused {

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use belay_runbook::act::{Act, Ending, Outcome, Preparation};
-use belay_runbook::policy::Verdict;
 use jiff::Timestamp;
 
 use super::judging::{Asking, stricter};
@@ -15,7 +14,7 @@ use super::planning::describe;
 use super::{Busy, CallBusy, Driver, Effect, HostAnswer, Invocation, Refusal};
 use crate::digest::{act_digest, basis_difference};
 use crate::event::{Closing, PlannedAct, Settlement, Transition, UndoPlan};
-use crate::execution::{ActRecord, Phase, UndoEntryState, Visit};
+use crate::execution::{ActRecord, Phase, UndoEntryState};
 use crate::fold::Illegal;
 use crate::ids::{ActIndex, InvocationId};
 
@@ -32,11 +31,11 @@ struct KnownCall {
 }
 
 /// One host call as it arrives.
-struct Calling<'a> {
-    script: &'a InvocationId,
-    index: u32,
-    function: String,
-    act: Act,
+pub(super) struct Calling<'a> {
+    pub(super) script: &'a InvocationId,
+    pub(super) index: u32,
+    pub(super) function: String,
+    pub(super) act: Act,
 }
 
 impl Driver {
@@ -134,7 +133,7 @@ impl Driver {
         Ok(())
     }
 
-    fn answer(&mut self, script: &InvocationId, index: u32, answer: HostAnswer) {
+    pub(super) fn answer(&mut self, script: &InvocationId, index: u32, answer: HostAnswer) {
         self.effects.push(Effect::AnswerHost { id: script.clone(), index, answer });
     }
 
@@ -248,35 +247,7 @@ impl Driver {
         self.start_call(now, script, index, planned)
     }
 
-    /// A call of a script that takes a step back: the step's approval covers its undo.
-    fn judge_undo_call(
-        &mut self,
-        now: Timestamp,
-        calling: &Calling<'_>,
-        undo: u32,
-        planned: PlannedAct,
-        verdict: &Verdict,
-    ) -> Result<(), Illegal> {
-        let (script, index, function) = (calling.script, calling.index, calling.function.clone());
-        let visit = self.execution.visit(&script.at);
-        let covered = visit.is_some_and(Visit::undo_is_approved);
-        if verdict.required && !covered {
-            let reasons: Vec<&str> = verdict.reasons.iter().map(|reason| reason.text.as_str()).collect();
-            let error = format!("it needs an approval that the step's own does not cover: {}", reasons.join("; "));
-            return self.refuse_call(now, script, index, function, Some(planned.act), error);
-        }
-        let known =
-            visit.and_then(|visit| visit.undo_paths.get(&undo)).is_some_and(|path| path.calls.contains_key(&index));
-        if !known {
-            let act = Box::new(planned.clone());
-            let at = script.at.clone();
-            let undo = Some(undo);
-            self.record(now, Transition::CallPlanned { at, undo, call: index, function, act, approval: None })?;
-        }
-        self.start_call(now, script, index, planned)
-    }
-
-    fn start_call(
+    pub(super) fn start_call(
         &mut self,
         now: Timestamp,
         script: &InvocationId,

@@ -13,7 +13,7 @@ use super::acting::RESTARTS;
 use super::{Busy, Driver, Effect, Invocation, Refusal};
 use crate::digest::act_digest;
 use crate::event::{Finish, InvocationRef, Transition, UndoChoice, UndoItem, UndoPlan, UndoSkip};
-use crate::execution::{ActRecord, Phase, UndoEntry, UndoEntryState, Visit};
+use crate::execution::{ActRecord, Phase, Request, UndoEntry, UndoEntryState, Visit};
 use crate::fold::Illegal;
 use crate::ids::{ActIndex, InvocationId, VisitId};
 
@@ -62,6 +62,9 @@ impl Driver {
     pub(super) fn undo_once(&mut self, now: Timestamp) -> Result<bool, Illegal> {
         let Some(item) = self.execution.next_undo() else { return self.end_undoing(now) };
         let Some(entry) = self.entry(item).cloned() else { return Ok(false) };
+        if entry.waits_for_approval() && !matches!(entry.state, UndoEntryState::Acting(_)) {
+            return self.await_undo_approval(now, &entry);
+        }
         match &entry.state {
             UndoEntryState::Due => self.undo_due(now, item, &entry),
             UndoEntryState::Acting(id) => {
@@ -116,8 +119,9 @@ impl Driver {
         }
         let ending = |record: &ActRecord| record.outcome.as_ref().map(|outcome| outcome.ending);
         let lost = visit.undo_attempts().take_while(|record| ending(record) == Some(Ending::Lost)).count();
+        let granted = entry.request.as_ref().is_none_or(Request::granted);
         match self.execution.act(id).filter(|record| record.interrupted.is_none()).and_then(ending) {
-            Some(Ending::Suspended) => true,
+            Some(Ending::Suspended) => granted,
             Some(Ending::Lost) => lost <= RESTARTS,
             Some(Ending::Succeeded | Ending::Failed | Ending::NotStarted | Ending::TimedOut | Ending::Cancelled)
             | None => false,
@@ -192,7 +196,11 @@ impl Driver {
             return Ok(true);
         };
         let at = entry.item.at.clone();
-        self.driving_only(|driver| driver.start_undo(now, &at, act, None))
+        if self.undo_is_allowed(item, &at) {
+            return self.driving_only(|driver| driver.start_undo(now, &at, act, None));
+        }
+        let rest = acts.get(entry.acts_done as usize..).unwrap_or_default().to_vec();
+        self.driving_only(|driver| Ok(driver.judge_undo(item, rest)))
     }
 
     /// Renders an undo that refers to what its own step gave.

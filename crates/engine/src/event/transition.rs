@@ -215,6 +215,15 @@ pub enum Transition {
         /// The items.
         items: Vec<UndoItem>,
     },
+    /// The acts that take an item back need an approval that the step's own does not give.
+    UndoAsked {
+        /// Position in the plan.
+        item: u32,
+        /// What would run, as it was judged: the acts from the next one on.
+        acts: Vec<PlannedAct>,
+        /// The request.
+        approval: Box<ApprovalRequest>,
+    },
     /// An undo that refers to what its step gave was rendered.
     UndoRendered {
         /// Position in the plan.
@@ -298,6 +307,7 @@ impl Transition {
             Self::Resumed => "transition.resumed",
             Self::Stopping { .. } => "transition.stopping",
             Self::RollbackPlanned { .. } => "transition.rollback_planned",
+            Self::UndoAsked { .. } => "transition.undo_asked",
             Self::UndoRendered { .. } => "transition.undo_rendered",
             Self::UndoSkipped { .. } => "transition.undo_skipped",
             Self::UndoStuck { .. } => "transition.undo_stuck",
@@ -333,6 +343,11 @@ pub enum Need {
     Recovery {
         /// Why it failed.
         error: String,
+    },
+    /// Whether the step may be performed once more: the flow came back to it by itself.
+    Again {
+        /// Why it does not go on by itself.
+        why: String,
     },
 }
 

@@ -21,7 +21,7 @@ use belay_runbook::model::{Runbook, Step, StepName};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::event::{Author, Checklist, Finish, Genesis, NextStep, Stop, UndoPlan};
+use crate::event::{Author, Checklist, Finish, Genesis, Need, NextStep, Stop, UndoPlan};
 use crate::ids::{EventHash, InvocationId, VisitId};
 use crate::status::{ExecutionStatus, StepStatus};
 
@@ -58,6 +58,10 @@ pub struct Execution {
     pub rollback: Option<Rollback>,
     /// Why it failed or was stopped.
     pub error: Option<String>,
+    /// How often each step was entered since a person last had a say: a flow that goes round by itself comes to an end.
+    pub entered_alone: BTreeMap<StepName, u32>,
+    /// How many intents there were when a step last failed and the flow went on by itself, since a person last had a say.
+    pub failed_alone: Option<u64>,
     /// Statements cited by transitions.
     pub cited: BTreeSet<EventHash>,
     /// The instant of the last transition.
@@ -141,6 +145,21 @@ impl Execution {
             .any(|record| record.effect != Effect::Read && record.may_have_happened())
     }
 
+    /// The undo that waits for an approval.
+    pub fn asking_undo(&self) -> Option<&UndoEntry> {
+        let undoing = self.phase == Phase::Undoing;
+        let next = self.rollback.as_ref().filter(|_| undoing)?.items.iter().find(|entry| !entry.is_over())?;
+        Some(next).filter(|entry| entry.waits_for_approval())
+    }
+
+    /// The request for approval of a visit that counts now: that of taking it back, while it is taken back and asks for one.
+    pub fn request_of(&self, at: &VisitId) -> Option<&Request> {
+        match self.asking_undo().filter(|entry| &entry.item.at == at) {
+            Some(entry) => entry.request.as_ref(),
+            None => self.visit(at)?.request.as_ref(),
+        }
+    }
+
     /// The undo act of an entry whose outcome is not known.
     pub fn interrupted_undo(&self, entry: &UndoEntry) -> Option<&ActRecord> {
         self.act(entry.unsettled.as_ref()?).filter(|record| record.interrupted.is_some())
@@ -166,6 +185,8 @@ impl Execution {
             Phase::Undoing | Phase::RollbackSteps => {
                 if self.waits_for_undo() {
                     ExecutionStatus::Stuck
+                } else if self.waits_for_person() {
+                    ExecutionStatus::Waiting
                 } else {
                     ExecutionStatus::RollingBack
                 }
@@ -187,9 +208,15 @@ impl Execution {
     fn waits_for_undo(&self) -> bool {
         match &self.phase {
             Phase::Undoing => self.rollback.as_ref().is_some_and(|rollback| {
-                rollback.items.iter().any(|entry| matches!(entry.state, UndoEntryState::Stuck(_)))
+                rollback
+                    .items
+                    .iter()
+                    .any(|entry| matches!(entry.state, UndoEntryState::Stuck(_)) && !entry.waits_for_approval())
             }),
-            Phase::RollbackSteps => self.current_visit().is_some_and(Visit::waits_for_person),
+            // A step of the rollback may ask like any other one; stuck is what cannot go on as it is.
+            Phase::RollbackSteps => self.current_visit().is_some_and(|visit| {
+                matches!(visit.stage, Stage::Person(Need::Recovery { .. }) | Stage::Interrupted(_))
+            }),
             Phase::Checklist | Phase::Forward | Phase::SignOff | Phase::Stopping(_) | Phase::Finished(_) => false,
         }
     }
@@ -202,7 +229,7 @@ impl Execution {
             Phase::Stopping(_) => {
                 self.current_visit().is_some_and(|visit| matches!(visit.stage, Stage::Interrupted(_)))
             }
-            Phase::Undoing => self.waits_for_undo(),
+            Phase::Undoing => self.waits_for_undo() || self.asking_undo().is_some(),
             Phase::Finished(_) => false,
         }
     }
@@ -227,6 +254,29 @@ impl Execution {
     /// Whether the person is alone: a solo execution, where approving means typing the target's name.
     pub fn is_solo(&self) -> bool {
         true
+    }
+
+    /// Whether a failure has led the flow back, without a person, to a step that did what does not bear repeating: retries
+    /// happen by themselves only for idempotent acts (execution.md, 6).
+    pub fn is_repeated_by_failure(&self, at: &VisitId) -> bool {
+        let Some(failed) = self.failed_alone else { return false };
+        let earlier = self.visits.get(&at.step).into_iter().flatten().filter(|visit| visit.id.visit < at.visit);
+        earlier.flat_map(|visit| &visit.acts).any(|record| {
+            record.order < failed
+                && !record.id.act.takes_back()
+                && record.effect != Effect::Read
+                && !record.idempotent
+                && record.may_have_happened()
+        })
+    }
+
+    /// The step that failed last, and why.
+    pub fn last_failure(&self) -> Option<String> {
+        let ended = self.visits.values().flatten().filter(|visit| {
+            matches!(visit.stage, Stage::Ended(StepStatus::Failed | StepStatus::Cancelled)) && visit.error.is_some()
+        });
+        let last = ended.max_by_key(|visit| visit.ended_at)?;
+        Some(format!("step `{}`: {}", last.id, last.error.as_ref()?))
     }
 
     /// The items of a checklist.

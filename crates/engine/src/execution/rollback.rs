@@ -3,7 +3,8 @@
 use belay_runbook::act::Act;
 use serde_json::Value;
 
-use crate::event::{UndoItem, UndoSkip};
+use super::Request;
+use crate::event::{PlannedAct, UndoItem, UndoSkip};
 use crate::ids::InvocationId;
 
 /// What came of taking a step back.
@@ -37,6 +38,17 @@ pub struct UndoEntry {
     pub acts_done: u32,
     /// The undo act that was started and has not ended well; nobody has said yet whether it happened.
     pub unsettled: Option<InvocationId>,
+    /// The approval that its acts, or a call of its script, needed beyond the step's own.
+    pub request: Option<Request>,
+    /// What that is for.
+    pub asked: Vec<PlannedAct>,
+}
+
+impl UndoEntry {
+    /// Whether it waits for an approval.
+    pub fn waits_for_approval(&self) -> bool {
+        !self.is_over() && self.request.as_ref().is_some_and(Request::open)
+    }
 }
 
 /// How far an undo is.

@@ -140,9 +140,10 @@ impl Visit {
             (_, Some(UndoResult::Failed)) => StepStatus::UndoFailed,
             (Stage::Entered | Stage::Ready | Stage::Acting(_) | Stage::Retry(_), None) => StepStatus::Running,
             (Stage::Person(Need::Renewal) | Stage::Approval, None) => StepStatus::WaitingApproval,
-            (Stage::Person(Need::Confirmation | Need::Decision { .. } | Need::Values { .. }), None) => {
-                StepStatus::WaitingInput
-            }
+            (
+                Stage::Person(Need::Confirmation | Need::Decision { .. } | Need::Values { .. } | Need::Again { .. }),
+                None,
+            ) => StepStatus::WaitingInput,
             (Stage::Person(Need::Recovery { .. }), None) => StepStatus::Failed,
             (Stage::Interrupted(_), None) => StepStatus::Interrupted,
             (Stage::Ended(status), None) => *status,

@@ -4,16 +4,17 @@
 //! the transition. An illegal transition leaves the state as it was.
 
 mod acting;
+mod approving;
 mod undoing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use belay_runbook::act::{Ending, Outcome};
-use belay_runbook::model::Runbook;
+use belay_runbook::model::{Runbook, StepKind};
 use jiff::Timestamp;
 
-use crate::event::{Checklist, Closing, Event, Genesis, NextStep, Stop, Transition};
+use crate::event::{Checklist, Event, Genesis, NextStep, Stop, Transition};
 use crate::execution::{
     ActRecord, Call, Execution, Given, Note, Observation, Phase, RefusedCall, Request, Stage, UndoEntry,
     UndoEntryState, Visit,
@@ -54,6 +55,8 @@ impl Execution {
             notes: Vec::new(),
             rollback: None,
             error: None,
+            entered_alone: BTreeMap::new(),
+            failed_alone: None,
             cited: std::collections::BTreeSet::new(),
             last_at: genesis.at,
             finished_at: None,
@@ -76,10 +79,30 @@ impl Execution {
     /// Applies one transition, or says why it may not stand here.
     pub fn apply(&mut self, at: Timestamp, transition: &Transition, cites: &[EventHash]) -> Result<(), Illegal> {
         self.check_and_change(at, transition).map_err(|why| Illegal { transition: transition.kind(), why })?;
-        self.cited.extend(cites.iter().cloned());
+        self.cite(transition, cites);
         self.last_at = at;
         self.started = true;
         Ok(())
+    }
+
+    /// Takes in what a transition rests on. Where a person's word moved the flow, it no longer goes on by itself alone.
+    pub(crate) fn cite(&mut self, transition: &Transition, cites: &[EventHash]) {
+        let moves = matches!(
+            transition,
+            Transition::Checked { .. }
+                | Transition::Provided { .. }
+                | Transition::ApprovalCounted { .. }
+                | Transition::ApprovalClosed { .. }
+                | Transition::ActSettled { .. }
+                | Transition::StepEnded { .. }
+                | Transition::Retried { .. }
+                | Transition::Resumed
+        );
+        if moves && !cites.is_empty() {
+            self.entered_alone.clear();
+            self.failed_alone = None;
+        }
+        self.cited.extend(cites.iter().cloned());
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm per transition, each a few lines: the table of the machine")]
@@ -116,10 +139,15 @@ impl Execution {
                 visit.plans.push((**plan).clone());
                 Ok(())
             }
-            Transition::CallPlanned { at: id, undo: Some(undo), call, function, act, .. } => {
+            Transition::CallPlanned { at: id, undo: Some(undo), call, function, act, approval } => {
                 let path = self.undo_path(id, *undo)?;
-                ensure(!path.calls.contains_key(call), "a call is planned once")?;
+                ensure(!path.calls.contains_key(call) || approval.is_some(), "a call is planned once")?;
                 path.calls.insert(*call, Call { function: function.clone(), act: (**act).clone() });
+                if let Some(asked) = approval {
+                    let entry = self.undo_script_entry(id)?;
+                    entry.request = Some(new_request(asked, Some(*call)));
+                    entry.asked = vec![(**act).clone()];
+                }
                 Ok(())
             }
             Transition::CallRefused { at: id, undo, call, function, act, error } => {
@@ -141,30 +169,10 @@ impl Execution {
                 Ok(())
             }
             Transition::ApprovalCounted { at: id, digest, by, self_approved, comment } => {
-                let visit = self.open_visit(id)?;
-                let request = visit.request.as_mut().ok_or("there is no request")?;
-                ensure(&request.asked.digest == digest, "the digest is another one")?;
-                ensure(request.closed.is_none(), "the request is closed")?;
                 let given = Given { by: by.clone(), at, self_approved: *self_approved, comment: comment.clone() };
-                request.given.insert(by.responder.clone(), given);
-                // A script that still runs, or an act that is not settled, is not overtaken by an approval.
-                if request.granted() && visit.stage == Stage::Approval {
-                    visit.stage = Stage::Ready;
-                }
-                Ok(())
+                self.count_approval(id, digest, given)
             }
-            Transition::ApprovalClosed { at: id, digest, how } => {
-                let visit = self.open_visit(id)?;
-                let request = visit.request.as_mut().ok_or("there is no request")?;
-                ensure(&request.asked.digest == digest, "the digest is another one")?;
-                ensure(request.closed.is_none(), "the request is closed")?;
-                request.closed = Some(how.clone());
-                let started = matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_));
-                if !started && matches!(how, Closing::Expired | Closing::Voided { .. }) {
-                    visit.stage = Stage::Entered;
-                }
-                Ok(())
-            }
+            Transition::ApprovalClosed { at: id, digest, how } => self.close_approval(id, digest, how),
             Transition::ActStarted { id, preparation, .. } => {
                 self.start_act(at, id)?;
                 if let Some(record) = self.visit_mut(&id.at)?.acts.last_mut() {
@@ -252,6 +260,14 @@ impl Execution {
                 if *status != StepStatus::Failed && *status != StepStatus::Cancelled {
                     visit.error = None;
                 }
+                let failed = matches!(status, StepStatus::Failed | StepStatus::Cancelled);
+                // A message that could not be sent is no failure of what it tells about.
+                let forgiven = self
+                    .step(&id.step)
+                    .is_some_and(|step| step.kind == StepKind::Notification && step.on_failure.is_none());
+                if failed && !forgiven && next.is_some() {
+                    self.failed_alone = Some(self.intents);
+                }
                 self.current = None;
                 self.upcoming.clone_from(next);
                 Ok(())
@@ -281,6 +297,14 @@ impl Execution {
                 Ok(())
             }
             Transition::RollbackPlanned { items } => self.plan_rollback(items),
+            Transition::UndoAsked { item, acts, approval } => {
+                let entry = self.undo_entry(*item)?;
+                ensure(entry.state == UndoEntryState::Due, "it is being undone or stuck")?;
+                ensure(!entry.waits_for_approval(), "it is asked for already")?;
+                entry.request = Some(new_request(approval, None));
+                entry.asked.clone_from(acts);
+                Ok(())
+            }
             Transition::UndoRendered { item, acts } => {
                 let entry = self.undo_entry(*item)?;
                 ensure(entry.state == UndoEntryState::Due && entry.acts.is_none(), "it is rendered once")?;
@@ -372,6 +396,8 @@ impl Execution {
         let visits = self.visits.entry(id.step.clone()).or_default();
         ensure(visits.len() + 1 == id.visit as usize, "visits are numbered in order")?;
         visits.push(Visit::entered(id.clone(), at));
+        let alone = self.entered_alone.entry(id.step.clone()).or_default();
+        *alone = alone.saturating_add(1);
         self.current = Some(id.clone());
         self.upcoming = None;
         Ok(())

@@ -5,8 +5,10 @@ use belay_runbook::action::Effect;
 use jiff::Timestamp;
 
 use super::ensure;
-use crate::event::{Author, Settlement, Stop, UndoChoice, UndoItem};
-use crate::execution::{ActRecord, Execution, Phase, Rollback, Stage, UndoEntry, UndoEntryState, UndoPath, UndoResult};
+use crate::event::{Author, Closing, Settlement, Stop, UndoChoice, UndoItem};
+use crate::execution::{
+    ActRecord, Execution, Phase, Request, Rollback, Stage, UndoEntry, UndoEntryState, UndoPath, UndoResult,
+};
 use crate::ids::{ActIndex, InvocationId, VisitId};
 
 impl Execution {
@@ -53,6 +55,8 @@ impl Execution {
         let entry = self.undo_entry(next)?;
         ensure(entry.item.at == id.at, "undo goes newest first")?;
         ensure(entry.state == UndoEntryState::Due, "it is being undone or stuck")?;
+        let asked = entry.request.as_ref().filter(|request| !matches!(request.closed, Some(Closing::Voided { .. })));
+        ensure(asked.is_none_or(Request::granted), "its approval is missing")?;
         entry.state = UndoEntryState::Acting(id.clone());
         entry.unsettled = Some(id.clone());
         let visit = self.visit_mut(&id.at)?;
@@ -71,6 +75,8 @@ impl Execution {
         ensure(self.phase == Phase::Undoing, "nothing is being undone")?;
         let entry = self.undo_script_entry(&id.at)?;
         ensure(entry.acts_done == undo, "another act of the undo is running")?;
+        let asked = entry.request.as_ref().filter(|request| request.call == Some(call));
+        ensure(asked.is_none_or(Request::granted), "its approval is missing")?;
         let visit = self.visit_mut(&id.at)?;
         let again = visit.undo_call_record(undo, call).is_none_or(ActRecord::may_start_again);
         ensure(again, "the call has started before")?;
@@ -93,6 +99,11 @@ impl Execution {
         match choice {
             UndoChoice::Retry => {
                 entry.state = UndoEntryState::Due;
+                if by.is_some() {
+                    // A person's retry is asked for anew.
+                    entry.request = None;
+                    entry.asked.clear();
+                }
                 let (undo, unsettled, id) = (entry.acts_done, entry.unsettled.take(), entry.item.at.clone());
                 let visit = self.visit_mut(&id)?;
                 match unsettled.filter(|id| matches!(id.act, ActIndex::UndoCall { .. })) {
@@ -233,9 +244,17 @@ impl UndoEntry {
                     | UndoEntryState::Done
                     | UndoEntryState::Skipped(_)) => state.clone(),
                 };
-                Self { state, ..entry.clone() }
+                Self { state, request: None, asked: Vec::new(), ..entry.clone() }
             }
-            None => Self { item: item.clone(), state: UndoEntryState::Due, acts: None, acts_done: 0, unsettled: None },
+            None => Self {
+                item: item.clone(),
+                state: UndoEntryState::Due,
+                acts: None,
+                acts_done: 0,
+                unsettled: None,
+                request: None,
+                asked: Vec::new(),
+            },
         }
     }
 

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use belay_engine::event::{Event, Statement};
+use belay_engine::event::{Event, Need, Statement};
+use belay_engine::execution::Stage;
 use belay_engine::ids::EventHash;
 use belay_engine::status::ExecutionStatus;
 use belay_runbook::act::Ending;
@@ -107,12 +108,37 @@ fn scenarios() -> Vec<(&'static str, Setting, People)> {
             Statement::Note { text: "changed".to_owned() }
         })
     });
+    let (returning, again) = returning();
     vec![
+        ("returning", returning, again),
         ("forward", forward.clone(), People::new().decide("ask", "on")),
         ("approved", forward.production(), People::new().decide("ask", "on")),
         ("backward", backward, foreign),
         ("scripted", scripted, People::new()),
     ]
+}
+
+/// A failure that leads back to what has changed something, and a person who has it performed once more.
+fn returning() -> (Setting, People) {
+    let returning = "steps:
+         - name: add
+           commands: [thingctl add a 1]
+           rollback: {irreversible: it counts}
+           onFailure: tidy
+           next: end
+         - name: tidy
+           action: thing.put
+           parameters: {name: b, value: 1}
+           onFailure: tidy
+           next: add
+        ";
+    let returning = Setting::new(returning)
+        .world(|world| world.fault("thingctl add a 1", 1, Fault::FAILED).fault("thing.put b", 1, Fault::FAILED));
+    let again = People::new().when(|execution, _, _| {
+        let current = execution.current_visit()?;
+        matches!(current.stage, Stage::Person(Need::Again { .. })).then(|| Statement::Retry { at: current.id.clone() })
+    });
+    (returning, again)
 }
 
 fn folder() -> PathBuf {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use belay_engine::Execution;
 use belay_engine::event::{Checklist, Confirmation, Need, Statement, UndoChoice};
-use belay_engine::execution::{Phase, Stage, UndoEntryState, Visit};
+use belay_engine::execution::{Phase, Stage, UndoEntry, UndoEntryState, Visit};
 use belay_engine::status::StepStatus;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -104,7 +104,10 @@ impl People {
             Phase::Checklist => Some(check(execution, Checklist::Prerequisites)),
             Phase::SignOff => Some(check(execution, Checklist::PostConditions)),
             Phase::Finished(_) => None,
-            Phase::Undoing => self.settle_undo(execution, world),
+            Phase::Undoing => match execution.asking_undo() {
+                Some(entry) => self.approves.then(|| approve_undo(entry)).flatten(),
+                None => self.settle_undo(execution, world),
+            },
             Phase::Forward | Phase::RollbackSteps | Phase::Stopping(_) => {
                 if execution.paused {
                     return Some(Statement::Resume);
@@ -133,6 +136,7 @@ impl People {
             }
             // Nobody asks for ever.
             Stage::Person(Need::Renewal) => (self.approves || visit.plans.len() < 4).then_some(Statement::Retry { at }),
+            Stage::Person(Need::Again { .. }) => None,
             Stage::Person(Need::Recovery { .. }) => Some(Statement::Skip { at, reason: "leave it".to_owned() }),
             Stage::Interrupted(id) => {
                 let truth = match world.happened(id) {
@@ -181,6 +185,17 @@ pub fn approve(visit: &Visit) -> Option<Statement> {
         at: visit.id.clone(),
         digest: request.asked.digest.clone(),
         target: Some(request.asked.target.clone()),
+        comment: None,
+    })
+}
+
+/// An approval of what takes a step back, with its target typed.
+pub fn approve_undo(entry: &UndoEntry) -> Option<Statement> {
+    let asked = &entry.request.as_ref()?.asked;
+    Some(Statement::Approve {
+        at: entry.item.at.clone(),
+        digest: asked.digest.clone(),
+        target: Some(asked.target.clone()),
         comment: None,
     })
 }

@@ -4,32 +4,16 @@ use serde_json::Value;
 
 use super::lexer::{Part, Word};
 use crate::sink::{Refusal, no_option, no_overflow, single_text, url_values};
-use crate::template::{Filled, Origin, Piece, secret_name};
+use crate::template::{Filled, Piece, secret_name};
 
 /// A word's values by their piece, as the command is to receive them.
 pub(super) type Encoded = Vec<(usize, Value)>;
 
 /// Encodes the values of a simple command; `argv` says that they become arguments directly.
 pub(super) fn encode(command: &[Word], pieces: &[Piece], argv: bool) -> Result<Encoded, Refusal> {
-    let reads_files =
-        command.iter().filter_map(Word::literal).find_map(|name| match super::programs::base_name(&name) {
-            "curl" => Some(["@", "<"].as_slice()),
-            "aws" => Some(["file://", "fileb://"].as_slice()),
-            _ => None,
-        });
     let mut encoded = Vec::new();
     for word in command {
-        let values = word_values(word, pieces, argv)?;
-        let first = word.parts.iter().position(|part| matches!(part, Part::Value(_)));
-        if let (Some(markers), Some(first)) = (reads_files, first)
-            && let (Some(Part::Value(index)), Some((_, Value::String(text)))) = (word.parts.get(first), values.first())
-            && (first == 0 || word.prefix().ends_with('='))
-            && markers.iter().any(|marker| text.starts_with(marker))
-            && let Some(Piece::Value(filled)) = pieces.get(*index)
-        {
-            return Err(Refusal::of(filled, "the program would read a file of that name"));
-        }
-        encoded.extend(values);
+        encoded.extend(word_values(word, pieces, argv)?);
     }
     Ok(encoded)
 }
@@ -89,11 +73,6 @@ fn word_values(word: &Word, pieces: &[Piece], argv: bool) -> Result<Encoded, Ref
                 no_overflow(filled, &text)?;
                 if empty_so_far && !word.redirect {
                     no_option(filled, &text)?;
-                }
-                let network = text.starts_with("/dev/tcp") || text.starts_with("/dev/udp");
-                if word.redirect && (network || (filled.origin == Origin::Data && (text.contains('/') || text == "..")))
-                {
-                    return Err(Refusal::of(filled, "this cannot be a part of a redirection's file"));
                 }
                 if is_json {
                     check_json_part(filled, &text, inside_string)?;

@@ -69,18 +69,20 @@ pub fn parse(file: &str, bytes: &[u8]) -> Parsed {
     let (root, mut findings) = yaml::read_node(file, bytes);
     let mut parsed = Parsed { file: file.to_owned(), ..Parsed::default() };
     if let Some(root) = root {
-        if let Some(finding) = stranger(file, &root) {
-            findings.push(finding);
-        } else {
+        let stranger = stranger(file, &root);
+        if stranger.is_none() {
             findings.extend(shape::Shape::compare(file, &SCHEMA, &FIELDS, &root, "the runbook"));
-            // An unknown field does not hinder reading; anything else that differs does.
-            if findings.iter().all(|finding| finding.rule == UNKNOWN_FIELD.id || finding.rule == "duplicate-key") {
-                let (runbook, more) = read::read(file, &root);
-                parsed.runbook = runbook;
-                findings.extend(more);
-            }
         }
         parsed.places = Places::new(Some(root));
+        // An unknown field does not hinder reading; anything else that differs does.
+        let readable = |finding: &Finding| finding.rule == UNKNOWN_FIELD.id || finding.rule == "duplicate-key";
+        if let Some(finding) = stranger {
+            findings.push(finding);
+        } else if findings.iter().all(readable) {
+            let (runbook, more) = read::read(file, &parsed.places);
+            parsed.runbook = runbook;
+            findings.extend(more);
+        }
     } else if findings.is_empty() {
         let start = crate::finding::Position { line: 1, column: 1 };
         findings.push(NOT_A_RUNBOOK.at(file, start, "the file is empty"));

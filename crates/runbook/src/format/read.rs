@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::condition::{comparison, duration};
-use super::node::{Node, Places, escape};
+use super::node::{Places, escape};
 use super::quoted;
 use super::wire::{self, ApprovalField, BranchField, Command, File, OneOrMany, Time, UndoField};
 use crate::action::Effect;
@@ -23,10 +23,11 @@ use crate::model::{
 pub(crate) const NOTIFICATION_ACTION: &str = "notification.send";
 
 /// Reads a tree whose shape is known to be right, but for unknown fields.
-pub(super) fn read(file: &str, root: &Node) -> (Option<Runbook>, Vec<Finding>) {
-    let places = Places::new(Some(root.clone()));
-    let mut reader = Reader { file, places: &places, findings: Vec::new() };
-    let parsed: Result<File, _> = serde_path_to_error::deserialize(root);
+pub(super) fn read(file: &str, places: &Places) -> (Option<Runbook>, Vec<Finding>) {
+    let mut reader = Reader { file, places, findings: Vec::new() };
+    let Some(root) = places.node("") else { return (None, Vec::new()) };
+    // Keeping the path costs a third of the time, and is needed only where something is wrong.
+    let parsed = File::deserialize(root).or_else(|_| serde_path_to_error::deserialize(root));
     match parsed {
         Ok(wire) => {
             let runbook = reader.runbook(wire);

@@ -4,6 +4,8 @@
 //! the part of JSON Schema that those use; a keyword it does not know restricts nothing.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use regex::Regex;
 use serde_json::Value;
@@ -34,8 +36,37 @@ pub(crate) struct Shape<'a> {
     file: &'a str,
     root: &'a Value,
     mismatch: &'a Mismatch,
-    patterns: BTreeMap<String, Option<Regex>>,
     findings: Vec<Finding>,
+}
+
+/// What a value is called in a finding; written out only where there is one.
+#[derive(Clone, Copy)]
+enum Name<'n> {
+    Whole(&'n str),
+    Key(&'n str),
+    Item(usize, &'n Name<'n>),
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(name) => f.write_str(name),
+            Self::Key(key) => write!(f, "`{}`", quoted(key).bare()),
+            Self::Item(index, of) => write!(f, "item {} of {of}", index + 1),
+        }
+    }
+}
+
+/// A pattern of a schema, compiled once for all files: schemas are few, and a catalog has thousands of files.
+fn compiled(pattern: &str) -> Option<Arc<Regex>> {
+    static COMPILED: Mutex<BTreeMap<String, Option<Arc<Regex>>>> = Mutex::new(BTreeMap::new());
+    let mut all = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = all.get(pattern) {
+        return known.clone();
+    }
+    let regex = Regex::new(pattern).ok().map(Arc::new);
+    all.insert(pattern.to_owned(), regex.clone());
+    regex
 }
 
 impl<'a> Shape<'a> {
@@ -47,8 +78,8 @@ impl<'a> Shape<'a> {
         node: &Node,
         name: &str,
     ) -> Vec<Finding> {
-        let mut shape = Self { file, root: schema, mismatch, patterns: BTreeMap::new(), findings: Vec::new() };
-        shape.check(schema, node, name, 0);
+        let mut shape = Self { file, root: schema, mismatch, findings: Vec::new() };
+        shape.check(schema, node, Name::Whole(name), 0);
         shape.findings
     }
 
@@ -67,7 +98,7 @@ impl<'a> Shape<'a> {
             .unwrap_or(schema)
     }
 
-    fn check(&mut self, schema: &'a Value, node: &Node, name: &str, depth: usize) {
+    fn check(&mut self, schema: &'a Value, node: &Node, name: Name<'_>, depth: usize) {
         // A schema that refers to itself without consuming the tree would never end.
         if depth > 2 * super::yaml::DEPTH_LIMIT + 16 {
             return;
@@ -97,8 +128,7 @@ impl<'a> Shape<'a> {
             Content::List(items) => {
                 if let Some(schema) = schema.get("items") {
                     for (index, item) in items.iter().enumerate() {
-                        let inner = format!("item {} of {name}", index + 1);
-                        self.check(schema, item, &inner, depth + 1);
+                        self.check(schema, item, Name::Item(index, &name), depth + 1);
                     }
                 }
             }
@@ -106,7 +136,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn wrong(&mut self, node: &Node, name: &str, kinds: &[&str]) {
+    fn wrong(&mut self, node: &Node, name: Name<'_>, kinds: &[&str]) {
         let wanted: Vec<&str> = kinds.iter().map(|kind| noun(kind)).collect();
         let message = format!("{name} must be {}, not {}", wanted.join(" or "), found(node));
         let hint = hint(node, kinds);
@@ -114,7 +144,7 @@ impl<'a> Shape<'a> {
     }
 
     /// Checks against the alternative that fits best; false where none takes this kind of value.
-    fn check_alternatives(&mut self, variants: &'a [Value], node: &Node, name: &str, depth: usize) -> bool {
+    fn check_alternatives(&mut self, variants: &'a [Value], node: &Node, name: Name<'_>, depth: usize) -> bool {
         let resolved: Vec<&Value> = variants.iter().map(|variant| self.resolve(variant)).collect();
         let fitting = resolved.iter().filter(|variant| {
             let kinds = kinds(variant);
@@ -138,8 +168,12 @@ impl<'a> Shape<'a> {
         true
     }
 
-    fn check_words(&mut self, words: &[&Value], node: &Node, name: &str) {
-        if words.iter().any(|word| **word == node.to_json()) {
+    fn check_words(&mut self, words: &[&Value], node: &Node, name: Name<'_>) {
+        let equal = |word: &&Value| match (word, node.text()) {
+            (Value::String(word), Some(text)) => word == text,
+            (word, _) => **word == node.to_json(),
+        };
+        if words.iter().any(equal) {
             return;
         }
         let texts: Vec<&str> = words.iter().filter_map(|word| word.as_str()).collect();
@@ -152,7 +186,7 @@ impl<'a> Shape<'a> {
         self.report(self.mismatch.wrong, node.position, message, hint);
     }
 
-    fn check_range(&mut self, schema: &Value, position: Position, number: &serde_json::Number, name: &str) {
+    fn check_range(&mut self, schema: &Value, position: Position, number: &serde_json::Number, name: Name<'_>) {
         let Some(value) = number.as_f64() else { return };
         let unsigned = schema.get("format").and_then(Value::as_str) == Some("uint32");
         let largest = schema.get("maximum").and_then(Value::as_f64).or(unsigned.then_some(f64::from(u32::MAX)));
@@ -167,34 +201,33 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn check_text(&mut self, schema: &'a Value, position: Position, text: &str, name: &str) {
+    fn check_text(&mut self, schema: &'a Value, position: Position, text: &str, name: Name<'_>) {
         if let Some(least) = schema.get("minLength").and_then(Value::as_u64)
             && u64::try_from(text.chars().count()).unwrap_or(u64::MAX) < least
         {
             self.report(self.mismatch.wrong, position, format!("{name} must not be empty"), None);
         }
         let Some(pattern) = schema.get("pattern").and_then(Value::as_str) else { return };
-        let compiled = self.patterns.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok());
-        if compiled.as_ref().is_some_and(|pattern| !pattern.is_match(text)) {
+        if compiled(pattern).is_some_and(|pattern| !pattern.is_match(text)) {
             let hint = schema.get("description").or_else(|| schema.get("title")).and_then(Value::as_str);
             let hint = hint.map_or_else(|| format!("it must match `{pattern}`"), str::to_owned);
             self.report(self.mismatch.wrong, position, format!("{name} cannot be {}", quoted(text)), Some(hint));
         }
     }
 
-    fn check_map(&mut self, schema: &'a Value, position: Position, entries: &[Entry], name: &str, depth: usize) {
+    fn check_map(&mut self, schema: &'a Value, position: Position, entries: &[Entry], name: Name<'_>, depth: usize) {
         let properties = schema.get("properties").and_then(Value::as_object);
         let additional = schema.get("additionalProperties");
         for entry in entries {
-            let inner = format!("`{}`", quoted(&entry.key).bare());
+            let inner = Name::Key(&entry.key);
             if let Some(schema) = properties.and_then(|properties| properties.get(&entry.key)) {
-                self.check(schema, &entry.value, &inner, depth + 1);
+                self.check(schema, &entry.value, inner, depth + 1);
                 continue;
             }
             match additional {
                 Some(Value::Bool(false)) => self.unknown(entry, properties),
                 Some(Value::Bool(true)) => {}
-                Some(schema) => self.check(schema, &entry.value, &inner, depth + 1),
+                Some(schema) => self.check(schema, &entry.value, inner, depth + 1),
                 None if self.mismatch.closed && properties.is_some() => self.unknown(entry, properties),
                 None => {}
             }

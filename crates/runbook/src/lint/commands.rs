@@ -6,12 +6,14 @@ use regex::Regex;
 
 use super::Linter;
 use super::rule::DEAD_COMMAND;
-use crate::model::{CommandSpec, Does, Undo};
+use crate::model::{CommandSpec, Does, StepKind, Undo};
 use crate::policy::Policy;
 
 /// What is dead, why, and what to use instead.
 struct Dead {
     pattern: Regex,
+    /// Whether it works where a person types it.
+    in_a_terminal: bool,
     message: &'static str,
     hint: &'static str,
 }
@@ -19,6 +21,7 @@ struct Dead {
 static DEAD: LazyLock<Vec<Dead>> = LazyLock::new(|| {
     let dead = |pattern: &str, message, hint| Dead {
         pattern: Regex::new(pattern).expect("the patterns are constants that a test compiles"),
+        in_a_terminal: false,
         message,
         hint,
     };
@@ -43,31 +46,34 @@ static DEAD: LazyLock<Vec<Dead>> = LazyLock::new(|| {
             "cert-manager knows no annotation `cert-manager.io/renew`",
             "use `cmctl renew NAME`",
         ),
-        dead(
-            r"\b(?:kubectl|docker|podman|oc)\s+(?:\S+\s+)*?(?:exec|run)\s+(?:[^|;&\n]*?\s)?(?:-it|-ti|-t|--tty)(?:\s|$)",
-            "there is no terminal for `-t`",
-            "leave `-it` out",
-        ),
+        Dead {
+            in_a_terminal: true,
+            ..dead(
+                r"\b(?:kubectl|docker|podman|oc)\s+(?:\S+\s+)*?(?:exec|run)\s+(?:[^|;&\n]*?\s)?(?:-it|-ti|-t|--tty)(?:\s|$)",
+                "there is no terminal for `-t`",
+                "leave `-it` out",
+            )
+        },
     ]
 });
 
 pub(super) fn check(linter: &mut Linter<'_>) {
     for (_, pointer, step) in linter.steps() {
-        check_does(linter, &step.does, &format!("{pointer}/commands"));
+        check_does(linter, &step.does, &format!("{pointer}/commands"), step.kind == StepKind::Manual);
         if let Some(Undo::Does(does)) = &step.undo {
-            check_does(linter, does, &format!("{pointer}/rollback/commands"));
+            check_does(linter, does, &format!("{pointer}/rollback/commands"), false);
         }
     }
 }
 
-fn check_does(linter: &mut Linter<'_>, does: &Does, pointer: &str) {
+fn check_does(linter: &mut Linter<'_>, does: &Does, pointer: &str, by_a_person: bool) {
     let Does::Commands(commands) = does else { return };
     for (index, command) in commands.iter().enumerate() {
         let text = match command {
             CommandSpec::Line(text) | CommandSpec::Script(text) => text.clone(),
             CommandSpec::Argv(argv) => argv.join(" "),
         };
-        for dead in DEAD.iter() {
+        for dead in DEAD.iter().filter(|dead| !(by_a_person && dead.in_a_terminal)) {
             // After ` -- ` stand the words of another program.
             let own = |line: &'_ str| line.split(" -- ").next().is_some_and(|line| dead.pattern.is_match(line));
             let mut lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));

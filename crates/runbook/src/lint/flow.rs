@@ -10,7 +10,7 @@ use super::rule::{
     CHANGE_WITHOUT_VERIFICATION, DANGLING_STEP, DECISION_WITHOUT_BRANCHES, DUPLICATE_STEP, FALL_THROUGH,
     LOOP_WITHOUT_EXIT, RESERVED_NAME, STRAY_BRANCHES, UNREACHABLE_STEP,
 };
-use super::{Linter, List};
+use super::{Linter, List, rounds};
 use crate::format::shape::suggestion;
 use crate::format::{escape, quoted};
 use crate::model::{OnFailure, Runbook, Step, StepKind, StepName, Target, Undo};
@@ -27,6 +27,7 @@ pub(super) fn check(linter: &mut Linter<'_>) {
     check_reach(linter, &graph, &reachable);
     check_fall_through(linter, &graph, &reachable);
     check_loops(linter, &graph, &reachable);
+    rounds::check(linter, &graph, &reachable);
     check_verification(linter, &graph, &reachable);
 }
 
@@ -108,7 +109,7 @@ fn check_branches(linter: &mut Linter<'_>) {
 }
 
 /// The forward flow by index.
-struct Graph<'a> {
+pub(super) struct Graph<'a> {
     steps: &'a [Step],
     /// Steps that some way leads to from a step.
     ways: Vec<Vec<usize>>,
@@ -117,6 +118,7 @@ struct Graph<'a> {
     /// Whether a step leads to its successor only because that comes next in the file.
     falls: Vec<bool>,
     undo_only: Vec<bool>,
+    index: BTreeMap<&'a StepName, usize>,
 }
 
 impl<'a> Graph<'a> {
@@ -133,6 +135,7 @@ impl<'a> Graph<'a> {
             ends: Vec::new(),
             falls: Vec::new(),
             undo_only: steps.iter().map(|step| undos.contains(&step.name)).collect(),
+            index: BTreeMap::new(),
         };
         for (position, step) in steps.iter().enumerate() {
             let mut ways = Vec::new();
@@ -164,18 +167,33 @@ impl<'a> Graph<'a> {
             graph.ends.push(ends);
             graph.falls.push(falls);
         }
+        graph.index = index;
         graph
     }
 
-    fn ways(&self, from: usize) -> &[usize] {
+    pub(super) fn step(&self, at: usize) -> Option<&'a Step> {
+        self.steps.get(at)
+    }
+
+    /// The position of a step.
+    pub(super) fn index(&self, name: &StepName) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
+    pub(super) fn ways(&self, from: usize) -> &[usize] {
         self.ways.get(from).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether a step can be the last one.
+    pub(super) fn ends(&self, at: usize) -> bool {
+        self.ends.get(at).copied().unwrap_or_default()
     }
 
     fn falls(&self, from: usize) -> bool {
         self.falls.get(from).copied().unwrap_or_default()
     }
 
-    fn decides(&self, step: usize) -> bool {
+    pub(super) fn decides(&self, step: usize) -> bool {
         self.steps.get(step).is_some_and(|step| step.kind == StepKind::Decision && !step.branches.is_empty())
     }
 
@@ -183,7 +201,7 @@ impl<'a> Graph<'a> {
         self.undo_only.get(step).copied().unwrap_or_default()
     }
 
-    fn name(&self, step: usize) -> String {
+    pub(super) fn name(&self, step: usize) -> String {
         quoted(self.steps.get(step).map_or("", |step| step.name.as_str())).to_string()
     }
 

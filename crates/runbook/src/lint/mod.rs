@@ -18,6 +18,7 @@ mod acts;
 mod commands;
 mod effect;
 mod flow;
+mod rounds;
 pub mod rule;
 mod texts;
 

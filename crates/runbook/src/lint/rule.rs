@@ -85,6 +85,10 @@ rules! {
         "Without `next` the flow goes on with the next step in the file. At the end of a branch that is another branch, or a step that takes an earlier one back. Say where it goes with `next: STEP` or `next: end`.";
     LOOP_WITHOUT_EXIT "loop-without-exit" Error "Steps lead to each other for ever."
         "No path leads from this step to the end. Give the loop a decision with a way out, or `next: end`.";
+    FAILURE_LOOP "failure-loop" Error "A failure leads back to where it came from, without a way out."
+        "As long as the step fails, nothing ends this way. `retries` tries a step again; a loop that mends something needs a manual step, an approval, or a decision with a branch that leads out of it.";
+    REPEATED_CHANGE "repeated-change" Warning "A loop repeats a change that does not bear repeating, without a person."
+        "Belay stops and asks where a failure leads back to such a change, or when a loop goes round too often. Ask for an approval, put a manual step into the loop, or use an action that may be performed twice.";
     UNDECLARED_VARIABLE "undeclared-variable" Error "A placeholder that nothing can supply."
         "Declare the variable under `inputs`, or fix its name.";
     UNSAFE_VALUE "unsafe-value" Error "A placeholder stands where no encoding makes its value safe."
@@ -139,6 +143,8 @@ rules! {
         "Write defaults and options in the declared type; options and defaults must agree, and a pattern must be a regular expression for a string.";
     UNREADABLE "unreadable" Error "A file of the catalog that cannot be read."
         "Mend its permissions, or take the file out of the directory.";
+    PASSED_OVER "passed-over" Warning "Something in a directory of the catalog that is no runbook although it looks like one."
+        "Pipes, sockets and devices are never opened, links to directories are not followed, and an empty file says nothing. Remove it, or add what it leads to.";
     NEVER_RUN "never-run" Warning "A runbook that was never executed on this device."
         "Nobody here knows whether it works. Rehearse it before an incident does.";
     LONG_WITHOUT_SUCCESS "long-without-success" Warning "A runbook whose last success is long ago, or that has never succeeded."

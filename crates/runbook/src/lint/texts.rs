@@ -93,6 +93,9 @@ fn check_does(linter: &mut Linter<'_>, names: &Names, does: &Does, pointer: &str
 
 fn check_parameters(linter: &mut Linter<'_>, names: &Names, call: &ActionCall, spec: Option<&ActionSpec>, at: &str) {
     let Value::Object(parameters) = &call.parameters else { return };
+    if call.name == COMMAND_ACTION {
+        check_command_call(linter, &call.parameters, &format!("{at}/parameters"));
+    }
     for (name, value) in parameters {
         let sink = spec.map_or(Sink::Json, |spec| spec.sink(name));
         walk(value, &format!("{at}/parameters/{}", escape(name)), &mut |text, pointer| {
@@ -100,6 +103,21 @@ fn check_parameters(linter: &mut Linter<'_>, names: &Names, call: &ActionCall, s
                 check_place(linter, sink, text, pointer);
             }
         });
+    }
+}
+
+/// Checks where the values of a call of `command.run` can get, as far as the text alone tells.
+fn check_command_call(linter: &mut Linter<'_>, parameters: &Value, pointer: &str) {
+    for branch in 0..2 {
+        let pieces = |text: &str| {
+            let joined = Joined::parse(&[text], &BTreeSet::new()).ok()?;
+            static_pieces(&joined).into_iter().nth(branch)
+        };
+        if let Some(refusal) = commands::refused_call(parameters, &pieces) {
+            let message = format!("{} has no safe encoding here: {}", quoted(&refusal.place), refusal.why);
+            linter.report(&UNSAFE_VALUE, pointer, message, refusal.hint);
+            return;
+        }
     }
 }
 

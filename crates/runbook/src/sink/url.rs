@@ -191,6 +191,31 @@ fn whole(filled: &Filled, text: &str) -> Result<(), Refusal> {
     }
 }
 
+/// A value that is, or begins, the URL that a program fetches: `host`, `host:port` or a whole URL.
+pub(crate) fn argument(filled: &Filled, text: &str) -> Result<(), Refusal> {
+    let rest = match text.split_once("://") {
+        Some(("http" | "https", rest)) => {
+            if filled.origin > Origin::Vars {
+                return whole(filled, text);
+            }
+            rest
+        }
+        Some(_) => return Err(Refusal::of(filled, "this is no URL with `http://` or `https://`")),
+        None => text,
+    };
+    if rest.chars().any(|c| c.is_whitespace() || is_hidden(c) || matches!(c, '\\' | '@' | '{' | '}')) {
+        return Err(Refusal::of(filled, "this is no URL of a plain host"));
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let bracketed = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(host, _)| host);
+    let name = bracketed.unwrap_or_else(|| authority.split(':').next().unwrap_or(authority));
+    match name.parse::<IpAddr>() {
+        Ok(address) if filled.origin > Origin::Config => check_address(filled, address),
+        Ok(_) => Ok(()),
+        Err(_) => check_host(filled, name),
+    }
+}
+
 /// Percent-encodes everything but unreserved characters (RFC 3986, 2.3).
 pub(crate) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::new();

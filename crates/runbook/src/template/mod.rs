@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::action::{ActionSpec, Sink};
+use crate::action::{ActionSpec, COMMAND_ACTION, Sink};
+use crate::commands;
 use crate::sink::{self, Refusal};
 
 pub(crate) mod eval;
@@ -257,7 +258,16 @@ pub fn render_parameters(parameters: &Value, spec: &ActionSpec, scope: &Scope<'_
     if !missing.is_empty() {
         return Err(RenderError::Missing { references: distinct(missing) });
     }
-    first_error.map_or(Ok(rendered), Err)
+    if let Some(error) = first_error {
+        return Err(error);
+    }
+    if spec.name == COMMAND_ACTION {
+        let pieces = |text: &str| eval::evaluate(&parse::template(text).ok()?, scope).ok().map(|found| found.pieces);
+        if let Some(refusal) = commands::refused_call(parameters, &pieces) {
+            return Err(refusal.into());
+        }
+    }
+    Ok(rendered)
 }
 
 /// Renders leaves. JSON that has been parsed is bounded in depth by its parser.

@@ -158,6 +158,65 @@ fn a_loop_needs_a_way_out() {
 }
 
 #[test]
+fn a_failure_that_leads_back_needs_a_way_out() {
+    let hint = |text: &str| findings(text).into_iter().find(|finding| finding.rule == "failure-loop").unwrap().hint;
+    let itself = steps(&[read_step("a", "onFailure: a")]);
+    assert_eq!(places(&itself), ["14:16 failure-loop"]);
+    assert!(hint(&itself).unwrap().contains("retries"));
+    let back = steps(&[read_step("a", "onFailure: b\n  next: end"), read_step("b", "next: a")]);
+    assert_eq!(places(&back), ["14:16 failure-loop"], "the second step leads back");
+    let behind = steps(&[read_step("a", ""), read_step("b", "onFailure: a")]);
+    assert_eq!(places(&behind), ["17:16 failure-loop"], "a check that keeps failing has the first step repeated");
+    let person = steps(&[
+        read_step("a", "onFailure: b\n  next: end"),
+        "- name: b\n  type: manual\n  description: Mend it.\n  next: a\n".to_owned(),
+    ]);
+    assert_eq!(places(&person), NOTHING, "a person is on the way, and may end it");
+    let out = |other: &str| {
+        steps(&[
+            read_step("a", "onFailure: b\n  next: end"),
+            format!(
+                "- name: b\n  title: Again?\n  branches: {{yes: {{next: a, when: \"{{{{ eq 1 1 }}}}\"}}, no: {other}}}\n"
+            ),
+        ])
+    };
+    assert_eq!(places(&out("end")), NOTHING, "a branch leads out");
+    assert_eq!(places(&out("a")), ["14:16 failure-loop"], "no branch leads out");
+    let own_and_more = steps(&[
+        read_step("a", "onFailure: a"),
+        "- name: b\n  title: Again?\n  branches: {yes: {next: a, when: \"{{ eq 1 1 }}\"}, no: end}\n".to_owned(),
+    ]);
+    assert_eq!(
+        places(&own_and_more),
+        ["14:16 failure-loop"],
+        "the way out of the larger loop ends the smaller one not"
+    );
+    let forgiven = steps(&[read_step("a", "onFailure: a\n  continueOnError: true")]);
+    assert_eq!(places(&forgiven), NOTHING, "the failure goes on");
+    let approved = steps(&[read_step("a", "onFailure: a\n  approval: {required: true}")]);
+    assert_eq!(places(&approved), NOTHING, "a person approves every visit");
+}
+
+#[test]
+fn a_change_that_a_loop_repeats_without_a_person_is_found() {
+    let round = |change: &str| {
+        steps(&[
+            format!("- name: a\n  {change}\n  rollback: {{irreversible: nothing}}\n"),
+            read_step("look", "type: verification\n  continueOnError: true"),
+            "- name: b\n  title: Again?\n  branches: {yes: {next: a, when: \"{{ eq 1 1 }}\"}, no: end}\n".to_owned(),
+        ])
+    };
+    assert_eq!(places(&round("commands: [restart-it now]")), ["11:11 repeated-change"]);
+    assert_eq!(places(&round("commands: [restart-it now]\n  approval: {required: true}")), NOTHING);
+    let asked = round("commands: [restart-it now]").replace("{next: a, when: \"{{ eq 1 1 }}\"}", "a");
+    assert_eq!(places(&asked), NOTHING, "a person decides each time");
+    assert_eq!(
+        places(&round("commands: [kubectl get pods]").replace("\n  rollback: {irreversible: nothing}", "")),
+        NOTHING
+    );
+}
+
+#[test]
 fn two_loops_are_two_findings() {
     let text = steps(&[
         "- name: choose\n  title: Which?\n  branches: {a: a, b: b}\n".to_owned(),
@@ -310,6 +369,19 @@ fn a_prerequisite_is_a_fact_of_its_action() {
     };
     assert_eq!(places(&get("podExists")), NOTHING);
     assert_eq!(places(&get("podHappy")), ["15:22 unknown-fact"]);
+}
+
+#[test]
+fn a_person_who_types_a_command_has_a_terminal() {
+    let found = |kind: &str, command: &str| -> bool {
+        let text = with_steps(&format!("- name: a\n  type: {kind}\n  commands:\n  - {command}\n"));
+        places(&text).into_iter().any(|place| place.ends_with("dead-command"))
+    };
+    for command in ["kubectl exec -it deploy/x -- sh", "docker exec -ti x sh", "kubectl exec --stdin --tty x -- sh"] {
+        assert!(!found("manual", command), "a person has a terminal: {command}");
+        assert!(found("verification", command), "Belay has none: {command}");
+    }
+    assert!(found("manual", "kubectl version --short"), "what no tool has is dead for a person too");
 }
 
 #[test]

@@ -40,6 +40,10 @@ const COMPLETED: f64 = 0.8;
 const COMPLETED_KNOWN: f64 = 0.5;
 /// A word that was probably meant, for each wrong letter.
 const MEANT: f64 = 0.85;
+/// So many letters a word has to have for each wrong one, to be surely the one that was meant.
+const SURE_LETTERS: usize = 6;
+/// How far a word counts as understood that may have been meant otherwise.
+const DOUBTFUL: f64 = 0.4;
 /// A name whose words stand near each other only.
 const LOOSE: f64 = 0.6;
 /// A word of such a name is found by the other names of the thing, too.
@@ -121,12 +125,14 @@ pub(crate) struct Slot {
     pub(crate) expected: bool,
     /// How much it can say at most.
     pub(crate) mass: f64,
+    /// Whether it is a correction that may be another word: of many letters one may be wrong, but not one of four.
+    pub(crate) doubtful: bool,
 }
 
 impl Slot {
     fn new(typed: String, variants: Vec<Variant>, factor: f64, expected: bool) -> Self {
         let mass = factor * variants.iter().map(|variant| variant.weight * variant.rarity).fold(0.0, f64::max);
-        Self { typed, variants, factor, expected, mass }
+        Self { typed, variants, factor, expected, mass, doubtful: false }
     }
 
     /// How many documents have it, at most.
@@ -145,6 +151,8 @@ pub(crate) struct Plan {
     pub(crate) runbooks: Vec<String>,
     pub(crate) services: Vec<String>,
     pub(crate) severity: Option<String>,
+    /// Which share of the telling words that were typed is understood; a doubtful correction counts in part.
+    pub(crate) understood: f64,
     /// Whether nothing at all was asked.
     pub(crate) blank: bool,
 }
@@ -156,6 +164,8 @@ struct Reading {
     variants: Vec<Variant>,
     halves: Vec<Variant>,
     ignored: bool,
+    /// Whether another word may have been meant.
+    doubtful: bool,
 }
 
 /// Everything that preparing a query looks things up in.
@@ -165,6 +175,9 @@ struct Builder<'a> {
     documents: f64,
     slots: Vec<Slot>,
     seen: HashSet<String>,
+    /// How many telling words were read, and how many of them are understood.
+    telling: f64,
+    understood: f64,
 }
 
 /// Prepares a query.
@@ -177,11 +190,21 @@ pub(crate) fn plan(
     let text = clipped(&query.text);
     #[allow(clippy::cast_precision_loss, reason = "a catalog has far fewer documents than a float counts exactly")]
     let documents = documents as f64;
-    let mut builder = Builder { connection, vocabulary, documents, slots: Vec::new(), seen: HashSet::new() };
+    let mut builder = Builder {
+        connection,
+        vocabulary,
+        documents,
+        slots: Vec::new(),
+        seen: HashSet::new(),
+        telling: 0.0,
+        understood: 0.0,
+    };
     if let Some(alert) = &query.alert {
         builder.read(clipped(alert), 1.0, true, false)?;
     }
     builder.read(text, 1.0, true, true)?;
+    // What comes with an alert is no query, and says nothing about how well that is understood.
+    let understood = if builder.telling > 0.0 { builder.understood / builder.telling } else { 1.0 };
     for service in &query.services {
         builder.read(clipped(service), OF_SERVICE, false, false)?;
     }
@@ -209,12 +232,22 @@ pub(crate) fn plan(
         runbooks: query.runbooks.iter().map(|name| squash(name)).filter(|name| !name.is_empty()).collect(),
         services: query.services.iter().map(|service| squash(service)).collect(),
         severity: query.severity.clone(),
+        understood,
         blank: query.text.trim().is_empty()
             && query.background.trim().is_empty()
             && query.alert.is_none()
             && query.runbooks.is_empty()
             && query.services.is_empty(),
     })
+}
+
+/// How far a word is understood: by itself or by another name of it fully, by a doubtful correction in part.
+fn credit(slot: &Slot) -> f64 {
+    match (slot.variants.is_empty(), slot.doubtful) {
+        (true, _) => 0.0,
+        (false, true) => DOUBTFUL,
+        (false, false) => 1.0,
+    }
 }
 
 fn clipped(text: &str) -> &str {
@@ -260,7 +293,12 @@ impl Builder<'_> {
             if reading.ignored || !self.seen.insert(reading.stem.clone()) {
                 continue;
             }
+            let before = self.slots.len();
             self.word(word, reading, index, &mentions, &loose, factor, expected)?;
+            if !word.text.chars().all(char::is_numeric) {
+                self.telling += 1.0;
+                self.understood += self.slots.get(before..).unwrap_or_default().iter().map(credit).fold(0.0, f64::max);
+            }
         }
         let phrases: Vec<(&Mention, f64)> = mentions
             .iter()
@@ -301,7 +339,8 @@ impl Builder<'_> {
     fn reading(&self, word: &Word<'_>, open: bool) -> Result<Reading, StoreError> {
         let own = stem(&word.text);
         let ignored = lexicon().is_ignored(&word.text);
-        let mut reading = Reading { stem: own.clone(), variants: Vec::new(), halves: Vec::new(), ignored };
+        let mut reading =
+            Reading { stem: own.clone(), variants: Vec::new(), halves: Vec::new(), ignored, doubtful: false };
         if ignored {
             return Ok(reading);
         }
@@ -322,6 +361,7 @@ impl Builder<'_> {
         let meant = self.vocabulary.corrections(self.connection, &word.text)?;
         if let Some(first) = meant.first() {
             reading.stem = stem(&first.word);
+            reading.doubtful = SURE_LETTERS * first.distance > word.text.chars().count();
             self.correct(&meant, &mut reading.variants)?;
         }
         Ok(reading)
@@ -353,7 +393,9 @@ impl Builder<'_> {
             let weight = if mention.length == 1 { SYNONYM } else { PART_OF_SYNONYM };
             self.concept(mention.concept, weight, &mut variants)?;
         }
+        let mut near = false;
         for mention in loose.iter().filter(around) {
+            near = true;
             self.concept(mention.concept, PART_OF_LOOSE, &mut variants)?;
         }
         let mut factor = factor;
@@ -363,7 +405,9 @@ impl Builder<'_> {
         if word.text.chars().all(char::is_numeric) {
             factor *= NUMBER;
         }
-        self.slots.push(Slot::new(word.text.clone().into_owned(), variants, factor, expected));
+        // The words around it confirm what was meant.
+        let doubtful = reading.doubtful && !in_phrase && !near;
+        self.slots.push(Slot { doubtful, ..Slot::new(word.text.clone().into_owned(), variants, factor, expected) });
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 //! well a runbook has run decides between equals.
 
 use super::entries::Entry;
-use super::query::{Plan, Slot};
+use super::query::{How, Plan, Slot};
 use super::reasons::Reason;
 use super::terms::{FIELDS, Field, Vector};
 use super::text::squash;
@@ -117,6 +117,16 @@ fn fit(plan: &Plan, entry: &Entry) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "an entry has few words")]
     let share = covered.iter().sum::<f64>() / covered.len() as f64;
     importance * had * (had / asked).sqrt() * share.sqrt()
+}
+
+/// Whether a document says what was typed, or another name for it, in none of its heads: it may be about something else.
+pub(crate) fn is_weak(plan: &Plan, vector: Vector<'_>) -> bool {
+    !plan.slots.iter().filter(|slot| !slot.doubtful).any(|slot| {
+        let named = slot.variants.iter().filter(|variant| variant.how != How::Related);
+        named
+            .filter_map(|variant| vector.counts(variant.hash))
+            .any(|counts| FIELDS.iter().zip(counts).any(|(field, count)| count > 0 && field.is_head()))
+    })
 }
 
 /// How often and how well a runbook has run.

@@ -56,6 +56,11 @@ pub(crate) fn completions(connection: &Connection, start: &str, most: i64) -> Re
 }
 
 impl Vocabulary {
+    /// Forgets the words: the index begins anew, and counts its changes anew.
+    pub(crate) fn forget(&self) {
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn words(&self, connection: &Connection) -> Result<Arc<Vec<Known>>, StoreError> {
         let doing = "read the words of the catalog";
         let changes: i64 = connection
@@ -124,10 +129,14 @@ impl Vocabulary {
     }
 }
 
-/// Whether the first letters agree but for one that is missing, one too many, or two exchanged: nobody mistakes the first.
+/// Whether the first letters agree but for one that is wrong, missing or one too many, or two exchanged: nobody mistakes
+/// both.
 fn begins_alike(typed: &[u8], word: &[u8]) -> bool {
     let same = |one: Option<&u8>, other: Option<&u8>| one.is_some() && one == other;
-    same(typed.first(), word.first()) || same(typed.first(), word.get(1)) || same(typed.get(1), word.first())
+    same(typed.first(), word.first())
+        || same(typed.get(1), word.get(1))
+        || same(typed.first(), word.get(1))
+        || same(typed.get(1), word.first())
 }
 
 /// Which letters a word has, and which of them twice: one bit each; digits and other characters share the rest.

@@ -1,6 +1,6 @@
 //! The store's catalog: documents, search, and where they come from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Store;
 use crate::catalog::{self, CatalogFile, Document, SourceChange};
@@ -69,12 +69,20 @@ impl Store {
         self.read(|connection| catalog::hashes(connection, source))
     }
 
-    /// Returns, for each name and id, the sources of the documents that have one of them.
+    /// Returns, for each name and id, the documents that have one of them, without their long texts.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn namesakes(&self, names: &[(String, String)]) -> Result<Vec<Vec<String>>, StoreError> {
-        self.read(|connection| names.iter().map(|(name, id)| catalog::sources_of(connection, name, id)).collect())
+    pub fn namesakes(&self, names: &[(String, String)]) -> Result<Vec<Vec<Document>>, StoreError> {
+        self.read(|connection| names.iter().map(|(name, id)| catalog::named(connection, name, id)).collect())
+    }
+
+    /// Returns every name and every id of the catalog, each once.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn references(&self) -> Result<BTreeSet<String>, StoreError> {
+        self.read(catalog::references)
     }
 
     /// Finds documents by an alert or by what was typed, whatever characters that has; best first. An empty query lists

@@ -32,6 +32,9 @@ pub struct AuditVerify {
     /// An execution, or a file
     #[arg(value_name = "EXEC|FILE")]
     pub what: Option<String>,
+    /// Refuse an exported file whose end is not proven, too
+    #[arg(long, requires = "what")]
+    pub complete: bool,
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +95,16 @@ pub struct ContextName {
     pub name: String,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum Identity {
+    /// Show this device's key, and which device the database belongs to; makes nothing
+    Show,
+    /// Make this device's key; where the one before it is lost, go on with a new one and say so in every open log
+    Init,
+    /// Replace this device's key by a new one that the old one signs
+    Rekey,
+}
+
 #[derive(Debug, Args)]
 pub struct Completions {
     /// Which shell
@@ -137,4 +150,12 @@ pub struct Web {
     /// Serve the user interface from a directory instead of the one built in
     #[arg(long, value_name = "DIR", hide = true)]
     pub ui: Option<PathBuf>,
+}
+
+/// `belay manual`.
+#[derive(Debug, Args)]
+pub struct Manual {
+    /// The directory, made where it is missing
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
 }

@@ -196,6 +196,14 @@ fn list(line: &str) -> Vec<String> {
 }
 
 pub fn edit(desk: &Desk, edit: &Edit) -> Result<Exit, Failure> {
+    // An editor asks; where nobody is there, only one that was named on purpose may do without a person.
+    if desk.settings.never_ask || (!desk.settings.input && editor().is_none()) {
+        let why = if desk.settings.never_ask { "`--no-input` asks nobody" } else { "there is no terminal" };
+        return Err(Failure::usage(
+            format!("an editor needs a person, and {why}"),
+            "change the file itself and look at it with `belay validate PATH`, or name an editor that needs no terminal in EDITOR",
+        ));
+    }
     let editing = begin(desk, edit)?;
     if desk.settings.input && editing.left_over {
         let draft = text::line(&editing.draft.display().to_string());
@@ -264,11 +272,15 @@ fn begin(desk: &Desk, edit: &Edit) -> Result<Editing, Failure> {
     Ok(desk.cockpit.begin_edit(&edit.runbook, Some(&folder))?)
 }
 
+/// The editor that the environment names.
+fn editor() -> Option<String> {
+    let chosen = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| std::env::var(name).ok());
+    chosen.map(|editor| editor.trim().to_owned()).find(|editor| !editor.is_empty())
+}
+
 /// Runs the editor on the draft and waits for it.
 fn run_editor(editing: &Editing) -> Result<(), Failure> {
-    let chosen = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| std::env::var(name).ok());
-    let editor = chosen.map(|editor| editor.trim().to_owned()).find(|editor| !editor.is_empty());
-    let editor = editor.unwrap_or_else(|| "vi".to_owned());
+    let editor = editor().unwrap_or_else(|| "vi".to_owned());
     // As everywhere, the variable holds a command line; the file is an argument that no shell parses.
     let status = Process::new("/bin/sh")
         .args(["-c", &format!("exec {editor} \"$1\""), "sh"])

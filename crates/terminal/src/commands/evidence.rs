@@ -15,13 +15,14 @@ pub fn audit(desk: &Desk, audit: &Audit) -> Result<Exit, Failure> {
     match audit {
         Audit::Verify(verify) => {
             let report = match &verify.what {
-                Some(what) if Path::new(what).is_file() => verify_file(Path::new(what))?,
+                Some(what) if Path::new(what).is_file() || what.contains(['/', '.']) => verify_file(Path::new(what))?,
                 Some(what) => desk.cockpit.verify(Some(&desk.cockpit.resolve(what)?))?,
                 None => desk.cockpit.verify(None)?,
             };
             desk.show(&report, || lists::verdicts(&report, desk.settings.style))?;
             // A log that does not hold is a signature refused.
-            Ok(if report.ok { Exit::Done } else { Exit::Refused })
+            let complete = !verify.complete || report.end.as_ref().is_none_or(|end| end.proven);
+            Ok(if report.ok && complete { Exit::Done } else { Exit::Refused })
         }
         Audit::Export(export) => {
             let execution = desk.cockpit.resolve(&export.at.execution)?;

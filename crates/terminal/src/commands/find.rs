@@ -146,9 +146,13 @@ fn about(alert: &Triaged, style: Style) -> String {
     out
 }
 
-/// What a hit is run by: its name where it is bundled, else its file.
+/// What a hit is run by: its name where it is bundled and the only one of it, its id, or else its file.
 fn reference(hit: &SearchHit) -> String {
-    if hit.source == belay_cockpit::BUNDLED_SOURCE { hit.name.clone() } else { hit.source.clone() }
+    match (hit.source == belay_cockpit::BUNDLED_SOURCE, hit.shares_name) {
+        (true, false) => hit.name.clone(),
+        (true, true) => hit.id.clone(),
+        (false, _) => hit.source.clone(),
+    }
 }
 
 /// Asks what is wrong, offers runbooks, and starts the one that is picked.

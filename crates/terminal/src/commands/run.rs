@@ -51,7 +51,8 @@ pub fn begin(desk: &Desk, mut request: StartRequest) -> Result<Exit, Failure> {
     if desk.settings.input {
         let planned = wait(async { Ok(desk.cockpit.plan(&request, true).await?) })?;
         let found = desk.cockpit.find(&request.runbook)?;
-        let Some(values) = prompts::values(&found.runbook, &planned.missing, desk.settings.style)? else {
+        let asked = prompts::values(&desk.cockpit, &request, &found.runbook, &planned.missing, desk.settings.style)?;
+        let Some(values) = asked else {
             page::print("nothing was started\n")?;
             return Ok(Exit::Waiting);
         };
@@ -72,7 +73,7 @@ pub fn resume(desk: &Desk, reference: &str) -> Result<Exit, Failure> {
 
 fn drive(desk: &Desk, execution: &str) -> Result<Exit, Failure> {
     let style = desk.settings.style;
-    let view = desk.cockpit.status(execution)?;
+    let mut view = desk.cockpit.status(execution)?;
     // A failed one can be opened again by whoever sits here; any other end is final.
     if view.summary.finished_at.is_some() && !(desk.settings.input && view.summary.status == "failed") {
         // One document a line, as from a drive.
@@ -83,6 +84,8 @@ fn drive(desk: &Desk, execution: &str) -> Result<Exit, Failure> {
         }
         return Ok(exit_of(&view));
     }
+    // It is driven from here on, or the drive says why not.
+    view.summary.driver.present = true;
     let view = wait(async {
         if desk.settings.input {
             let keys = text::hang("", "", &style.dim(KEYS), style.columns);
@@ -112,6 +115,7 @@ async fn go_alone(desk: &Desk, cockpit: &Arc<Cockpit>, view: &ExecutionView) -> 
     let mut drive = cockpit.drive(execution)?;
     let mut interrupted = false;
     let mut stopped = None;
+    let mut ended = None;
     let result = loop {
         let event = tokio::select! {
             event = drive.next() => event,
@@ -135,12 +139,12 @@ async fn go_alone(desk: &Desk, cockpit: &Arc<Cockpit>, view: &ExecutionView) -> 
         match event {
             DriveEvent::Waiting { .. } => break Ok(()),
             DriveEvent::Stopped { error, hint } => stopped = Some((error, hint)),
+            DriveEvent::Finished { view } => ended = Some(*view),
             DriveEvent::Changed { .. }
             | DriveEvent::Started { .. }
             | DriveEvent::Output { .. }
             | DriveEvent::Notice { .. }
-            | DriveEvent::Escalated { .. }
-            | DriveEvent::Finished { .. } => {}
+            | DriveEvent::Escalated { .. } => {}
         }
     };
     drive.leave().await;
@@ -148,7 +152,10 @@ async fn go_alone(desk: &Desk, cockpit: &Arc<Cockpit>, view: &ExecutionView) -> 
     if let Some((message, hint)) = stopped {
         return Err(CockpitError { class: ErrorClass::Environment, message, hint }.into());
     }
-    Ok(cockpit.status(execution)?)
+    match ended {
+        Some(view) => Ok(view),
+        None => Ok(cockpit.status(execution)?),
+    }
 }
 
 /// The exit code of where an execution stands.

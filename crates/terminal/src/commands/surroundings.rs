@@ -1,5 +1,7 @@
 //! What belay can do here and by which rules: actions, policy, contexts, doctor, schema, completions.
 
+use std::path::Path;
+
 use belay_runbook::action::{ActionCatalog as _, ActionSpec};
 use belay_runbook::finding::FindingLevel;
 use belay_runbook::format;
@@ -10,7 +12,7 @@ use serde_json::json;
 use super::Desk;
 use crate::arguments::{self, Actions, Arguments, Context, Doctor, SchemaOf};
 use crate::failure::{Exit, Failure};
-use crate::render::{findings, lists};
+use crate::render::{findings, identity as identity_page, lists};
 use crate::{page, text};
 
 pub fn actions(desk: &Desk, actions: &Actions) -> Result<Exit, Failure> {
@@ -84,6 +86,16 @@ pub fn context(desk: &Desk, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+pub fn identity(desk: &Desk, identity: &arguments::Identity) -> Result<Exit, Failure> {
+    let identity = match identity {
+        arguments::Identity::Show => desk.cockpit.identity()?,
+        arguments::Identity::Init => desk.cockpit.identity_init()?,
+        arguments::Identity::Rekey => desk.cockpit.identity_rekey()?,
+    };
+    desk.show(&identity, || identity_page::identity(&identity, desk.settings.style))?;
+    Ok(Exit::Done)
+}
+
 pub fn doctor(desk: &Desk, doctor: &Doctor) -> Result<Exit, Failure> {
     if doctor.mend {
         let report = desk.cockpit.mend(doctor.accept_loss)?;
@@ -106,5 +118,13 @@ pub fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "belay", &mut script);
     page::write(&script)?;
+    Ok(Exit::Done)
+}
+
+/// Writes a page for belay and one for each command, as packages install them.
+pub fn manual(dir: &Path) -> Result<Exit, Failure> {
+    std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Arguments::command(), dir)).map_err(
+        |error| Failure::usage(format!("`{}` cannot be written: {error}", dir.display()), "name another folder"),
+    )?;
     Ok(Exit::Done)
 }

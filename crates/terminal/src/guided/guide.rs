@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use belay_cockpit::wire::{DriveEvent, ExecutionView};
-use belay_cockpit::{CockpitError, Saying};
+use belay_cockpit::{CockpitError, Saying, judge_input};
 use belay_runbook::model::Runbook;
 
 use super::narrator::Narrator;
+use super::prompts;
 use super::question::{Question, Reply};
 use crate::style::Style;
 use crate::text;
@@ -16,6 +17,8 @@ use crate::text;
 pub enum Happening {
     /// The drive tells something.
     Event(DriveEvent),
+    /// Where the execution stands, while it is not driven here.
+    Elsewhere(Box<ExecutionView>),
     /// The drive has ended.
     Ended,
     /// A line was typed.
@@ -37,6 +40,8 @@ pub enum Deed {
     Print(String),
     /// Say this to the execution.
     Say(Saying),
+    /// Drive the execution here.
+    Drive,
     /// Cancel the running act.
     Cancel,
     /// Forget what was typed and not read: it was meant for another question.
@@ -62,6 +67,8 @@ pub struct Guide {
     saying: bool,
     interrupted: bool,
     finished: bool,
+    /// Whether another process drives it.
+    driven_elsewhere: bool,
 }
 
 impl Guide {
@@ -77,6 +84,7 @@ impl Guide {
             saying: false,
             interrupted: false,
             finished: false,
+            driven_elsewhere: false,
         }
     }
 
@@ -84,6 +92,7 @@ impl Guide {
     pub fn handle(&mut self, happening: Happening) -> Vec<Deed> {
         match happening {
             Happening::Event(event) => self.event(&event),
+            Happening::Elsewhere(view) => self.elsewhere(view),
             Happening::Ended => {
                 if self.questions.is_empty() {
                     vec![Deed::Leave]
@@ -139,6 +148,26 @@ impl Guide {
         deeds
     }
 
+    /// Shows what came of an execution that is not driven here, and asks what it asks now.
+    fn elsewhere(&mut self, view: Box<ExecutionView>) -> Vec<Deed> {
+        let driven = view.summary.driver.present;
+        let begins = driven && !std::mem::replace(&mut self.driven_elsewhere, driven);
+        let moved = !self.narrator.knows(&view);
+        let mut deeds = Vec::new();
+        if begins {
+            let told = "another process drives it now; what happens is shown here, and what you answer goes there";
+            deeds.extend(self.event(&DriveEvent::Notice { text: told.to_owned() }));
+        }
+        let goes_on = driven && view.summary.waiting_on.is_empty() && view.summary.status != "paused";
+        deeds.extend(match view.summary.finished_at {
+            Some(_) if moved => self.event(&DriveEvent::Finished { view }),
+            Some(_) => Vec::new(),
+            None if goes_on => self.event(&DriveEvent::Changed { view }),
+            None => self.event(&DriveEvent::Waiting { view }),
+        });
+        deeds
+    }
+
     /// Makes a question the one that is asked. The same question again keeps what is being typed.
     fn put(&mut self, question: Option<Question>) -> Vec<Deed> {
         if self.questions.first() == question.as_ref() {
@@ -172,7 +201,13 @@ impl Guide {
         }
         self.interrupted = false;
         let Some(question) = self.questions.last() else { return self.line_while_running(line) };
-        match question.answer(line) {
+        let reply = question.answer(line);
+        if let Some(error) = self.unfit(question, &reply) {
+            let mut deeds = vec![Deed::Print(prompts::refused(&error, self.style))];
+            deeds.extend(self.prompt());
+            return deeds;
+        }
+        match reply {
             Reply::Say(saying) => {
                 self.saying = true;
                 let stays = matches!(saying, Saying::Note { .. });
@@ -194,6 +229,11 @@ impl Guide {
                 self.questions.push(next);
                 self.prompt()
             }
+            Reply::Drive => {
+                self.saying = true;
+                self.answered = std::mem::take(&mut self.questions);
+                vec![Deed::Drive]
+            }
             Reply::Leave => self.leave(),
             Reply::Help => {
                 let help = question.help(&self.execution, self.style);
@@ -211,6 +251,19 @@ impl Guide {
                 self.prompt()
             }
         }
+    }
+
+    /// Why a value that was just typed does not fit its declaration.
+    fn unfit(&self, question: &Question, reply: &Reply) -> Option<CockpitError> {
+        let Question::Values { given: before, .. } = question else { return None };
+        let (Reply::Instead(Question::Values { given, .. }) | Reply::Say(Saying::Provide { values: given })) = reply
+        else {
+            return None;
+        };
+        given.iter().filter(|(name, _)| !before.contains_key(*name)).find_map(|(name, value)| {
+            let spec = self.narrator.input(name.strip_prefix(".Vars.").unwrap_or(name))?;
+            judge_input(name, spec, value.as_str()?).err()
+        })
     }
 
     /// Nothing is asked, but a person may still steer.

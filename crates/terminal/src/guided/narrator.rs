@@ -5,18 +5,15 @@ use std::sync::Arc;
 
 use belay_cockpit::wire::{ActView, DriveEvent, ExecutionView, StepView};
 use belay_runbook::commands;
-use belay_runbook::model::{Does, Runbook, Step};
+use belay_runbook::model::{Does, InputSpec, Runbook, Step};
 use serde_json::Value;
 
 use super::output::OutputPane;
 use crate::markdown;
-use crate::render::act::{is_told, parameters};
+use crate::render::act::details;
 use crate::render::status::{act_line, approval_line, undo_line};
 use crate::style::Style;
 use crate::text;
-
-/// Rows of one parameter that are printed; a status as JSON has all of them.
-const PARAMETER_ROWS: usize = 40;
 
 /// Tells one execution.
 #[derive(Debug)]
@@ -53,6 +50,16 @@ impl Narrator {
             shown_plans: BTreeSet::new(),
             pane: OutputPane::default(),
         }
+    }
+
+    /// The declaration of a variable.
+    pub fn input(&self, name: &str) -> Option<&InputSpec> {
+        self.runbook.as_deref()?.inputs.get(name)
+    }
+
+    /// Whether everything that a view shows was told.
+    pub fn knows(&self, view: &ExecutionView) -> bool {
+        self.status == view.summary.status && self.steps == view.steps
     }
 
     /// Whether an act is running.
@@ -213,8 +220,8 @@ impl Narrator {
                 let lead = format!("  {} ", style.bold("will"));
                 out.push_str(&text::hang(&lead, "       ", &act_line(act, style), style.columns));
             }
-            if (changes || step.approval.is_some()) && !is_told(act) {
-                out.push_str(&parameters(act, PARAMETER_ROWS, style));
+            if changes || step.approval.is_some() {
+                out.push_str(&details(act, 7, style));
             }
         }
         if let (true, Some(impact)) = (changes, &step.impact) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
 
+use belay_cockpit::{Cockpit, CockpitError, StartRequest};
 use belay_runbook::model::{InputKind, InputSpec, Runbook};
 
 use crate::failure::Failure;
@@ -40,36 +41,82 @@ pub fn pick(prompt: &str, count: usize, style: Style) -> Result<Option<usize>, F
     }
 }
 
-/// Asks for values that are missing; `None` when the person goes away.
+/// Asks for values that are missing, each judged where it is typed; `None` when the person goes away.
 pub fn values(
+    cockpit: &Cockpit,
+    request: &StartRequest,
     runbook: &Runbook,
     missing: &[String],
     style: Style,
 ) -> Result<Option<BTreeMap<String, String>>, Failure> {
-    let mut given = BTreeMap::new();
+    let mut request = request.clone();
+    let mut given: Vec<(String, String)> = Vec::new();
     if missing.is_empty() {
-        return Ok(Some(given));
+        return Ok(Some(BTreeMap::new()));
     }
     let what = text::count(missing.len(), "value is", "values are");
-    page::print(&format!("{what} needed before it starts:\n"))?;
-    for name in missing {
+    page::print(&format!("{what} needed before it starts (? for help):\n"))?;
+    while let Some(name) = missing.get(given.len()) {
         let spec = runbook.inputs.get(name);
         page::print(&about(name, spec, style))?;
         loop {
             let Some(line) = ask(&format!("  {} =", text::line(name)), style)? else { return Ok(None) };
-            let options: Vec<String> = spec.map(|spec| spec.options.iter().map(shown).collect()).unwrap_or_default();
-            let picked = line.parse::<usize>().ok().and_then(|number| options.get(number.checked_sub(1)?));
-            let value = if options.contains(&line) { Some(&line) } else { picked.or(Some(&line)) };
-            match value.filter(|value| !value.is_empty()) {
-                Some(value) => {
-                    given.insert(name.clone(), value.clone());
+            let value = match line.as_str() {
+                "" => {
+                    page::print("  a value is needed; Ctrl-D leaves, and nothing has started\n")?;
+                    continue;
+                }
+                "?" => {
+                    page::print(HELP)?;
+                    continue;
+                }
+                "<" => {
+                    let Some((name, _)) = given.pop() else {
+                        page::print("  this is the first value\n")?;
+                        continue;
+                    };
+                    request.variables.remove(&name);
                     break;
                 }
-                None => page::print("  a value is needed; Ctrl-D leaves, and nothing has started\n")?,
+                line => typed(line, spec),
+            };
+            match cockpit.judge_value(&request, name, &value) {
+                Ok(()) => {
+                    request.variables.insert(name.clone(), value.clone());
+                    given.push((name.clone(), value));
+                    break;
+                }
+                Err(error) => page::print(&refused(&error, style))?,
             }
         }
     }
-    Ok(Some(given))
+    Ok(Some(given.into_iter().collect()))
+}
+
+/// What can be typed where a value is asked for.
+const HELP: &str = "  <       back to the value before\n  =TEXT   takes TEXT as it is, such as =< or =?\n  \
+                    Ctrl-D  leaves; nothing has started\n";
+
+/// The value that a line means: itself after an equals sign, an option, or the number of one.
+fn typed(line: &str, spec: Option<&InputSpec>) -> String {
+    if let Some(exact) = line.strip_prefix('=') {
+        return exact.to_owned();
+    }
+    let options: Vec<String> = spec.map(|spec| spec.options.iter().map(shown).collect()).unwrap_or_default();
+    if options.iter().any(|option| option == line) {
+        return line.to_owned();
+    }
+    let picked = line.parse::<usize>().ok().and_then(|number| options.get(number.checked_sub(1)?));
+    picked.cloned().unwrap_or_else(|| line.to_owned())
+}
+
+/// Why a value was not taken, and what to do about it.
+pub fn refused(error: &CockpitError, style: Style) -> String {
+    let mut out = text::hang(&format!("  {} ", style.care("?")), "    ", &text::block(&error.message), style.columns);
+    if let Some(hint) = &error.hint {
+        out.push_str(&text::hang("    ", "    ", &text::block(hint), style.columns));
+    }
+    out
 }
 
 fn about(name: &str, spec: Option<&InputSpec>, style: Style) -> String {

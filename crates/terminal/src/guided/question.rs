@@ -7,7 +7,7 @@ use belay_cockpit::{Confirmation, Saying, UndoChoice};
 use serde_json::Value;
 
 use super::reason::ReasonFor;
-use crate::render::status::shown;
+use crate::render::status::{is_left, shown};
 use crate::style::Style;
 use crate::text;
 
@@ -19,7 +19,7 @@ pub enum Question {
     /// Which branch?
     Decision { step: String, why: String, branches: Vec<WaitingOption> },
     /// May exactly this run?
-    Approval { step: String, target: String, digest: String },
+    Approval { step: String, target: String, digest: String, undo: bool },
     /// The request expired: ask again?
     Renewal { step: String },
     /// What came of an act whose outcome is not known?
@@ -34,6 +34,8 @@ pub enum Question {
     Checklist { detail: String, items: Vec<WaitingOption> },
     /// It is paused.
     Paused,
+    /// It could go on, and nobody drives it.
+    Undriven,
     /// The execution failed at a step.
     Failure { step: String },
     /// Words for something that was picked.
@@ -49,6 +51,8 @@ pub enum Reply {
     Ask(Question),
     /// Ask this instead.
     Instead(Question),
+    /// Drive it here.
+    Drive,
     /// Stop driving; the execution stays.
     Leave,
     /// Show what can be answered.
@@ -71,15 +75,20 @@ impl Question {
             let undone = view.steps.iter().any(|step| matches!(step.status.as_str(), "undone" | "undo_failed"));
             return (!undone).then(|| Self::Failure { step: failed.name.clone() });
         }
-        let waiting = view.summary.waiting_on.first()?;
+        let Some(waiting) = view.summary.waiting_on.first() else {
+            return is_left(&view.summary).then_some(Self::Undriven);
+        };
         let step = waiting.step.clone().unwrap_or_default();
-        let known = view.steps.iter().find(|known| known.name == step);
+        let known = view.steps.iter().find(|known| waiting.is_about(&known.name));
         Some(match waiting.kind {
             WaitingKind::Manual => Self::Manual { step },
             WaitingKind::Decision => {
                 Self::Decision { step, why: waiting.detail.clone(), branches: waiting.options.clone() }
             }
-            WaitingKind::Approval => approval(step, known),
+            // A step that is taken back can be approved or rejected, nothing else.
+            WaitingKind::Approval => {
+                approval(step, known, waiting.options.iter().any(|option| option.name == "reject"))
+            }
             WaitingKind::Outcome => Self::Outcome { step, detail: waiting.detail.clone() },
             WaitingKind::Undo if waiting.options.is_empty() => Self::Recovery { step, detail: waiting.detail.clone() },
             WaitingKind::Undo => Self::Undo {
@@ -127,16 +136,17 @@ impl Question {
                 choices.push(choice("s", "skip this decision, with a reason"));
                 (say("", &text::block(why)), choices, format!("Which branch, 1 to {}?", branches.len()))
             }
-            Self::Approval { target, .. } => {
+            Self::Approval { target, undo, .. } => {
+                let what = if *undo { "Taking this back" } else { "This" };
                 let lead = format!(
-                    "This needs an approval. To approve exactly what is shown above, type the target's name:\n{}",
+                    "{what} needs an approval. To approve exactly what is shown above, type the target's name:\n{}",
                     style.bold(&text::line(target))
                 );
-                let choices = vec![
-                    choice("r", "reject: it does not run"),
-                    choice("b", "I did it by hand instead"),
-                    choice("s", "skip it, with a reason"),
-                ];
+                let mut choices = vec![choice("r", "reject: it does not run")];
+                if !undo {
+                    choices.push(choice("b", "I did it by hand instead"));
+                    choices.push(choice("s", "skip it, with a reason"));
+                }
                 (say("", &lead), choices, "Target?".to_owned())
             }
             Self::Renewal { .. } => {
@@ -195,6 +205,10 @@ impl Question {
             Self::Paused => {
                 let choices = vec![choice("r", "go on")];
                 (say("", "It is paused. Nothing new starts."), choices, "Go on?".to_owned())
+            }
+            Self::Undriven => {
+                let choices = vec![choice("r", "go on here")];
+                (say("", "It can go on, and nobody drives it now."), choices, "Go on here?".to_owned())
             }
             Self::Failure { step } => {
                 let lead = format!(
@@ -255,7 +269,7 @@ impl Question {
             (
                 Self::Manual { step }
                 | Self::Decision { step, .. }
-                | Self::Approval { step, .. }
+                | Self::Approval { step, undo: false, .. }
                 | Self::Renewal { step }
                 | Self::Recovery { step, .. }
                 | Self::Failure { step },
@@ -265,7 +279,7 @@ impl Question {
             (Self::Approval { step, .. }, "r" | "reject") => {
                 Reply::Ask(Self::Reason(ReasonFor::Reject { step: step.clone() }))
             }
-            (Self::Approval { step, .. }, "b" | "by hand") => confirm(step, Confirmation::Done, true),
+            (Self::Approval { step, undo: false, .. }, "b" | "by hand") => confirm(step, Confirmation::Done, true),
             (Self::Approval { target, .. }, "") => {
                 Reply::Again(format!("nothing was approved; type `{}` to approve", text::line(target)))
             }
@@ -287,12 +301,14 @@ impl Question {
             (Self::Values { missing, given }, _) => valued(missing, given, line),
             (Self::Checklist { items, .. }, _) => checked(items, &word),
             (Self::Paused, "r" | "resume" | "y" | "yes") => Reply::Say(Saying::Resume),
+            (Self::Undriven, "r" | "resume" | "y" | "yes") => Reply::Drive,
             (
                 Self::Manual { .. }
                 | Self::Renewal { .. }
                 | Self::Outcome { .. }
                 | Self::Recovery { .. }
                 | Self::Paused
+                | Self::Undriven
                 | Self::Failure { .. }
                 | Self::Reason(_),
                 _,
@@ -321,15 +337,18 @@ impl Question {
         put("q", &format!("leave safely: it stays as it is, `belay resume {}` goes on", text::short(execution)));
         put("^C", "once cancels what runs, twice leaves safely");
         if matches!(self, Self::Values { .. }) {
+            put("<", "back to the value before");
             put("=", "before a value takes it as it is: =n is the value n");
         }
         out
     }
 }
 
-fn approval(step: String, known: Option<&StepView>) -> Question {
+fn approval(step: String, known: Option<&StepView>, undo: bool) -> Question {
     match known.and_then(|known| known.approval.as_ref()).filter(|approval| approval.status == "waiting") {
-        Some(approval) => Question::Approval { step, target: approval.target.clone(), digest: approval.digest.clone() },
+        Some(approval) => {
+            Question::Approval { step, target: approval.target.clone(), digest: approval.digest.clone(), undo }
+        }
         None => Question::Renewal { step },
     }
 }
@@ -426,6 +445,13 @@ fn valued(missing: &[WaitingOption], given: &BTreeMap<String, Value>, line: &str
     let Some(option) = open_value(missing, given) else {
         return Reply::Back;
     };
+    if line == "<" {
+        let before = missing.iter().take_while(|other| other.name != option.name).last();
+        let Some(before) = before else { return Reply::Again("this is the first value".to_owned()) };
+        let mut given = given.clone();
+        given.remove(&before.name);
+        return Reply::Instead(Question::Values { missing: missing.to_vec(), given });
+    }
     let known = candidates(option);
     let picked = || known.get(line.parse::<usize>().ok()?.checked_sub(1)?).copied();
     let value = match line.strip_prefix('=') {

@@ -4,7 +4,7 @@ use std::io::BufRead as _;
 use std::sync::Arc;
 
 use belay_cockpit::wire::{DriveEvent, ExecutionView};
-use belay_cockpit::{Cockpit, CockpitError, Drive, Saying};
+use belay_cockpit::{Cockpit, CockpitError, Drive, ErrorClass, Follow, Saying};
 use belay_runbook::format;
 use belay_runbook::model::Runbook;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -62,6 +62,7 @@ enum Wake {
     Line(Option<String>),
     Signal(Signalled),
     Said(Said),
+    Elsewhere(Result<Box<ExecutionView>, CockpitError>),
 }
 
 /// What came of something that was said.
@@ -84,11 +85,12 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
     let mut guide = Guide::new(&view, runbook_of(cockpit, execution), style);
     let mut signals = Signals::catch()?;
     let mut lines = typed_lines();
-    let mut drive = Some(cockpit.drive(execution)?);
+    let mut wheel = Wheel { cockpit, execution, drive: Some(cockpit.drive(execution)?), follow: None };
     let mut says: JoinSet<Said> = JoinSet::new();
     loop {
         let wake = tokio::select! {
-            event = next_event(drive.as_mut()) => Wake::Event(event),
+            event = next_event(wheel.drive.as_mut()) => Wake::Event(event),
+            view = next_change(wheel.follow.as_mut()) => Wake::Elsewhere(view.map(Box::new)),
             line = lines.recv() => Wake::Line(line),
             signalled = signals.next() => Wake::Signal(signalled),
             Some(said) = says.join_next() => Wake::Said(said.unwrap_or_else(|error| {
@@ -98,11 +100,10 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
         let mut deeds = match wake {
             Wake::Event(Some(event)) => guide.handle(Happening::Event(event)),
             Wake::Event(None) => {
-                if let Some(ended) = drive.take() {
-                    ended.leave().await;
-                }
+                wheel.let_go().await?;
                 guide.handle(Happening::Ended)
             }
+            Wake::Elsewhere(view) => guide.handle(Happening::Elsewhere(view?)),
             Wake::Line(Some(line)) => guide.handle(Happening::Line(line)),
             Wake::Line(None) | Wake::Signal(Signalled::End) => guide.handle(Happening::EndOfInput),
             Wake::Signal(Signalled::Interrupt) => guide.handle(Happening::Interrupt),
@@ -110,16 +111,14 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
             Wake::Said(Said::Heard(Err(error))) => guide.handle(Happening::Refused(error)),
             Wake::Said(Said::Unheard(saying)) => {
                 // Its last event may not have been taken yet; what it showed has been answered all the same.
-                if let Some(ended) = drive.take() {
-                    ended.leave().await;
-                }
-                say_after_end(cockpit, execution, saying, &mut drive, &mut guide)?
+                wheel.let_go().await?;
+                wheel.say_undriven(saying, &mut guide)?
             }
         };
         while !deeds.is_empty() {
             match deeds.remove(0) {
                 Deed::Print(content) => page::print(&content)?,
-                Deed::Say(saying) => match &drive {
+                Deed::Say(saying) => match &wheel.drive {
                     Some(drive) => {
                         let voice = drive.voice();
                         says.spawn(async move {
@@ -129,16 +128,20 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
                             }
                         });
                     }
-                    None => deeds.extend(say_after_end(cockpit, execution, saying, &mut drive, &mut guide)?),
+                    None => deeds.extend(wheel.say_undriven(saying, &mut guide)?),
                 },
+                Deed::Drive => {
+                    wheel.take()?;
+                    deeds.extend(guide.handle(Happening::Taken));
+                }
                 Deed::Cancel => {
-                    if let Some(drive) = &drive {
+                    if let Some(drive) = &wheel.drive {
                         drive.cancel();
                     }
                 }
                 Deed::ForgetTyped => forget_typed(),
                 Deed::Leave => {
-                    if let Some(drive) = drive.take() {
+                    if let Some(drive) = wheel.drive.take() {
                         drive.leave().await;
                     }
                     return Ok(cockpit.status(execution)?);
@@ -148,22 +151,61 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
     }
 }
 
-/// Says something to an execution that has ended, and drives it again when that opened it.
-fn say_after_end(
-    cockpit: &Arc<Cockpit>,
-    execution: &str,
-    saying: Saying,
-    drive: &mut Option<Drive>,
-    guide: &mut Guide,
-) -> Result<Vec<Deed>, Failure> {
-    let remark = matches!(saying, Saying::Note { .. });
-    match cockpit.say(execution, saying) {
-        Ok(_) if remark => Ok(guide.handle(Happening::Taken)),
-        Ok(_) => {
-            *drive = Some(cockpit.drive(execution)?);
-            Ok(guide.handle(Happening::Taken))
+/// Who has the wheel: this process drives, or follows what others do.
+struct Wheel<'a> {
+    cockpit: &'a Arc<Cockpit>,
+    execution: &'a str,
+    drive: Option<Drive>,
+    follow: Option<Follow>,
+}
+
+impl Wheel<'_> {
+    /// The drive has ended: from here on others may go on with it.
+    async fn let_go(&mut self) -> Result<(), Failure> {
+        if let Some(ended) = self.drive.take() {
+            ended.leave().await;
         }
-        Err(error) => Ok(guide.handle(Happening::Refused(error))),
+        if self.follow.is_none() {
+            self.follow = Some(self.cockpit.follow(self.execution)?);
+        }
+        Ok(())
+    }
+
+    /// Drives it here, unless another process does.
+    fn take(&mut self) -> Result<(), Failure> {
+        match self.cockpit.drive(self.execution) {
+            Ok(drive) => {
+                self.drive = Some(drive);
+                self.follow = None;
+                Ok(())
+            }
+            Err(error) if error.class == ErrorClass::Refused => {
+                // From the start, so that what the other process shows is asked here, too.
+                self.follow = Some(self.cockpit.follow(self.execution)?);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Says something to an execution that is not driven here, and drives it when that opened it.
+    fn say_undriven(&mut self, saying: Saying, guide: &mut Guide) -> Result<Vec<Deed>, Failure> {
+        let remark = matches!(saying, Saying::Note { .. });
+        match self.cockpit.say(self.execution, saying) {
+            Ok(_) if remark => Ok(guide.handle(Happening::Taken)),
+            Ok(_) => {
+                self.take()?;
+                Ok(guide.handle(Happening::Taken))
+            }
+            Err(error) => Ok(guide.handle(Happening::Refused(error))),
+        }
+    }
+}
+
+async fn next_change(follow: Option<&mut Follow>) -> Result<ExecutionView, CockpitError> {
+    match follow {
+        Some(follow) => follow.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -42,7 +42,7 @@ fn printed(deeds: &[Deed]) -> String {
         .iter()
         .filter_map(|deed| match deed {
             Deed::Print(text) => Some(text.as_str()),
-            Deed::Say(_) | Deed::Cancel | Deed::ForgetTyped | Deed::Leave => None,
+            Deed::Say(_) | Deed::Drive | Deed::Cancel | Deed::ForgetTyped | Deed::Leave => None,
         })
         .collect()
 }

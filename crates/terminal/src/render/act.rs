@@ -1,4 +1,4 @@
-//! What an act takes, as text.
+//! What an act will do beyond its sentence: whoever approves it has to see all of it.
 
 use belay_cockpit::wire::ActView;
 use serde_json::Value;
@@ -7,38 +7,74 @@ use super::status::shown;
 use crate::style::Style;
 use crate::text;
 
+/// Rows of one parameter that are printed; a status as JSON has all of them.
+const PARAMETER_ROWS: usize = 40;
+
+/// The parameters that the act's sentence does not tell in full, each behind a margin; nothing where it tells all.
+pub fn details(act: &ActView, margin: usize, style: Style) -> String {
+    rows(act, margin, PARAMETER_ROWS, style)
+}
+
+/// The same with every row, for where people can scroll.
+pub fn all_details(act: &ActView, margin: usize, style: Style) -> String {
+    rows(act, margin, usize::MAX, style)
+}
+
+fn rows(act: &ActView, margin: usize, most: usize, style: Style) -> String {
+    let Value::Object(fields) = &act.parameters else { return String::new() };
+    if is_told(act) {
+        return String::new();
+    }
+    let mut out = String::new();
+    for (name, value) in fields {
+        match value {
+            // A script whose values travel in the environment is only understood with them.
+            Value::Object(variables) if name == "env" => {
+                for (variable, value) in variables {
+                    field(&mut out, &format!("env {variable}"), &one(value), margin, most, style);
+                }
+            }
+            Value::String(content) => field(&mut out, name, content, margin, most, style),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                field(&mut out, name, &shown(value), margin, most, style);
+            }
+        }
+    }
+    out
+}
+
 /// Whether an act's sentence holds all of its parameters, as that of a command does.
-pub fn is_told(act: &ActView) -> bool {
+fn is_told(act: &ActView) -> bool {
     let Value::Object(fields) = &act.parameters else { return false };
     let Some(argv) = fields.get("argv").and_then(Value::as_array) else { return false };
     fields.len() == 1 && argv.iter().filter_map(Value::as_str).all(|word| act.description.contains(word))
 }
 
-/// Parameters that the act's sentence may not tell in full, each in so many rows at most.
-pub fn parameters(act: &ActView, most: usize, style: Style) -> String {
-    let Value::Object(fields) = &act.parameters else { return String::new() };
-    let mut out = String::new();
-    for (name, value) in fields {
-        let lead = format!("       {} ", style.dim(&format!("{}:", text::line(name))));
-        let content = match value {
-            Value::String(content) if content.contains('\n') => {
-                put!(out, "{}\n", lead.trim_end());
-                let rows = text::fold(&text::block(content), style.columns.saturating_sub(11));
-                let hidden = rows.len().saturating_sub(most);
-                for row in rows.into_iter().take(most) {
-                    put!(out, "         {} {row}\n", style.dim("│"));
-                }
-                if hidden > 0 {
-                    let more = text::count(hidden, "more line", "more lines");
-                    put!(out, "         {} {more}: `belay status EXEC --json` has them\n", style.dim("┆"));
-                }
-                continue;
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
-                shown(value)
-            }
-        };
-        out.push_str(&text::hang(&lead, "         ", &content, style.columns));
+fn one(value: &Value) -> String {
+    match value {
+        Value::String(content) => content.clone(),
+        Value::Object(fields) if fields.len() == 1 => match fields.get("$secret").and_then(Value::as_str) {
+            Some(name) => format!("secret {name}"),
+            None => value.to_string(),
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
-    out
+}
+
+fn field(out: &mut String, name: &str, content: &str, margin: usize, most: usize, style: Style) {
+    let lead = format!("{:margin$}{} ", "", style.dim(&format!("{}:", text::line(name))));
+    if !content.contains('\n') {
+        out.push_str(&text::hang(&lead, &" ".repeat(margin + 2), &text::line(content), style.columns));
+        return;
+    }
+    put!(out, "{}\n", lead.trim_end());
+    let rows = text::fold(&text::block(content), style.columns.saturating_sub(margin + 4));
+    let hidden = rows.len().saturating_sub(most);
+    for row in rows.into_iter().take(most) {
+        put!(out, "{:margin$}  {} {row}\n", "", style.dim("│"));
+    }
+    if hidden > 0 {
+        let more = text::count(hidden, "more line", "more lines");
+        put!(out, "{:margin$}  {} {more}: `belay status EXEC --json` has them\n", "", style.dim("┆"));
+    }
 }

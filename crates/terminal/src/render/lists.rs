@@ -5,7 +5,8 @@ use belay_cockpit::{CatalogSource, ContextView, DoctorReport, MendReport, Verify
 use belay_runbook::action::ActionSpec;
 use serde_json::Value;
 
-use super::status::{act_line, approval_line, commands, moment};
+use super::act::details;
+use super::status::{act_line, approval_line, commands, is_left, moment};
 use super::table::{Cell, Table};
 use crate::style::Style;
 use crate::text;
@@ -19,6 +20,9 @@ pub fn hits(hits: &[SearchHit], style: Style) -> String {
         );
     }
     let mut out = String::new();
+    if hits.iter().all(|hit| hit.weak) {
+        put!(out, "nothing fits well; what comes closest:\n");
+    }
     for (index, hit) in hits.iter().enumerate() {
         let number = format!("{:>3}. ", index + 1);
         let title = format!("{}  {}", style.bold(&text::line(&hit.title)), style.dim(&text::line(&hit.name)));
@@ -28,6 +32,7 @@ pub fn hits(hits: &[SearchHit], style: Style) -> String {
         facts.extend((!hit.services.is_empty()).then(|| text::line(&hit.services.join(", "))));
         facts.extend((hit.source != "bundled").then(|| text::line(&hit.source)));
         facts.extend(hit.hides_bundled.then(|| "instead of the bundled one".to_owned()));
+        facts.extend(hit.shares_name.then(|| "another one has this name, too".to_owned()));
         if hit.statistics.executions > 0 {
             let rate = hit.statistics.success_rate.map(|rate| format!(", {:.0} % completed", rate * 100.0));
             facts.push(format!("ran {}×{}", hit.statistics.executions, rate.unwrap_or_default()));
@@ -53,11 +58,11 @@ pub fn executions(executions: &[ExecutionSummary], filtered: bool, style: Style)
     for execution in executions {
         let status = format!("{} {}", style.symbol(&execution.status), style.status(&execution.status));
         let plain = format!("? {}", execution.status);
-        let waits = execution
-            .waiting_on
-            .first()
-            .map(|waiting| waiting.step.clone().unwrap_or_else(|| waiting.detail.clone()))
-            .unwrap_or_default();
+        let waits = match execution.waiting_on.first() {
+            Some(waiting) => waiting.step.clone().unwrap_or_else(|| waiting.detail.clone()),
+            None if is_left(execution) => "a driver".to_owned(),
+            None => String::new(),
+        };
         table.row(vec![
             Cell::new(text::short(&execution.execution)),
             Cell::dressed(&plain, status),
@@ -75,7 +80,7 @@ pub fn approvals(views: &[ExecutionView], style: Style) -> String {
     let mut out = String::new();
     for view in views {
         for waiting in &view.summary.waiting_on {
-            let step = view.steps.iter().find(|step| waiting.step.as_ref() == Some(&step.name));
+            let step = view.steps.iter().find(|step| waiting.is_about(&step.name));
             let (Some(step), Some(approval)) = (step, step.and_then(|step| step.approval.as_ref())) else { continue };
             if waiting.kind != belay_cockpit::wire::WaitingKind::Approval {
                 continue;
@@ -89,6 +94,7 @@ pub fn approvals(views: &[ExecutionView], style: Style) -> String {
             out.push_str(&text::hang(&lead, "  ", &title, style.columns));
             for act in &step.acts {
                 out.push_str(&text::hang("    ", "      ", &act_line(act, style), style.columns));
+                out.push_str(&details(act, 6, style));
             }
             out.push_str(&text::hang("    ", "      ", &approval_line(approval, style), style.columns));
             for command in commands(view, waiting) {
@@ -237,10 +243,15 @@ pub fn verdicts(report: &VerifyReport, style: Style) -> String {
     for verdict in &report.executions {
         let mark = if verdict.ok { style.good("✓ valid") } else { style.bad("✗ NOT VALID") };
         let events = text::count(usize::try_from(verdict.events).unwrap_or(usize::MAX), "event", "events");
-        put!(out, "{mark}  {}  {events}\n", text::short(&text::line(&verdict.execution)));
+        let status = verdict.status.as_deref().map(|status| format!("  {}", text::line(status))).unwrap_or_default();
+        put!(out, "{mark}  {}  {events}{status}\n", text::short(&text::line(&verdict.execution)));
         for fault in &verdict.faults {
             out.push_str(&text::hang("    ", "      ", &text::line(fault), style.columns));
         }
+    }
+    if let Some(end) = &report.end {
+        let mark = if end.proven { style.good("✓") } else { style.care("!") };
+        out.push_str(&text::hang(&format!("{mark} "), "  ", &text::line(&end.detail), style.columns));
     }
     out
 }

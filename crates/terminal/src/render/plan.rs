@@ -2,6 +2,7 @@
 
 use belay_cockpit::wire::{PlanStep, PlanView};
 
+use super::act::details;
 use super::status::{act_line, shown, undo_line};
 use crate::style::Style;
 use crate::text;
@@ -36,12 +37,16 @@ fn plan_step(number: usize, step: &PlanStep, style: Style) -> String {
     facts.extend(step.impact.iter().map(|impact| format!("impact {}", text::line(impact))));
     let title = format!("{} ({})", style.bold(&text::line(&step.title)), facts.join(" · "));
     let mut out = format!("\n{}", text::hang(&format!("{number:>3}. "), "     ", &title, style.columns));
+    let changes = step.effect.as_deref().is_some_and(|effect| effect != "read");
+    for act in &step.acts {
+        out.push_str(&text::hang("     will ", "       ", &act_line(act, style), style.columns));
+        if changes || !step.approval.is_empty() {
+            out.push_str(&details(act, 7, style));
+        }
+    }
     let mut say = |lead: &str, content: &str| {
         out.push_str(&text::hang(&format!("     {lead}"), "       ", content, style.columns));
     };
-    for act in &step.acts {
-        say("will ", &act_line(act, style));
-    }
     for later in &step.known_after {
         say("", &style.dim(&text::line(later)));
     }

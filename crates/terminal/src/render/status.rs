@@ -6,6 +6,7 @@ use belay_cockpit::wire::{
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::act::details;
 use crate::style::Style;
 use crate::text;
 
@@ -58,10 +59,21 @@ pub fn header(summary: &ExecutionSummary, style: Style) -> String {
             summary.inputs.iter().map(|(name, value)| format!("{}={}", text::line(name), shown(value))).collect();
         out.push_str(&text::hang("", "  ", &style.dim(&inputs.join("  ")), style.columns));
     }
+    if is_left(summary) {
+        let command = format!("belay resume {}", text::short(&summary.execution));
+        let line = format!("{} it goes on with {}", style.care("Nobody drives it now;"), style.code(&command));
+        out.push_str(&text::hang("", "  ", &line, style.columns));
+    }
     if let Some(error) = &summary.error {
         out.push_str(&text::hang(&format!("{} ", style.bad("why:")), "     ", &text::block(error), style.columns));
     }
     out
+}
+
+/// Whether an execution would go on by itself if only somebody drove it.
+pub fn is_left(summary: &ExecutionSummary) -> bool {
+    let goes_on = matches!(summary.status.as_str(), "not_started" | "in_progress" | "stopping" | "rolling_back");
+    goes_on && !summary.driver.present
 }
 
 /// One line for each step, with what matters about it below.
@@ -102,6 +114,7 @@ fn step_lines(step: &StepView, names: usize, style: Style) -> String {
     if open {
         for act in &step.acts {
             deep(&mut out, "", &act_line(act, style));
+            out.push_str(&details(act, 7, style));
         }
     }
     if let Some(approval) = &step.approval {
@@ -212,7 +225,7 @@ pub fn commands(view: &ExecutionView, waiting: &Waiting) -> Vec<String> {
             let approval = waiting
                 .step
                 .as_ref()
-                .and_then(|name| view.steps.iter().find(|step| &step.name == name))
+                .and_then(|_| view.steps.iter().find(|step| waiting.is_about(&step.name)))
                 .and_then(|step| step.approval.as_ref());
             let target = approval
                 .filter(|approval| !approval.target.is_empty())

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use belay_cockpit::wire::{
-    ActView, ApprovalView, AttemptView, DriverRef, ExecutionSummary, ExecutionView, LogEntry, NoteView, RunbookRef,
-    StepView, UndoView, Waiting, WaitingKind, WaitingOption,
+    ActView, ApprovalView, AttemptView, DriverRef, ExecutionSummary, ExecutionView, LogEntry, NoteView, PlanStep,
+    PlanView, RunbookRef, StepView, UndoView, Waiting, WaitingKind, WaitingOption,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{lists, log, status};
+use super::{lists, log, plan, status};
 use crate::style::Style;
 use crate::text;
 
@@ -85,7 +85,7 @@ pub fn view(word: &str) -> ExecutionView {
             incident: Some(word.to_owned()),
             ticket: None,
             context: format!("prod {word}"),
-            driver: DriverRef { device: "d".to_owned(), responder: "maria".to_owned(), epoch: 0 },
+            driver: DriverRef { device: "d".to_owned(), responder: "maria".to_owned(), epoch: 0, present: true },
             started_at: at(0),
             finished_at: None,
             duration_seconds: 252.0,
@@ -155,4 +155,45 @@ fn an_event_that_does_not_verify_is_loud() {
 fn a_target_with_odd_characters_can_be_copied_into_a_shell() {
     let page = status::status(&view(" $(reboot)"), Style::plain(80));
     assert!(page.contains("--target 'web-1 $(reboot)'"), "{page}");
+}
+
+#[test]
+fn whoever_approves_a_script_sees_every_value_that_it_is_handed() {
+    let mut waiting = view("");
+    let act = &mut waiting.steps[1].acts[0];
+    act.description = "run kubectl delete pod \"$BELAY_1\" …".to_owned();
+    act.parameters = json!({
+        "script": "kubectl delete pod \"$BELAY_1\"\necho \"$BELAY_2\" \"$TOKEN\"",
+        "env": { "BELAY_1": "checkout-7f", "BELAY_2": "two\nlines", "TOKEN": { "$secret": "api" } },
+    });
+    let planned = PlanView {
+        runbook: waiting.summary.runbook.clone(),
+        context: "local".to_owned(),
+        environment: "local".to_owned(),
+        inputs: BTreeMap::new(),
+        missing: vec![],
+        steps: vec![PlanStep {
+            name: "restart".to_owned(),
+            title: "Restart".to_owned(),
+            kind: "automated".to_owned(),
+            acts: waiting.steps[1].acts.clone(),
+            effect: Some("mutate".to_owned()),
+            impact: None,
+            approval: vec!["production".to_owned()],
+            undo: None,
+            problems: vec![],
+            known_after: vec![],
+            next: vec![],
+        }],
+        digest: "d".to_owned(),
+    };
+    for page in [
+        lists::approvals(&[waiting.clone()], Style::plain(100)),
+        status::status(&waiting, Style::plain(100)),
+        plan::plan(&planned, Style::plain(100)),
+    ] {
+        for part in ["checkout-7f", "env BELAY_1:", "two", "lines", "secret api", "echo \"$BELAY_2\" \"$TOKEN\""] {
+            assert!(page.contains(part), "the approver sees exactly what will run, {part:?} too:\n{page}");
+        }
+    }
 }

@@ -111,6 +111,20 @@ fn an_edit_notes_its_version_and_keeps_comments() {
 }
 
 #[test]
+fn without_a_person_no_editor_is_started() {
+    let bench = Bench::new();
+    let before = written(&bench);
+    let editor = editor(&bench, "touch started; sed -i 's/It hangs/Changed/' \"$1\"");
+    let refused = bench.json_with(&[("EDITOR", &editor)], &["edit", "./restart-gateway.yaml", "--no-input"], 2);
+    assert!(refused["error"]["hint"].as_str().unwrap().contains("belay validate"), "{refused}");
+    let nowhere = bench.json_with(&[("EDITOR", "")], &["edit", "./restart-gateway.yaml"], 2);
+    assert!(nowhere["error"]["message"].as_str().unwrap().contains("no terminal"), "vi is not started: {nowhere}");
+    assert!(!bench.path().join("started").exists());
+    assert_eq!(fs::read_to_string(bench.path().join("restart-gateway.yaml")).unwrap(), before);
+    assert_eq!(drafts(&bench), 0);
+}
+
+#[test]
 fn nothing_is_lost_when_the_editor_fails() {
     let bench = Bench::new();
     let before = written(&bench);

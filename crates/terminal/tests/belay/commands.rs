@@ -66,7 +66,7 @@ fn a_run_that_waits_ends_with_three_and_says_what_to_type() {
     let bench = Bench::new();
     bench.runbook("asks", ASKS);
     let out = bench.expect(&["run", "./asks.yaml"], 3);
-    assert!(out.contains("belay confirm "), "{out}");
+    assert!(out.contains("belay confirm ") && !out.contains("Nobody drives it"), "{out}");
     let executions = bench.json(&["executions"], 0);
     assert_eq!(executions[0]["waiting_on"][0]["kind"], "manual");
     bench.expect(&["confirm", "@last", "ask"], 0);
@@ -118,4 +118,62 @@ fn the_bundled_catalog_is_found_and_shown_without_a_database() {
     assert!(!bench.path().join("home").exists(), "showing needs no database");
     let hits = bench.json(&["search", "pod"], 0);
     assert!(hits.as_array().is_some_and(|hits| !hits.is_empty()));
+}
+
+pub const GATED_UNDO: &str = "  steps:
+    - name: mark
+      title: Write the marker
+      commands:
+        - [touch, marker]
+      rollback: back
+    - name: fail
+      title: Fail
+      commands:
+        - [\"false\"]
+      rollback: { irreversible: nothing to take back }
+      onFailure: rollback
+    - name: back
+      title: Remove the marker
+      approval: { required: true }
+      commands:
+        - [rm, marker]
+";
+
+#[test]
+fn an_undo_that_needs_an_approval_is_asked_for_and_taken_back_after_it() {
+    let bench = Bench::new();
+    bench.runbook("gated", GATED_UNDO);
+    let out = bench.expect(&["run", "./gated.yaml", "--no-input"], 3);
+    assert!(out.contains("belay approve ") && out.contains("mark --target local"), "{out}");
+    assert!(bench.path().join("marker").exists(), "nothing is taken back before somebody approved it");
+    let status = bench.json(&["status", "@last"], 0);
+    assert_eq!(status["status"], "waiting");
+    assert_eq!(status["waiting_on"][0]["kind"], "approval");
+    assert_eq!(status["steps"][0]["acts"][0]["parameters"]["argv"][0], "rm", "what would run is shown: {status:#}");
+    assert_eq!(bench.json(&["approvals"], 0)[0]["step"], "mark");
+    bench.expect(&["approve", "@last", "mark", "--target", "elsewhere"], 4);
+    bench.expect(&["approve", "@last", "mark", "--target", "local"], 0);
+    bench.expect(&["resume", "@last", "--no-input"], 1);
+    assert_eq!(bench.json(&["status", "@last"], 0)["status"], "rolled_back");
+    assert!(!bench.path().join("marker").exists());
+    assert_eq!(bench.json(&["audit", "verify", "@last"], 0)["ok"], true);
+}
+
+#[test]
+fn a_failure_that_leads_back_to_a_change_is_a_decision() {
+    let bench = Bench::new();
+    let spec = "  steps:\n    - name: add\n      title: Add\n      commands:\n        - [sh, -c, 'echo x >> lines; test $(wc -l < lines) -ge 2']\n      rollback: { irreversible: it counts }\n      onFailure: add\n";
+    bench.runbook("again", spec);
+    let out = bench.expect(&["run", "./again.yaml", "--no-input"], 3);
+    assert!(out.contains("belay decide ") && out.contains("add retry"), "{out}");
+    let status = bench.json(&["status", "@last"], 0);
+    assert_eq!(status["waiting_on"][0]["kind"], "decision");
+    let detail = status["waiting_on"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("step `add`: exit status 1"), "it says what failed: {detail}");
+    assert_eq!(std::fs::read_to_string(bench.path().join("lines")).unwrap(), "x\n", "it is not repeated by itself");
+    let wrong = bench.json(&["decide", "@last", "add", "maybe"], 2);
+    assert!(wrong["error"]["hint"].as_str().unwrap().contains("`retry` or `skip`"), "{wrong}");
+    bench.expect(&["decide", "@last", "add", "retry"], 0);
+    bench.expect(&["resume", "@last", "--no-input"], 0);
+    assert_eq!(std::fs::read_to_string(bench.path().join("lines")).unwrap(), "x\nx\n");
 }

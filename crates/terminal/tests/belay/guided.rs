@@ -129,6 +129,8 @@ fn another_process_that_drove_in_between_leaves_the_log_whole() {
     // The failed drive is over, so that another process may go on.
     bench.expect(&["retry", "@last", "fail"], 0);
     bench.expect(&["resume", "@last", "--no-input"], 1);
+    terminal.wait_for("It failed");
+    terminal.wait_for("What now?");
     terminal.type_line("u");
     terminal.wait_for("Why");
     terminal.type_line("it cannot be had tonight");
@@ -148,4 +150,169 @@ fn control_sequences_in_output_do_not_reach_the_terminal() {
     terminal.wait_for("a␛[2Jb");
     terminal.wait_for("completed");
     assert_eq!(terminal.end(), 0);
+}
+
+const VALUES: &str = "  inputs:
+    name: { type: string, pattern: '[a-z]+', description: A name }
+    count: { type: integer, description: How many }
+    level: { type: string, options: [low, high] }
+    host: { type: string, description: Where }
+  steps:
+    - name: look
+      title: Look
+      effect: read
+      commands:
+        - [echo, '{name}', '{count}', '{level}']
+      rollback: { irreversible: it only reads }
+    - name: ask
+      title: Ask
+      type: verification
+      when: '{{ eq 1 2 }}'
+      action: http.healthcheck
+      parameters: { url: 'http://{{ .Vars.host }}/health' }
+";
+
+#[test]
+fn each_value_is_judged_where_it_is_typed_and_can_be_taken_back() {
+    let bench = Bench::new();
+    bench.runbook("values", VALUES);
+    let mut terminal = bench.terminal(&["run", "./values.yaml"]);
+    terminal.wait_for("name =");
+    terminal.type_line("Not so");
+    terminal.wait_for("has to match `[a-z]+`");
+    terminal.wait_for("name =");
+    terminal.type_line("<");
+    terminal.wait_for("this is the first value");
+    terminal.wait_for("name =");
+    terminal.type_line("wrong");
+    terminal.wait_for("count =");
+    terminal.type_line("many");
+    terminal.wait_for("a whole number");
+    terminal.wait_for("count =");
+    terminal.type_line("?");
+    terminal.wait_for("back to the value before");
+    terminal.wait_for("count =");
+    terminal.type_line("<");
+    terminal.wait_for("name =");
+    terminal.type_line("right");
+    terminal.wait_for("count =");
+    terminal.type_line("3");
+    terminal.wait_for("level =");
+    terminal.type_line("middle");
+    terminal.wait_for("it is one of low, high");
+    terminal.wait_for("level =");
+    terminal.type_line("2");
+    terminal.wait_for("host =");
+    // A value from outside may not name a metadata address, nor leave its place in the address.
+    terminal.type_line("169.254.169.254");
+    terminal.wait_for("cannot be used");
+    terminal.wait_for("host =");
+    terminal.type_line("web-1");
+    terminal.wait_for("right 3 high");
+    terminal.wait_for("completed");
+    assert_eq!(terminal.end(), 0);
+    let status = bench.json(&["status", "@last"], 0);
+    assert_eq!(status["inputs"]["count"], 3);
+    assert_eq!(bench.json(&["executions"], 0).as_array().unwrap().len(), 1, "nothing was started in vain");
+}
+
+const MISSES: &str = "  inputs:
+    one: { type: integer, required: false }
+    two: { type: integer, required: false }
+  steps:
+    - name: look
+      title: Look
+      effect: read
+      commands:
+        - [echo, 'sum {one} {two}']
+      rollback: { irreversible: it only reads }
+";
+
+#[test]
+fn values_that_a_step_misses_are_judged_and_taken_back_alike() {
+    let bench = Bench::new();
+    bench.runbook("misses", MISSES);
+    let mut terminal = bench.terminal(&["run", "./misses.yaml"]);
+    terminal.wait_for("one =");
+    terminal.type_line("first");
+    terminal.wait_for("a whole number");
+    terminal.type_line("1");
+    terminal.wait_for("two =");
+    terminal.type_line("<");
+    terminal.wait_for("one =");
+    terminal.type_line("5");
+    terminal.wait_for("two =");
+    terminal.type_line("6");
+    terminal.wait_for("sum 5 6");
+    terminal.wait_for("completed");
+    assert_eq!(terminal.end(), 0);
+}
+
+const BREAKS: &str = "  steps:\n    - name: break\n      title: Break\n      commands:\n        - [\"false\"]\n      rollback: { irreversible: nothing to take back }\n";
+
+#[test]
+fn a_failed_screen_shows_that_another_process_skipped_the_step() {
+    let bench = Bench::new();
+    bench.runbook("fails", BREAKS);
+    let mut terminal = bench.terminal(&["run", "./fails.yaml"]);
+    terminal.wait_for("What now?");
+    bench.expect(&["skip", "@last", "break", "--reason", "not tonight"], 0);
+    terminal.wait_for("completed");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn a_failed_screen_shows_that_another_process_opened_the_step_again() {
+    let bench = Bench::new();
+    bench.runbook("fails", BREAKS);
+    let mut terminal = bench.terminal(&["run", "./fails.yaml"]);
+    terminal.wait_for("What now?");
+    bench.expect(&["retry", "@last", "break"], 0);
+    terminal.wait_for("nobody drives it now");
+    terminal.wait_for("Go on here?");
+    terminal.type_line("r");
+    terminal.wait_for("It failed");
+    terminal.wait_for("What now?");
+    terminal.type_line("q");
+    assert_eq!(terminal.end(), 1);
+    assert_eq!(bench.json(&["status", "@last"], 0)["steps"][0]["attempts"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_failed_screen_shows_what_another_process_does_and_answers_it() {
+    let bench = Bench::new();
+    let spec = format!("{BREAKS}    - name: look\n      title: Look\n      type: manual\n      description: Look.\n");
+    bench.runbook("fails", &spec);
+    let mut terminal = bench.terminal(&["run", "./fails.yaml"]);
+    terminal.wait_for("What now?");
+    bench.expect(&["skip", "@last", "break", "--reason", "not tonight"], 0);
+    terminal.wait_for("Done?");
+    let mut other = bench.terminal(&["resume", "@last"]);
+    other.wait_for("Done?");
+    terminal.wait_for("another process drives it now");
+    terminal.type_line("d");
+    other.wait_for("completed");
+    assert_eq!(other.end(), 0);
+    terminal.wait_for("completed");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn an_undo_that_needs_an_approval_is_asked_for_on_the_terminal() {
+    let bench = Bench::new();
+    bench.runbook("gated", crate::commands::GATED_UNDO);
+    let mut terminal = bench.terminal(&["run", "./gated.yaml"]);
+    terminal.wait_for("rm marker");
+    terminal.wait_for("Taking this back needs an approval");
+    terminal.wait_for("Target?");
+    terminal.type_line("r");
+    terminal.wait_for("Why reject it?");
+    terminal.type_line("not like this");
+    terminal.wait_for("An undo is stuck");
+    terminal.type_line("r");
+    terminal.wait_for("Target?");
+    terminal.type_line("local");
+    terminal.wait_for("rolled back");
+    assert_eq!(terminal.end(), 1);
+    assert!(!bench.path().join("marker").exists());
 }

@@ -7,4 +7,5 @@ mod bench;
 mod cockpit;
 mod commands;
 mod guided;
+mod hints;
 mod import;

@@ -227,6 +227,12 @@ pub fn processes_of(mark: &str) -> Vec<i32> {
     processes(|environment| environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes()))
 }
 
+/// The processes of the program that serve a home.
+pub fn processes_at(home: &Path) -> Vec<i32> {
+    let wanted = [b"BELAY_HOME=", home.as_os_str().as_encoded_bytes()].concat();
+    processes(|environment| environment.split(|byte| *byte == 0).any(|entry| entry == wanted))
+}
+
 /// The children of a process that play a role of the program.
 pub fn children_of(parent: u32, role: &str) -> Vec<i32> {
     let mut found = Vec::new();

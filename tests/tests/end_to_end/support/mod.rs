@@ -3,6 +3,7 @@
 pub mod desk;
 pub mod journal;
 pub mod journey;
+pub mod mounted;
 pub mod person;
 pub mod runbooks;
 pub mod server;

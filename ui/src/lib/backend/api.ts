@@ -415,7 +415,11 @@ responder: string,
 /**
  * The epoch.
  */
-epoch: number, };
+epoch: number, 
+/**
+ * Whether a process drives it right now. Without one nothing goes on by itself.
+ */
+present: boolean, };
 
 /**
  * An edit that is under way.
@@ -656,6 +660,10 @@ execution: string,
  */
 events: number, 
 /**
+ * The status that they lead to; `None` where they cannot be followed.
+ */
+status: string | null, 
+/**
  * Whether everything holds.
  */
 ok: boolean, 
@@ -757,6 +765,27 @@ status?: string | null,
  * Only of this runbook.
  */
 runbook?: string | null, };
+
+/**
+ * What is known of the end of an exported log: whether anything may have been cut off.
+ */
+export type ExportEnd = { 
+/**
+ * Whether a device that wrote events of the log signed that these are all that it held.
+ */
+proven: boolean, 
+/**
+ * The device that sealed the file.
+ */
+device: string | null, 
+/**
+ * When it was sealed.
+ */
+at: string | null, 
+/**
+ * The same in words.
+ */
+detail: string, };
 
 /**
  * One way to narrow a search.
@@ -1685,6 +1714,10 @@ title: string,
  */
 score: number, 
 /**
+ * Whether it only comes closest: no alert, name, title, symptom or tag of it says what was typed.
+ */
+weak: boolean, 
+/**
  * What matched, for people.
  */
 matched: Array<string>, 
@@ -1713,9 +1746,13 @@ tags: Array<string>,
  */
 source: string, 
 /**
- * Whether it comes instead of the bundled runbook of the same name or id.
+ * Whether it comes instead of the bundled runbook of the same id.
  */
 hides_bundled: boolean, 
+/**
+ * Whether another runbook has its name, so that only its id or its path names it.
+ */
+shares_name: boolean, 
 /**
  * Statistics of its executions here.
  */
@@ -2096,9 +2133,13 @@ export type VerifyReport = {
  */
 ok: boolean, 
 /**
- * One verdict per execution.
+ * One verdict per execution; `file` for what is wrong with an exported file as such.
  */
-executions: Array<ExecutionVerdict>, };
+executions: Array<ExecutionVerdict>, 
+/**
+ * What is known of the end of an exported file; `None` where no file was verified.
+ */
+end: ExportEnd | null, };
 
 /**
  * Something that waits for a person.

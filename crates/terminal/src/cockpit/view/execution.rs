@@ -15,7 +15,7 @@ use super::{below, empty, error_lines, rows};
 use crate::cockpit::actions::{Action, answers};
 use crate::cockpit::deed::Deed;
 use crate::cockpit::pages::execution::Execution;
-use crate::render::act::{is_told, parameters};
+use crate::render::act::all_details;
 use crate::render::status::{act_line, approval_line, clock, shown, undo_line};
 use crate::style::Style;
 use crate::text;
@@ -244,9 +244,7 @@ pub fn acts(step: &StepView, style: Style) -> String {
     for act in &step.acts {
         let lead = format!("{} ", style.bold(lead));
         out.push_str(&text::hang(&lead, "     ", &act_line(act, style), style.columns));
-        if !is_told(act) {
-            out.push_str(&parameters(act, usize::MAX, style));
-        }
+        out.push_str(&all_details(act, 5, style));
     }
     if let Some(approval) = &step.approval {
         out.push_str(&text::hang("", "  ", &approval_line(approval, style), style.columns));
