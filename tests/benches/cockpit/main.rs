@@ -68,7 +68,7 @@ fn main() -> ExitCode {
 
     let (began, before) = (Instant::now(), terminal.cpu());
     std::thread::sleep(STILL);
-    let used = (terminal.cpu() - before).as_secs_f64() / began.elapsed().as_secs_f64();
+    let used = terminal.cpu().saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
     figure("standing still, of a core", used * 100.0, "%", 0.5);
 
     terminal.press("\u{15}flood");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::pty::{Winsize, openpty};
 
 /// How long something may take that has to come.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 const ROWS: u16 = 24;
 const COLUMNS: u16 = 80;
 

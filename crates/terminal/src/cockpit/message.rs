@@ -19,6 +19,8 @@ pub enum Message {
     Tick(Timestamp),
     /// Ctrl-C came as a signal.
     Interrupt,
+    /// The terminal is gone.
+    Gone,
     /// A call was answered.
     Answered { ticket: Ticket, answer: Result<Answer, CallError> },
     /// The API tells something.

@@ -9,7 +9,7 @@ use belay_cockpit::api::{Api, CallError};
 use belay_cockpit::{Cockpit, CockpitError};
 use crossterm::event::Event;
 use jiff::Timestamp;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -44,40 +44,10 @@ pub async fn open(cockpit: Arc<Cockpit>, color: bool, style: Style) -> Result<Ex
     let (sender, mut messages) = mpsc::channel(WAITING);
     let mut session = Session::new(Api::new(cockpit), Look { color })?;
     session.begin(&sender)?;
-    let mut due: Option<Instant> = None;
-    let mut tick = Instant::now() + SECOND;
-    while !session.state.leaving {
-        let clock = session.state.shows_clock();
-        let mut urgent = true;
-        tokio::select! {
-            Some(message) = messages.recv() => {
-                urgent = session.take(message)?;
-                for _ in 0..AT_ONCE {
-                    let Ok(message) = messages.try_recv() else { break };
-                    urgent |= session.take(message)?;
-                }
-            }
-            Some(done) = session.tasks.join_next() => match done {
-                Ok(message) => drop(session.take(message)?),
-                Err(error) => session.trouble(&CockpitError::bug(format!("a task ended by itself: {error}")).into())?,
-            },
-            signalled = signals.next() => match signalled {
-                Signalled::Interrupt => drop(session.take(Message::Interrupt)?),
-                Signalled::End => session.state.leaving = true,
-            },
-            _ = goes_on.recv() => session.perform(Command::Redraw)?,
-            () = sleep_until(tick), if clock => tick = Instant::now() + SECOND,
-            () = sleep_until(due.unwrap_or(tick)), if due.is_some() => due = None,
-        }
-        session.take(Message::Tick(Timestamp::now()))?;
-        if urgent {
-            session.draw()?;
-            due = None;
-        } else if due.is_none() {
-            due = Some(session.drawn + FRAME);
-        }
-    }
-    session.leave(style).await
+    let ended = session.attend(&mut messages, &mut signals, &mut goes_on).await;
+    // A terminal that is gone ends the cockpit as well; what runs is left safely all the same.
+    let left = session.leave(style).await;
+    ended.and(left)
 }
 
 struct Session {
@@ -133,6 +103,49 @@ impl Session {
         Ok(())
     }
 
+    /// Takes what happens until the person leaves.
+    async fn attend(
+        &mut self,
+        messages: &mut mpsc::Receiver<Message>,
+        signals: &mut Signals,
+        goes_on: &mut Signal,
+    ) -> Result<(), Failure> {
+        let mut due: Option<Instant> = None;
+        let mut tick = Instant::now() + SECOND;
+        while !self.state.leaving {
+            let clock = self.state.shows_clock();
+            let mut urgent = true;
+            tokio::select! {
+                Some(message) = messages.recv() => {
+                    urgent = self.take(message)?;
+                    for _ in 0..AT_ONCE {
+                        let Ok(message) = messages.try_recv() else { break };
+                        urgent |= self.take(message)?;
+                    }
+                }
+                Some(done) = self.tasks.join_next() => match done {
+                    Ok(message) => drop(self.take(message)?),
+                    Err(error) => self.trouble(&CockpitError::bug(format!("a task ended by itself: {error}")).into())?,
+                },
+                signalled = signals.next() => match signalled {
+                    Signalled::Interrupt => drop(self.take(Message::Interrupt)?),
+                    Signalled::End => self.state.leaving = true,
+                },
+                _ = goes_on.recv() => self.perform(Command::Redraw)?,
+                () = sleep_until(tick), if clock => tick = Instant::now() + SECOND,
+                () = sleep_until(due.unwrap_or(tick)), if due.is_some() => due = None,
+            }
+            self.take(Message::Tick(Timestamp::now()))?;
+            if urgent {
+                self.draw()?;
+                due = None;
+            } else if due.is_none() {
+                due = Some(self.drawn + FRAME);
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a message; says whether what it changed has to be seen at once.
     fn take(&mut self, message: Message) -> Result<bool, Failure> {
         let urgent = match &message {
@@ -140,6 +153,7 @@ impl Session {
             Message::Key(_)
             | Message::Paste(_)
             | Message::Interrupt
+            | Message::Gone
             | Message::Resized { .. }
             | Message::Answered { .. }
             | Message::AlertRead(_)
@@ -223,6 +237,9 @@ fn read_keys(sender: &mpsc::Sender<Message>) {
         if sender.blocking_send(message).is_err() {
             return;
         }
+    }
+    if sender.blocking_send(Message::Gone).is_err() {
+        tracing::debug!("the cockpit had ended before its terminal");
     }
 }
 

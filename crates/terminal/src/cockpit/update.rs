@@ -24,6 +24,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Command> {
         }
         Message::Tick(now) => state.now = now,
         Message::Interrupt => interrupt(state, &mut commands),
+        Message::Gone => state.leaving = true,
         Message::Answered { ticket, answer } => answered(state, ticket, answer, &mut commands),
         Message::Told(told) => tell(state, told, &mut commands),
         Message::AlertRead(read) => match read {

@@ -165,15 +165,15 @@ fn events_before_the_state_are_not_lost_and_older_ones_are_not_taken_twice() {
     };
     stage.tell(output(0, "1st\n"));
     stage.tell(output(4, "2nd\n"));
-    let mut state = page(execution(""));
-    state.place.n = 1;
-    state.running = Some(belay_cockpit::api::RunningOutput {
+    let mut snapshot = page(execution(""));
+    snapshot.place.n = 1;
+    snapshot.running = Some(belay_cockpit::api::RunningOutput {
         step: "restart".to_owned(),
         pieces: vec![belay_cockpit::api::OutputPiece { stream: "stdout".to_owned(), text: "1st\n".to_owned() }],
         written: 4,
         cut: false,
     });
-    stage.answer("execution", Answer::Execution(Box::new(state)));
+    stage.answer("execution", Answer::Execution(Box::new(snapshot)));
     let screen = stage.screen();
     assert_eq!(screen.matches("1st").count(), 1, "the snapshot had it: {screen}");
     assert_eq!(screen.matches("2nd").count(), 1, "it came between the snapshot and its arrival: {screen}");

@@ -28,8 +28,8 @@ pub struct Stage {
 impl Stage {
     pub fn new(columns: u16, rows: u16) -> Self {
         let now = Timestamp::from_second(1_763_770_012).unwrap();
-        let (state, commands) = State::new(now, Size { columns, rows });
-        let mut stage = Self { state, commands, n: 0 };
+        let opened = State::new(now, Size { columns, rows });
+        let mut stage = Self { state: opened.0, commands: opened.1, n: 0 };
         stage.answer("about", Answer::About(Box::new(about())));
         stage.answer("waiting", Answer::Waiting(Box::new(Vec::new())));
         stage
