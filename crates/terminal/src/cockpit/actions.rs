@@ -5,11 +5,11 @@ use belay_cockpit::wire::{Waiting, WaitingKind};
 
 use super::deed::{Deed, Destination, Purpose};
 use super::pages::Page;
-use super::pages::catalog::reference;
 use super::pages::execution::Execution;
 use super::pages::runbook::Part;
 use super::scroll::Motion;
 use super::state::State;
+use crate::render::lists::reference;
 
 /// Something that can be done.
 #[derive(Debug, Clone, PartialEq)]

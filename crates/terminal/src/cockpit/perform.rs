@@ -9,7 +9,7 @@ use super::dialog::{Dialog, Entry, Menu, Words};
 use super::field::Field;
 use super::message::Command;
 use super::pages::Page;
-use super::pages::catalog::{Catalog, reference};
+use super::pages::catalog::Catalog;
 use super::pages::execution::Execution;
 use super::pages::history::{History, STATUSES};
 use super::pages::reader::{Content, Reader};
@@ -17,6 +17,7 @@ use super::pages::runbook::{Part, Runbook};
 use super::pages::start::Start;
 use super::state::{Notice, State};
 use super::update::{is_alert, send_alert};
+use crate::render::lists::reference;
 
 /// Runbooks that the palette lists; the catalog has all of them.
 const LISTED: usize = 1_000;

@@ -202,6 +202,11 @@ fn answered(state: &mut State, ticket: Ticket, answer: Result<Answer, CallError>
                 state.say(Notice::Error(error.clone()));
             }
             to_page(state, ticket, answer, commands);
+            if let (Page::Catalog(page), _) = state.top(commands)
+                && page.opens_now()
+            {
+                perform(state, Deed::Open, commands);
+            }
         }
     }
 }

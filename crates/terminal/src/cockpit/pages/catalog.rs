@@ -7,6 +7,7 @@ use crate::cockpit::field::Field;
 use crate::cockpit::message::Key;
 use crate::cockpit::scroll::{List, Motion};
 use crate::cockpit::state::{Desk, Size};
+use crate::render::lists::reference;
 
 /// Rows that a hit takes.
 pub const HIT_ROWS: usize = 2;
@@ -36,6 +37,8 @@ pub struct Catalog {
     changed: bool,
     /// What the preview was asked for.
     previewed: String,
+    /// Enter was pressed before what was typed had been searched for: the best hit opens when it is known.
+    pub opens: bool,
 }
 
 impl Default for Catalog {
@@ -51,13 +54,9 @@ impl Default for Catalog {
             asked: None,
             changed: false,
             previewed: String::new(),
+            opens: false,
         }
     }
-}
-
-/// What a hit is run by: its name where it is bundled, else its file.
-pub fn reference(hit: &SearchHit) -> String {
-    if hit.source == belay_cockpit::BUNDLED_SOURCE { hit.name.clone() } else { hit.source.clone() }
 }
 
 impl Catalog {
@@ -74,6 +73,11 @@ impl Catalog {
     /// The selected hit.
     pub fn selected(&self) -> Option<&SearchHit> {
         self.hits().get(self.list.selected)
+    }
+
+    /// Whether what was typed is found now and is to be opened; says so once.
+    pub fn opens_now(&mut self) -> bool {
+        !self.is_searching() && std::mem::take(&mut self.opens)
     }
 
     /// Whether an answer is on its way.
@@ -151,14 +155,17 @@ impl Catalog {
     /// Whether the preview is of the selected runbook.
     pub fn previewed(&self) -> Option<&RunbookPage> {
         let hit = self.selected()?;
-        self.preview.as_ref().filter(|page| page.runbook.name == hit.name)
+        self.preview.as_ref().filter(|page| page.runbook.id == hit.id)
     }
 
     pub(super) fn press(&mut self, key: &Key, desk: &mut Desk<'_>) -> bool {
+        self.opens = false;
         if !self.typing {
             return false;
         }
         match key.name.as_str() {
+            // What is shown may not be what was typed; it is not opened in its place.
+            "Enter" if self.is_searching() => self.opens = true,
             "Esc" | "Tab" => self.typing = false,
             "Up" => self.go(Motion::Up, desk),
             "Down" => self.go(Motion::Down, desk),
@@ -204,6 +211,11 @@ impl Catalog {
         self.narrowed = SearchRequest::default();
         self.field = Field::default();
         self.search(desk);
+    }
+
+    /// Whether nothing that was found says what was typed.
+    pub fn is_weak(&self) -> bool {
+        !self.hits().is_empty() && self.hits().iter().all(|hit| hit.weak)
     }
 
     /// What the search is narrowed by, in words.

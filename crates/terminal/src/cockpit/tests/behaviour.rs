@@ -36,6 +36,19 @@ fn typing_searches_once_at_a_time_and_the_last_word_counts() {
 }
 
 #[test]
+fn enter_opens_what_was_typed_and_not_what_was_found_before() {
+    let mut stage = Stage::new(80, 24);
+    stage.answer("search", Answer::Search(Box::new(found(3, ""))));
+    stage.type_text("re");
+    stage.press("Enter");
+    assert!(!stage.waits_for("runbook"), "the hits that are shown are of another search");
+    stage.answer("search", Answer::Search(Box::new(found(3, ""))));
+    assert!(!stage.waits_for("runbook"), "`r` alone is not what was typed either");
+    stage.answer("search", Answer::Search(Box::new(found(1, ""))));
+    assert!(matches!(stage.asked("runbook").1, Call::Runbook(request) if request.runbook == "runbook-0"));
+}
+
+#[test]
 fn a_failed_search_keeps_what_was_typed_and_says_what_to_do() {
     let mut stage = Stage::new(80, 24);
     stage.answer("search", Answer::Search(Box::new(found(3, ""))));

@@ -169,6 +169,7 @@ pub fn found(count: usize, word: &str) -> SearchAnswer {
         name: format!("runbook-{index}"),
         title: format!("Runbook number {index}{word}"),
         score: 1.0,
+        weak: false,
         matched: vec![format!("symptom \"slow{word}\"")],
         severity: "sev2".to_owned(),
         category: None,
@@ -177,6 +178,7 @@ pub fn found(count: usize, word: &str) -> SearchAnswer {
         tags: Vec::new(),
         source: "bundled".to_owned(),
         hides_bundled: false,
+        shares_name: false,
         statistics: RunbookStatistics { executions: 2, success_rate: Some(0.5), ..RunbookStatistics::default() },
     };
     let severity = Facet { name: "severity".to_owned(), values: vec![FacetValue { value: "sev2".to_owned(), count }] };

@@ -70,6 +70,10 @@ fn head(frame: &mut Frame<'_>, area: Rect, page: &Catalog, look: Look) {
         let told = text::cut(&format!("   only {}", words.join(" · ")), usize::from(area.width));
         frame.render_widget(Line::styled(told, look.care()), Rect { height: 1, ..below(area, 1) });
     }
+    if page.is_weak() {
+        let told = Line::styled("   nothing fits well; what comes closest:", look.care());
+        frame.render_widget(told, Rect { height: 1, ..below(area, 2) });
+    }
 }
 
 fn draw_hit(frame: &mut Frame<'_>, area: Rect, hit: &SearchHit, selected: bool, look: Look) {
