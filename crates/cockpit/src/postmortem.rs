@@ -89,18 +89,20 @@ fn sentence(view: &ExecutionView) -> String {
         count("succeeded"),
         view.steps.len()
     );
+    let mut parts = Vec::new();
     for (status, word) in [("failed", "failed"), ("skipped", "were skipped"), ("undone", "were taken back")] {
         if count(status) > 0 {
-            text.push_str(&format!(", {} {word}", count(status)));
+            parts.push(format!(", {} {word}", count(status)));
         }
     }
     if by_hand > 0 {
-        text.push_str(&format!(", {by_hand} by hand"));
+        parts.push(format!(", {by_hand} by hand"));
     }
-    text.push('.');
+    parts.push(".".to_owned());
     if let Some(error) = &summary.error {
-        text.push_str(&format!(" It ended with: {}.", inline(error)));
+        parts.push(format!(" It ended with: {}.", inline(error)));
     }
+    text.push_str(&parts.concat());
     text
 }
 

@@ -58,7 +58,9 @@ pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
         variables: request
             .variables
             .iter()
-            .filter(|(name, text)| runbook.inputs.get(*name).is_some_and(|spec| inputs::parse(name, spec, text).is_ok()))
+            .filter(|(name, text)| {
+                runbook.inputs.get(*name).is_some_and(|spec| inputs::parse(name, spec, text).is_ok())
+            })
             .map(|(name, text)| (name.clone(), text.clone()))
             .collect(),
         ..request.clone()
