@@ -10,10 +10,9 @@ use crate::cockpit::message::{Command, Message};
 use crate::cockpit::pages::Page;
 
 fn said(stage: &mut Stage) -> Said {
-    match stage.asked("say").1 {
-        Call::Say(SayRequest { saying, .. }) => saying,
-        other => panic!("{other:?} says nothing"),
-    }
+    let call = stage.asked("say").1;
+    let Call::Say(SayRequest { saying, .. }) = call else { panic!("{call:?} says nothing") };
+    saying
 }
 
 #[test]
@@ -103,17 +102,10 @@ fn an_approval_is_of_what_was_shown_and_needs_the_targets_name() {
     assert!(!stage.waits_for("say"), "the name of another target approves nothing");
     assert!(stage.screen().contains("nothing was approved"), "{}", stage.screen());
     stage.press("Backspace 1 Enter");
-    match said(&mut stage) {
-        Said::Approve { step, digest, target, .. } => {
-            assert_eq!(
-                (step.as_str(), digest.as_str()),
-                ("restart", "d1"),
-                "the digest that was shown, not the newer one"
-            );
-            assert_eq!(target.as_deref(), Some("web-1"));
-        }
-        other => panic!("{other:?} is no approval"),
-    }
+    let said = said(&mut stage);
+    let Said::Approve { step, digest, target, .. } = said else { panic!("{said:?} is no approval") };
+    assert_eq!((step.as_str(), digest.as_str()), ("restart", "d1"), "the digest that was shown, not the newer one");
+    assert_eq!(target.as_deref(), Some("web-1"));
 }
 
 #[test]
@@ -147,14 +139,12 @@ fn each_question_is_answered_by_its_keys() {
     assert!(!stage.waits_for("say"), "the first answer is still on its way");
     let mut stage = Stage::on_execution(80, 24, waiting(WaitingKind::Input, &[("pod", ""), ("zone", "")]));
     stage.press("v w Enter e Enter");
-    match said(&mut stage) {
-        Said::Provide { values } => {
-            let mut expected = one("pod", "w");
-            expected.extend(one("zone", "e"));
-            assert_eq!(values, expected, "every missing value is asked for, then all of them are given");
-        }
-        other => panic!("{other:?} gives nothing"),
-    }
+    let given = said(&mut stage);
+    let Said::Provide { values } = given else { panic!("{given:?} gives nothing") };
+    let mut expected = one("pod", "w");
+    expected.extend(one("zone", "e"));
+    assert_eq!(values, expected, "every missing value is asked for, then all of them are given");
+
     let mut stage = Stage::on_execution(80, 24, waiting(WaitingKind::Checklist, &[("2", "a"), ("3", "b")]));
     stage.press("Enter 1");
     assert!(matches!(said(&mut stage), Said::Check { items: Some(items), .. } if items == [2]), "by its own number");

@@ -31,7 +31,7 @@ impl Stage {
         let opened = State::new(now, Size { columns, rows });
         let mut stage = Self { state: opened.0, commands: opened.1, n: 0 };
         stage.answer("about", Answer::About(Box::new(about())));
-        stage.answer("waiting", Answer::Waiting(Box::new(Vec::new())));
+        stage.answer("waiting", Answer::Waiting(Box::default()));
         stage
     }
 
