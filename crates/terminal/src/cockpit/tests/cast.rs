@@ -59,10 +59,9 @@ impl Stage {
         let of = |command: &Command| matches!(command, Command::Ask { call, .. } if name_of(call) == name);
         let place = self.commands.iter().position(of);
         let place = place.unwrap_or_else(|| panic!("`{name}` was not asked for: {:?}", self.commands));
-        match self.commands.remove(place) {
-            Command::Ask { ticket, call } => (ticket, *call),
-            other => panic!("{other:?} is no call"),
-        }
+        let command = self.commands.remove(place);
+        let Command::Ask { ticket, call } = command else { panic!("{command:?} is no call") };
+        (ticket, *call)
     }
 
     /// Whether a call of a name waits for its answer.

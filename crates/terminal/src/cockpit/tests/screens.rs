@@ -72,9 +72,12 @@ fn an_execution_that_waits_for_an_approval_shows_what_matters_about_it() {
     }
 }
 
+/// The name of a snapshot, what is waited for, and what there is to choose.
+type Way = (&'static str, WaitingKind, &'static [(&'static str, &'static str)]);
+
 #[test]
 fn every_way_of_waiting_has_its_look() {
-    let kinds: [(&str, WaitingKind, &[(&str, &str)]); 6] = [
+    let kinds: [Way; 6] = [
         ("manual", WaitingKind::Manual, &[]),
         ("decision", WaitingKind::Decision, &[("warm", "warm the cache"), ("stop", "do nothing")]),
         ("outcome", WaitingKind::Outcome, &[]),
