@@ -3,6 +3,7 @@
 #
 #   ui.sh build    the files that the programs embed
 #   ui.sh check    types, lints, format, unit tests
+#   ui.sh e2e      the real program in a real browser; BELAY_BIN names the program
 set -euo pipefail
 cd "$(dirname "$0")/../ui"
 
@@ -31,6 +32,9 @@ case "${1:-build}" in
     npm run --silent check
     npm run --silent lint
     npm run --silent test
+    ;;
+  e2e)
+    npm run --silent e2e
     ;;
   *)
     printf 'error: ui.sh knows no `%s`\n' "$1" >&2

@@ -95,7 +95,15 @@ function ask(waiting: Waiting, view: ExecutionView): Ask | undefined {
           const outcome = OUTCOMES.find((of) => of.word === option.name);
           return outcome === undefined
             ? []
-            : [choice(outcome.key, outcome.label, option.description, outcome.tone, confirm(step, outcome.word))];
+            : [
+                choice(
+                  outcome.key,
+                  outcome.label,
+                  option.description || outcome.means,
+                  outcome.tone,
+                  confirm(step, outcome.word),
+                ),
+              ];
         }),
       };
     case 'undo':
@@ -119,11 +127,12 @@ function why(detail: string): string {
   return detail.replace(/^pick a branch(: )?/, '');
 }
 
-const OUTCOMES: { word: OutcomeWord; key: string; label: string; tone: Choice['tone'] }[] = [
-  { word: 'done', key: '1', label: 'It happened', tone: 'primary' },
-  { word: 'not-done', key: '2', label: 'It did not happen', tone: 'plain' },
-  { word: 'failed', key: '3', label: 'It failed', tone: 'danger' },
-  { word: 'undo', key: '4', label: 'Take it back', tone: 'plain' },
+/** `means` is said where the application says nothing about it. */
+const OUTCOMES: { word: OutcomeWord; key: string; label: string; means: string; tone: Choice['tone'] }[] = [
+  { word: 'done', key: '1', label: 'It happened', means: 'as it was meant to; go on after it', tone: 'primary' },
+  { word: 'not-done', key: '2', label: 'It did not happen', means: 'it may start again', tone: 'plain' },
+  { word: 'failed', key: '3', label: 'It failed', means: 'go on as after any failure of it', tone: 'danger' },
+  { word: 'undo', key: '4', label: 'Take it back', means: 'take the step back', tone: 'plain' },
 ];
 
 const UNDOS: { word: UndoWord; key: string; label: string; tone: Choice['tone'] }[] = [

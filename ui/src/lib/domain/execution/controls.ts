@@ -40,7 +40,8 @@ export function controls(view: ExecutionView, driven: Driven): Controls {
   const failed = step?.status === 'failed' || step?.status === 'cancelled';
   const started = view.steps.some((of) => of.undo?.status === 'undone' || of.status === 'undone');
   const reopens = view.status === 'failed' && failed && !started;
-  const open = !over && !acting && !undoing && (waits || failed);
+  // What waits while it rolls back is the undo: leaving that out or doing it by hand is asked where it is stuck.
+  const open = !over && view.status !== 'rolling_back' && !acting && !undoing && (waits || failed);
   const name = reopens || open ? step.name : undefined;
   /** A person does it anyway, or picks. */
   const persons = step?.type === 'decision' || step?.type === 'manual';

@@ -90,7 +90,7 @@ export function sampleView(change: Partial<ExecutionView> = {}): ExecutionView {
     incident: null,
     ticket: null,
     context: 'local',
-    driver: { device: 'b55c1ca6d02ed321', responder: 'ada', epoch: 0 },
+    driver: { device: 'b55c1ca6d02ed321', responder: 'ada', epoch: 0, present: true },
     started_at: '2026-11-26T20:00:00Z',
     finished_at: null,
     duration_seconds: 12,
