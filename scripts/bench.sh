@@ -39,7 +39,7 @@ fi
 if [ -x "$tools/chaos/bin/chaos" ]; then export BELAY_CHAOS="$tools/chaos/bin/chaos"; fi
 export BELAY_BIN="$belay"
 held=0
-for bench in ${BELAY_BENCHES:-core search}; do
+for bench in ${BELAY_BENCHES:-core search cockpit}; do
   printf '\n%s\n' "$bench"
   cargo bench --locked --package belay-tests --bench "$bench" || held=1
 done

@@ -1,5 +1,7 @@
 //! What the window may ask: a call, and the stream of events.
 
+#![allow(clippy::let_underscore_must_use, reason = "the macro of commands makes such lets")]
+
 use belay_cockpit::api::{Call, CallError, Place, Told};
 use serde_json::Value;
 use tauri::State;

@@ -76,7 +76,9 @@ impl Host {
     /// Ends every stream: a page that is loaded anew begins its own.
     pub fn unlisten_all(&self) {
         let streams = std::mem::take(&mut *self.streams.lock().unwrap_or_else(PoisonError::into_inner));
-        streams.into_values().for_each(|stop| stop.cancel());
+        for stop in streams.into_values() {
+            stop.cancel();
+        }
     }
 }
 

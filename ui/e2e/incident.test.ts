@@ -45,7 +45,7 @@ describe('an incident from its symptom to the end', () => {
     const approval = page.getByRole('region', { name: 'Approve exactly this' });
     const target = approval.getByLabel(/Type the target/);
     const approve = approval.getByRole('button', { name: /^Approve/ });
-    await target.fill('locla');
+    await target.fill('elsewhere');
     expect(await approve.isDisabled(), 'a target that is mistyped approves nothing').toBe(true);
     expect(existsSync(belay.path('limit')), 'nothing runs before it is approved').toBe(false);
     await target.fill('local');

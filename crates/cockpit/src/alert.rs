@@ -52,6 +52,9 @@ struct Wire {
     generator_url: Option<String>,
     #[serde(default)]
     fingerprint: Option<String>,
+    /// Alertmanager's own address; a payload says it once for all of its alerts.
+    #[serde(default, rename = "externalURL")]
+    external_url: Option<String>,
 }
 
 /// An alert of a payload, once, however often the payload has it.
@@ -140,6 +143,20 @@ impl Alert {
         Ok(received)
     }
 
+    /// The alert as Alertmanager sends a single one, so that whoever was shown it can hand it back.
+    pub fn as_sent(&self) -> Value {
+        json!({
+            "status": self.status,
+            "labels": self.labels,
+            "annotations": self.annotations,
+            "startsAt": self.starts_at,
+            "endsAt": self.value["EndsAt"],
+            "generatorURL": self.value["GeneratorURL"],
+            "fingerprint": self.fingerprint,
+            "externalURL": self.value["ExternalURL"],
+        })
+    }
+
     /// Whether it is over.
     pub fn is_resolved(&self) -> bool {
         self.status == RESOLVED
@@ -168,7 +185,7 @@ impl Alert {
             "EndsAt": wire.ends_at,
             "GeneratorURL": wire.generator_url,
             "Fingerprint": wire.fingerprint,
-            "ExternalURL": external_url,
+            "ExternalURL": external_url.or(wire.external_url.as_deref()),
         });
         Ok(Self {
             name,

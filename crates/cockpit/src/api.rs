@@ -6,6 +6,13 @@
 //! ask anew ([`Told::Anew`]); nothing is lost in between, because a page says which
 //! events it holds.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    clippy::unused_async,
+    reason = "every handler of the table takes what its call carries, and may fail"
+)]
+
 mod answer;
 mod author;
 mod call;
@@ -29,7 +36,7 @@ use serde::Serialize;
 use ts_rs::TS;
 
 pub use answer::*;
-pub use call::{Call, Done, Nothing};
+pub use call::{Answer, Call, Done, Nothing};
 pub use event::{Driven, Event, Numbered, Place, Told};
 pub use feed::{Feed, Listener};
 pub use typescript::typescript;
@@ -71,6 +78,13 @@ impl Api {
     /// Tells every face something that this process noticed, such as a link that was opened.
     pub fn tell(&self, event: Event) {
         self.feed.push(event);
+    }
+
+    /// Tells what a person should know although what was asked for was done.
+    fn tell_notices(&self) {
+        for text in self.cockpit.take_notices() {
+            self.feed.push(Event::Notice { execution: None, text });
+        }
     }
 
     /// Leaves every execution that is driven here: what runs is ended and recorded, nothing is lost.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use belay_engine::event::{Event, Genesis, Statement, Transition};
+use belay_engine::ids::{ActIndex, InvocationId};
 use belay_trust::{AuditReport, EventAudit, Hash32, SignedEnvelope};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -191,22 +192,22 @@ fn changed(transition: &Transition) -> String {
         }
         Transition::ApprovalClosed { at, how, .. } => format!("request for `{at}` closed: {}", tag(how)),
         Transition::ActStarted { id, act_digest, .. } => {
-            format!("{id} starts ({})", act_digest.get(..12).unwrap_or(act_digest))
+            format!("{} starts ({})", invoked(id), act_digest.get(..12).unwrap_or(act_digest))
         }
-        Transition::ActEnded { id, outcome } => format!("{id} ended: {}", word(&outcome.ending)),
-        Transition::ActInterrupted { id, why, .. } => format!("{id} interrupted: {why}"),
+        Transition::ActEnded { id, outcome } => format!("{} ended: {}", invoked(id), word(&outcome.ending)),
+        Transition::ActInterrupted { id, why, .. } => format!("{} interrupted: {why}", invoked(id)),
         Transition::ActSettled { id, settlement, by } => {
             let by = by.as_ref().map_or("the action's probe", |by| by.responder.as_str());
-            format!("{id} settled as {} by {by}", tag(settlement))
+            format!("{} settled as {} by {by}", invoked(id), tag(settlement))
         }
-        Transition::OutcomeArrived { id, outcome } => format!("{id} ended late: {}", word(&outcome.ending)),
+        Transition::OutcomeArrived { id, outcome } => format!("{} ended late: {}", invoked(id), word(&outcome.ending)),
         Transition::Observed { id, holds, .. } => {
             let holds = match holds {
                 Some(true) => "holds",
                 Some(false) => "does not hold",
                 None => "no data",
             };
-            format!("{id} observed: {holds}")
+            format!("{} observed: {holds}", invoked(id))
         }
         Transition::RetryScheduled { at, not_before, error } => {
             format!("step `{at}` is tried again at {not_before}: {error}")
@@ -246,6 +247,20 @@ fn changed(transition: &Transition) -> String {
             format!("finished as {}{error}", word(ending))
         }
     }
+}
+
+/// An invocation in words.
+fn invoked(id: &InvocationId) -> String {
+    let at = &id.at;
+    let what = match id.act {
+        ActIndex::Act(0) => format!("step `{at}`"),
+        ActIndex::Act(n) => format!("act {} of step `{at}`", n + 1),
+        ActIndex::Call(n) => format!("call {} of step `{at}`", n + 1),
+        ActIndex::Undo(0) => format!("the undo of step `{at}`"),
+        ActIndex::Undo(n) => format!("act {} of the undo of step `{at}`", n + 1),
+        ActIndex::UndoCall { call, .. } => format!("call {} of the undo of step `{at}`", call + 1),
+    };
+    if id.attempt > 1 { format!("{what}, attempt {},", id.attempt) } else { what }
 }
 
 /// The tag of an enum whose variants may hold something.

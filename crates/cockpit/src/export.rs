@@ -81,8 +81,10 @@ pub(crate) fn write(bytes: &[u8], out: &Path) -> Result<(), CockpitError> {
 
 /// Verifies an exported file by itself: no store, no key, no network.
 pub fn verify_file(path: &Path) -> Result<VerifyReport, CockpitError> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| CockpitError::user(format!("`{}` cannot be read: {error}", path.display())))?;
+    let bytes = std::fs::read(path).map_err(|error| {
+        CockpitError::user(format!("`{}` cannot be read: {error}", path.display()))
+            .hint("give an execution, or a file that `belay audit export EXEC --out FILE` wrote")
+    })?;
     let export = Export::read(&bytes).map_err(|error| {
         let hint = match &error {
             ExportError::Version { .. } => "use the newer version of belay that wrote it",

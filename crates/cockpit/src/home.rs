@@ -195,7 +195,8 @@ pub(crate) fn session() -> Result<SessionId, CockpitError> {
 
 /// A secret that nobody can guess, to be handed to one person: 64 hex digits.
 pub fn token() -> Result<String, CockpitError> {
-    Ok(random::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+    let digit = |value: u8| char::from_digit(u32::from(value), 16);
+    Ok(random::<32>()?.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect())
 }
 
 fn random<const N: usize>() -> Result<[u8; N], CockpitError> {

@@ -22,7 +22,7 @@ fn write(out: &mut String, view: &ExecutionView, runbook: Option<&Runbook>, log:
     let summary = &view.summary;
     let title = inline(&summary.runbook.title);
     writeln!(out, "# Postmortem: {title}\n")?;
-    writeln!(out, "| | |\n|---|---|")?;
+    writeln!(out, "| What | Which |\n|---|---|")?;
     if let Some(incident) = &summary.incident {
         writeln!(out, "| Incident | {} |", cell(incident))?;
     }
@@ -89,18 +89,20 @@ fn sentence(view: &ExecutionView) -> String {
         count("succeeded"),
         view.steps.len()
     );
+    let mut parts = Vec::new();
     for (status, word) in [("failed", "failed"), ("skipped", "were skipped"), ("undone", "were taken back")] {
         if count(status) > 0 {
-            text.push_str(&format!(", {} {word}", count(status)));
+            parts.push(format!(", {} {word}", count(status)));
         }
     }
     if by_hand > 0 {
-        text.push_str(&format!(", {by_hand} by hand"));
+        parts.push(format!(", {by_hand} by hand"));
     }
-    text.push('.');
+    parts.push(".".to_owned());
     if let Some(error) = &summary.error {
-        text.push_str(&format!(" It ended with: {}.", inline(error)));
+        parts.push(format!(" It ended with: {}.", inline(error)));
     }
+    text.push_str(&parts.concat());
     text
 }
 

@@ -6,7 +6,7 @@
 //! fails is answered to every job in it. Nothing is answered before the commit is durable.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -182,7 +182,7 @@ impl Office {
                     Order::Do(job) => batch.push(job),
                     Order::Tidy => {}
                 }
-                next = if batch.len() < BATCH { queued(queue) } else { None };
+                next = if batch.len() < BATCH { queue.try_recv().ok() } else { None };
             }
             self.queued.fetch_sub(taken, Ordering::AcqRel);
             let (durable, relaxed): (Vec<Job>, Vec<Job>) =
@@ -194,13 +194,6 @@ impl Office {
                 desk.tidy();
             }
         }
-    }
-}
-
-fn queued(queue: &Receiver<Order>) -> Option<Order> {
-    match queue.try_recv() {
-        Ok(order) => Some(order),
-        Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
     }
 }
 

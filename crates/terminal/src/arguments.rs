@@ -23,7 +23,7 @@ use crate::style::ColorChoice;
     version,
     about,
     disable_help_subcommand = true,
-    after_help = "Without a command, on a terminal, belay asks what is wrong and guides you through the runbook.\n\
+    after_help = "Without a command, on a terminal, belay opens the cockpit.\n\
                   Exit codes: 0 done · 1 failed · 2 usage · 3 waiting for a person · 4 refused · 5 environment · 70 a bug"
 )]
 pub struct Arguments {
@@ -134,6 +134,8 @@ pub enum Command {
     /// Where belay acts
     #[command(subcommand)]
     Context(Context),
+    /// Ask what is wrong, line by line, and guide you through the runbook
+    Guide,
     /// Serve the cockpit to a browser, for one responder
     Web(Web),
     /// Who this device is: its key, and what to do when it is lost

@@ -21,6 +21,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::arguments::{Arguments, Command};
+use crate::cockpit;
 use crate::failure::{Exit, Failure};
 use crate::page;
 use crate::settings::Settings;
@@ -128,6 +129,7 @@ fn perform(desk: &Desk, command: Command) -> Result<Exit, Failure> {
         Command::Actions(actions) => surroundings::actions(desk, &actions),
         Command::Policy(policy) => surroundings::policy(desk, &policy),
         Command::Context(context) => surroundings::context(desk, &context),
+        Command::Guide => find::ask(desk),
         Command::Web(web) => web::web(desk, web),
         Command::Identity(identity) => surroundings::identity(desk, &identity),
         Command::Doctor(doctor) => surroundings::doctor(desk, &doctor),
@@ -136,11 +138,16 @@ fn perform(desk: &Desk, command: Command) -> Result<Exit, Failure> {
     }
 }
 
-/// Without a command: asks what is wrong where somebody can answer, else prints help.
+/// Without a command: opens the cockpit where there is a terminal that can show it, else prints help.
 fn without_command(settings: &Settings) -> Result<Exit, Failure> {
     if settings.input && std::io::stdout().is_terminal() {
         let desk = Desk { settings: settings.clone(), cockpit: Cockpit::new(settings.cockpit(None)?) };
-        let done = find::ask(&desk);
+        // A terminal that moves no cursor can still ask and answer.
+        let done = if std::env::var_os("TERM").is_none_or(|term| term == "dumb") {
+            find::ask(&desk)
+        } else {
+            wait(cockpit::open(Arc::clone(&desk.cockpit), settings.style.is_colored(), settings.style))
+        };
         tell(&desk, &done);
         return done;
     }

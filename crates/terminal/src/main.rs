@@ -3,6 +3,7 @@
 #[macro_use]
 mod text;
 mod arguments;
+mod cockpit;
 mod commands;
 mod failure;
 mod guided;

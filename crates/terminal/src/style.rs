@@ -38,10 +38,20 @@ impl Style {
         Self { color: wants_color(choice, terminal), columns: columns() }
     }
 
+    /// For what is drawn on a full screen: whoever draws it leaves the colours out where they are not wanted.
+    pub fn on_screen(columns: usize) -> Self {
+        Self { color: true, columns }
+    }
+
     /// No colours, a page of the given width.
     #[cfg(test)]
     pub fn plain(columns: usize) -> Self {
         Self { color: false, columns }
+    }
+
+    /// Whether colours are used.
+    pub fn is_colored(self) -> bool {
+        self.color
     }
 
     /// A heading.

@@ -1,4 +1,4 @@
-//! The calls: one table from which the type, the dispatch and the TypeScript map are made.
+//! The calls: one table from which the types, the dispatch and the TypeScript map are made.
 
 use std::sync::Arc;
 
@@ -26,17 +26,30 @@ pub(super) trait CallTypes {
 macro_rules! calls {
     ($( #[doc = $about:literal] $variant:ident $name:literal ($args:ty) -> $answer:ty = $how:ident $handler:path; )+) => {
         /// What a face asks for: `{"call": NAME, "args": {…}}`.
-        #[derive(Debug, Clone, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Deserialize)]
         #[serde(tag = "call", content = "args")]
         pub enum Call { $( #[doc = $about] #[serde(rename = $name)] $variant($args), )+ }
+
+        /// What a call answers: the variant has the call's name.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum Answer { $( #[doc = $about] $variant(Box<$answer>), )+ }
 
         impl Api {
             /// Answers a call. What reads files or the database runs beside the runtime's own threads.
             ///
             /// # Errors
             /// What went wrong, with what to do about it; nothing is half done.
-            pub async fn call(self: &Arc<Self>, call: Call) -> Result<Value, CallError> {
-                match call { $( Call::$variant(args) => calls!(@$how self, $handler, args), )+ }
+            pub async fn answer(self: &Arc<Self>, call: Call) -> Result<Answer, CallError> {
+                let answer = self.perform(call).await;
+                self.tell_notices();
+                answer
+            }
+
+            async fn perform(self: &Arc<Self>, call: Call) -> Result<Answer, CallError> {
+                Ok(match call {
+                    $( Call::$variant(args) => Answer::$variant(Box::new(calls!(@$how self, $handler, args)?)), )+
+                })
             }
         }
 
@@ -48,14 +61,20 @@ macro_rules! calls {
     (@read $api:ident, $handler:path, $args:ident) => {{
         let api = Arc::clone($api);
         let answered = tokio::task::spawn_blocking(move || $handler(&api, $args)).await;
-        written(answered.map_err(super::ended).and_then(|answer| answer))
+        answered.map_err(super::ended).and_then(|answer| answer)
     }};
-    (@wait $api:ident, $handler:path, $args:ident) => { written($handler($api, $args).await) };
+    (@wait $api:ident, $handler:path, $args:ident) => { $handler($api, $args).await };
 }
 
-fn written(answer: Result<impl Serialize, CockpitError>) -> Result<Value, CallError> {
-    serde_json::to_value(answer?)
-        .map_err(|error| CockpitError::bug(format!("an answer cannot be written: {error}")).into())
+impl Api {
+    /// Answers a call as JSON, for faces that are no Rust.
+    ///
+    /// # Errors
+    /// The same as [`Api::answer`].
+    pub async fn call(self: &Arc<Self>, call: Call) -> Result<Value, CallError> {
+        serde_json::to_value(self.answer(call).await?)
+            .map_err(|error| CockpitError::bug(format!("an answer cannot be written: {error}")).into())
+    }
 }
 
 calls! {

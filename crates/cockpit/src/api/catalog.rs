@@ -49,7 +49,7 @@ pub(super) fn alert(api: &Api, request: AlertRequest) -> Result<AlertAnswer, Coc
             starts_at: triaged.starts_at,
             duplicates: triaged.duplicates,
             runbooks: triaged.runbooks,
-            value: triaged.alert.value,
+            value: triaged.alert.as_sent(),
         })
         .collect();
     Ok(AlertAnswer { alerts, notes: report.notes })

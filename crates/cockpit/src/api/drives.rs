@@ -132,7 +132,7 @@ fn told(execution: &str, event: DriveEvent) -> Event {
         DriveEvent::Finished { view } => Event::Execution { view, driven: Driven::Nobody },
         DriveEvent::Started { step, act } => Event::ActStarted { execution, step, act },
         DriveEvent::Output { step, stream, text } => Event::Output { execution, step, stream, at: 0, text },
-        DriveEvent::Notice { text } => Event::Notice { execution, text },
+        DriveEvent::Notice { text } => Event::Notice { execution: Some(execution), text },
         DriveEvent::Escalated { step, reason } => Event::Escalated { execution, step, reason },
         DriveEvent::Stopped { error, hint } => Event::Stopped { execution, error, hint },
     }

@@ -44,8 +44,8 @@ pub enum Event {
     OutputSkipped {},
     /// Something that people should see.
     Notice {
-        /// The execution.
-        execution: String,
+        /// The execution that it is about, where it is about one.
+        execution: Option<String>,
         /// The text.
         text: String,
     },

@@ -53,6 +53,18 @@ pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
     });
     let variables: BTreeSet<String> = runbook.inputs.keys().cloned().collect();
     let scope = Scope { root: &root, variables: &variables };
+    // Each value is judged beside those that can be read at all.
+    let readable = StartRequest {
+        variables: request
+            .variables
+            .iter()
+            .filter(|(name, text)| {
+                runbook.inputs.get(*name).is_some_and(|spec| inputs::parse(name, spec, text).is_ok())
+            })
+            .map(|(name, text)| (name.clone(), text.clone()))
+            .collect(),
+        ..request.clone()
+    };
     let mut views = Vec::with_capacity(runbook.inputs.len());
     for (name, spec) in &runbook.inputs {
         let default = match &spec.default {
@@ -61,7 +73,7 @@ pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
             None => None,
         };
         let given = request.variables.get(name);
-        let judged = given.map(|text| inputs::parse(name, spec, text));
+        let judged = given.map(|text| cockpit.judge_value(&readable, name, text));
         let error = judged.and_then(Result::err);
         views.push(InputView {
             name: name.clone(),

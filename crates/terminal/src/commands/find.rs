@@ -3,7 +3,6 @@
 use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
 
-use belay_cockpit::wire::SearchHit;
 use belay_cockpit::{Alert, ExecutionFilter, SearchQuery, StartRequest, Triaged};
 use belay_runbook::finding::FindingLevel;
 use belay_runbook::{format, report};
@@ -12,6 +11,7 @@ use super::{Desk, run};
 use crate::arguments::{AlertCommand, Search, Show, ShowFormat, Validate, ValidateFormat};
 use crate::failure::{Exit, Failure};
 use crate::guided::prompts;
+use crate::render::lists::reference;
 use crate::render::{findings, lists};
 use crate::style::Style;
 use crate::{markdown, page, text};
@@ -144,15 +144,6 @@ fn about(alert: &Triaged, style: Style) -> String {
     }
     out.push('\n');
     out
-}
-
-/// What a hit is run by: its name where it is bundled and the only one of it, its id, or else its file.
-fn reference(hit: &SearchHit) -> String {
-    match (hit.source == belay_cockpit::BUNDLED_SOURCE, hit.shares_name) {
-        (true, false) => hit.name.clone(),
-        (true, true) => hit.id.clone(),
-        (false, _) => hit.source.clone(),
-    }
 }
 
 /// Asks what is wrong, offers runbooks, and starts the one that is picked.

@@ -123,8 +123,8 @@ pub fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
 
 /// Writes a page for belay and one for each command, as packages install them.
 pub fn manual(dir: &Path) -> Result<Exit, Failure> {
-    std::fs::create_dir_all(dir)
-        .and_then(|()| clap_mangen::generate_to(Arguments::command(), dir))
-        .map_err(|error| Failure::usage(format!("`{}` cannot be written: {error}", dir.display()), "name another folder"))?;
+    std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Arguments::command(), dir)).map_err(
+        |error| Failure::usage(format!("`{}` cannot be written: {error}", dir.display()), "name another folder"),
+    )?;
     Ok(Exit::Done)
 }

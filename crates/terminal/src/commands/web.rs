@@ -51,9 +51,9 @@ async fn run(desk: &Desk, listen: SocketAddr, hosts: &[String], files: Files) ->
     tell(desk, &server, &shown, address)?;
     let mut serving = tokio::spawn(serve(Arc::clone(&server), listener));
     let mut lines = desk.settings.input.then(|| BufReader::new(tokio::io::stdin()).lines());
-    let served = loop {
+    let end = loop {
         tokio::select! {
-            served = &mut serving => break served,
+            end = &mut serving => break end,
             _ = signals.next() => {
                 stop.cancel();
                 // What runs is brought to a known state before the process ends.
@@ -66,7 +66,7 @@ async fn run(desk: &Desk, listen: SocketAddr, hosts: &[String], files: Files) ->
             },
         }
     };
-    match served {
+    match end {
         Ok(Ok(())) => Ok(Exit::Done),
         Ok(Err(source)) => Err(Failure::Setup { what: "the server ended", source }),
         Err(error) => Err(belay_cockpit::CockpitError::bug(format!("the server ended by itself: {error}")).into()),

@@ -12,6 +12,15 @@ const PARAMETER_ROWS: usize = 40;
 
 /// The parameters that the act's sentence does not tell in full, each behind a margin; nothing where it tells all.
 pub fn details(act: &ActView, margin: usize, style: Style) -> String {
+    rows(act, margin, PARAMETER_ROWS, style)
+}
+
+/// The same with every row, for where people can scroll.
+pub fn all_details(act: &ActView, margin: usize, style: Style) -> String {
+    rows(act, margin, usize::MAX, style)
+}
+
+fn rows(act: &ActView, margin: usize, most: usize, style: Style) -> String {
     let Value::Object(fields) = &act.parameters else { return String::new() };
     if is_told(act) {
         return String::new();
@@ -22,12 +31,12 @@ pub fn details(act: &ActView, margin: usize, style: Style) -> String {
             // A script whose values travel in the environment is only understood with them.
             Value::Object(variables) if name == "env" => {
                 for (variable, value) in variables {
-                    field(&mut out, &format!("env {variable}"), &one(value), margin, style);
+                    field(&mut out, &format!("env {variable}"), &one(value), margin, most, style);
                 }
             }
-            Value::String(content) => field(&mut out, name, content, margin, style),
+            Value::String(content) => field(&mut out, name, content, margin, most, style),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                field(&mut out, name, &shown(value), margin, style);
+                field(&mut out, name, &shown(value), margin, most, style);
             }
         }
     }
@@ -52,7 +61,7 @@ fn one(value: &Value) -> String {
     }
 }
 
-fn field(out: &mut String, name: &str, content: &str, margin: usize, style: Style) {
+fn field(out: &mut String, name: &str, content: &str, margin: usize, most: usize, style: Style) {
     let lead = format!("{:margin$}{} ", "", style.dim(&format!("{}:", text::line(name))));
     if !content.contains('\n') {
         out.push_str(&text::hang(&lead, &" ".repeat(margin + 2), &text::line(content), style.columns));
@@ -60,8 +69,8 @@ fn field(out: &mut String, name: &str, content: &str, margin: usize, style: Styl
     }
     put!(out, "{}\n", lead.trim_end());
     let rows = text::fold(&text::block(content), style.columns.saturating_sub(margin + 4));
-    let hidden = rows.len().saturating_sub(PARAMETER_ROWS);
-    for row in rows.into_iter().take(PARAMETER_ROWS) {
+    let hidden = rows.len().saturating_sub(most);
+    for row in rows.into_iter().take(most) {
         put!(out, "{:margin$}  {} {row}\n", "", style.dim("│"));
     }
     if hidden > 0 {

@@ -11,6 +11,15 @@ use super::table::{Cell, Table};
 use crate::style::Style;
 use crate::text;
 
+/// What a hit is run by: its name where it is bundled and the only one of it, its id, or else its file.
+pub fn reference(hit: &SearchHit) -> String {
+    match (hit.source == belay_cockpit::BUNDLED_SOURCE, hit.shares_name) {
+        (true, false) => hit.name.clone(),
+        (true, true) => hit.id.clone(),
+        (false, _) => hit.source.clone(),
+    }
+}
+
 /// Ranked runbooks, with why each one matched.
 pub fn hits(hits: &[SearchHit], style: Style) -> String {
     if hits.is_empty() {

@@ -116,7 +116,14 @@ impl Bench {
                 }
             }
         });
-        Terminal { child, typist, screen, seen: String::new(), all: String::new() }
+        Terminal {
+            child,
+            typist,
+            screen,
+            seen: String::new(),
+            all: String::new(),
+            drawn: vt100::Parser::new(size.ws_row.try_into().unwrap(), size.ws_col.try_into().unwrap(), 0),
+        }
     }
 }
 
@@ -128,6 +135,8 @@ pub struct Terminal {
     /// What was printed and not waited for yet.
     seen: String,
     all: String,
+    /// What a terminal makes of it.
+    drawn: vt100::Parser,
 }
 
 impl Terminal {
@@ -141,14 +150,59 @@ impl Terminal {
             }
             let left = end.saturating_duration_since(Instant::now());
             match self.screen.recv_timeout(left) {
-                Ok(chunk) => {
-                    let chunk = String::from_utf8_lossy(&chunk).into_owned();
-                    self.seen.push_str(&chunk);
-                    self.all.push_str(&chunk);
-                }
+                Ok(chunk) => self.take(&chunk),
                 Err(error) => panic!("`{text}` was not printed ({error}); the screen:\n{}", self.all),
             }
         }
+    }
+
+    fn take(&mut self, chunk: &[u8]) {
+        self.drawn.process(chunk);
+        let chunk = String::from_utf8_lossy(chunk).into_owned();
+        self.seen.push_str(&chunk);
+        self.all.push_str(&chunk);
+    }
+
+    /// Waits until a text stands on the screen; gives back the screen.
+    pub fn shows(&mut self, text: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let screen = self.drawn.screen().contents();
+            if screen.contains(text) {
+                return screen;
+            }
+            match self.screen.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(chunk) => self.take(&chunk),
+                Err(error) => panic!("`{text}` does not stand on the screen ({error}):\n{screen}"),
+            }
+        }
+    }
+
+    /// Presses keys, as the bytes that a terminal sends.
+    pub fn press(&mut self, keys: &str) {
+        self.typist.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Makes the terminal larger or smaller.
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&self.typist, size).unwrap();
+        self.drawn.screen_mut().set_size(rows.try_into().unwrap(), columns.try_into().unwrap());
+    }
+
+    /// Sends a signal to the program.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        let process = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(process, signal).unwrap();
+    }
+
+    /// Waits for the end; gives back whether the terminal is as it was: the shell's screen, with a cursor.
+    pub fn ends_restored(&mut self) -> bool {
+        while let Ok(chunk) = self.screen.recv_timeout(PATIENCE) {
+            self.take(&chunk);
+        }
+        let screen = self.drawn.screen();
+        !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
     }
 
     /// Types a line.

@@ -4,6 +4,7 @@
 
 mod author;
 mod bench;
+mod cockpit;
 mod commands;
 mod guided;
 mod hints;

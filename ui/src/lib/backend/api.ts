@@ -488,9 +488,9 @@ at: number,
  */
 text: string, } | { "event": "output_skipped", } | { "event": "notice", 
 /**
- * The execution.
+ * The execution that it is about, where it is about one.
  */
-execution: string, 
+execution: string | null, 
 /**
  * The text.
  */

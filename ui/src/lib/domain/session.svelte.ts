@@ -32,6 +32,7 @@ export class Session {
   #anew = new Set<() => void>();
   #catalog = new Set<(change: CatalogChange) => void>();
   #opened = new Set<(url: string) => void>();
+  #notices = new Set<(text: string) => void>();
   #missed: ExecutionView[] | undefined;
 
   constructor(backend: Backend) {
@@ -104,6 +105,11 @@ export class Session {
     return subscribe(this.#catalog, hear);
   }
 
+  /** Hears what a person should know that is about no execution. */
+  onNotice(hear: (text: string) => void): Stop {
+    return subscribe(this.#notices, hear);
+  }
+
   /** Hears links that were opened. */
   onOpened(hear: (url: string) => void): Stop {
     return subscribe(this.#opened, hear);
@@ -121,9 +127,17 @@ export class Session {
         return;
       case 'act_started':
       case 'output':
-      case 'notice':
       case 'escalated':
       case 'stopped':
+        this.#tell(event.execution, heard);
+        return;
+      case 'notice':
+        if (event.execution === null) {
+          for (const hear of this.#notices) {
+            hear(event.text);
+          }
+          return;
+        }
         this.#tell(event.execution, heard);
         return;
       case 'output_skipped':

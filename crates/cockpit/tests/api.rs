@@ -1,0 +1,178 @@
+//! The API that faces use: calls, the stream of events, and executions that are driven for a face.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+
+use std::sync::Arc;
+
+use belay_cockpit::api::{Api, Call, Event, Listener, Place, Told};
+use belay_cockpit::{Cockpit, Options, Program};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const CONFIRMED: &str = "apiVersion: sre.oversight.io/v1
+kind: Runbook
+metadata: { name: look-closely }
+spec:
+  id: RB-T-1
+  name: Look closely
+  description: Somebody looks.
+  trigger: { alert: LookClosely }
+  inputs:
+    pod: { type: string, default: '{{ .Alert.Labels.pod }}', description: Which pod }
+  steps:
+    - { name: look, title: Look, type: manual, description: Look at it. }
+";
+
+/// A home with one runbook beside the bundled ones.
+struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("runbooks")).unwrap();
+        std::fs::write(folder.path().join("runbooks/look-closely.yaml"), CONFIRMED).unwrap();
+        Self { folder }
+    }
+
+    /// The application of one process.
+    fn api(&self) -> Arc<Api> {
+        // Nothing in these tests runs a command.
+        let program = Program { program: "/nonexistent".into(), args: Vec::new() };
+        let home = self.folder.path().join("home");
+        Api::new(Cockpit::new(Options { home, helper: program.clone(), worker: program, context: None }))
+    }
+
+    async fn with_runbook(&self) -> Arc<Api> {
+        let api = self.api();
+        ask(&api, "catalog_add", json!({ "path": self.folder.path().join("runbooks") })).await;
+        api
+    }
+}
+
+async fn ask(api: &Arc<Api>, call: &str, args: Value) -> Value {
+    let call: Call = serde_json::from_value(json!({ "call": call, "args": args })).unwrap();
+    api.call(call).await.unwrap()
+}
+
+async fn told(listener: &mut Listener) -> (Vec<Event>, Option<u64>) {
+    match listener.next().await.unwrap() {
+        Told::Events { events } => {
+            let last = events.last().map(|numbered| numbered.n);
+            (events.into_iter().map(|numbered| numbered.event).collect(), last)
+        }
+        Told::Anew { .. } => panic!("nothing was lost"),
+    }
+}
+
+/// Listens until an execution has this status; gives the number of that event.
+async fn until(listener: &mut Listener, status: &str) -> u64 {
+    loop {
+        let (events, last) = told(listener).await;
+        let is = |event: &Event| matches!(event, Event::Execution { view, .. } if view.summary.status == status);
+        if events.iter().any(is) {
+            return last.unwrap();
+        }
+    }
+}
+
+async fn here(listener: &mut Listener) -> Place {
+    match listener.next().await.unwrap() {
+        Told::Anew { after } => after,
+        Told::Events { .. } => panic!("the first thing that is told is where the stream stands"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_is_started_answered_and_ended_through_calls_alone() {
+    let desk = Desk::new();
+    let api = desk.with_runbook().await;
+    let mut listener = api.listen(None);
+    here(&mut listener).await;
+    let started = ask(&api, "start", json!({ "runbook": "look-closely", "variables": { "pod": "web-1" } })).await;
+    until(&mut listener, "waiting").await;
+    let page = ask(&api, "execution", started.clone()).await;
+    assert_eq!(page["driven"], "here");
+    assert_eq!(page["view"]["waiting_on"][0]["kind"], "manual", "{page}");
+    let saying = json!({ "say": "confirm", "step": "look", "outcome": "done", "by_hand": false });
+    ask(&api, "say", json!({ "execution": started["execution"], "saying": saying })).await;
+    until(&mut listener, "completed").await;
+    assert_eq!(ask(&api, "verify", started.clone()).await["ok"], true);
+    let report = ask(&api, "postmortem", started).await;
+    assert!(report["text"].as_str().unwrap().contains("Look closely"), "{report}");
+    api.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_face_that_comes_back_hears_what_it_missed_and_another_process_is_told_to_ask_anew() {
+    let desk = Desk::new();
+    let api = desk.with_runbook().await;
+    let mut listener = api.listen(None);
+    let place = here(&mut listener).await;
+    ask(&api, "start", json!({ "runbook": "look-closely", "variables": { "pod": "web-1" } })).await;
+    until(&mut listener, "waiting").await;
+    let mut back = api.listen(Some(&place));
+    until(&mut back, "waiting").await;
+    api.close().await;
+    let other = desk.api();
+    let mut listener = other.listen(Some(&place));
+    assert_ne!(here(&mut listener).await.stream, place.stream, "another process has another stream");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_that_was_shown_can_be_handed_back_to_a_start() {
+    let desk = Desk::new();
+    let api = desk.with_runbook().await;
+    let payload = json!({ "version": "4", "externalURL": "http://alertmanager", "alerts": [{
+        "status": "firing", "fingerprint": "ab12",
+        "labels": { "alertname": "LookClosely", "pod": "web-7" }, "annotations": { "summary": "look" },
+    }] });
+    let answer = ask(&api, "alert", json!({ "payload": payload.to_string() })).await;
+    let alert = &answer["alerts"][0];
+    assert_eq!(alert["runbooks"][0]["name"], "look-closely", "{answer}");
+    let form = ask(&api, "form", json!({ "runbook": "look-closely", "alert": alert["value"] })).await;
+    assert_eq!(form["inputs"][0]["value"], "web-7", "the input is filled from the alert: {form}");
+    let started = ask(&api, "start", json!({ "runbook": "look-closely", "alert": alert["value"] })).await;
+    let page = ask(&api, "execution", started).await;
+    assert_eq!(page["view"]["triggered_by"], "alert LookClosely");
+    api.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_does_is_told() {
+    let desk = Desk::new();
+    let api = desk.with_runbook().await;
+    api.follow().await.unwrap();
+    let mut listener = api.listen(None);
+    here(&mut listener).await;
+    let other = desk.api();
+    ask(&other, "start", json!({ "runbook": "look-closely", "variables": { "pod": "web-1" } })).await;
+    until(&mut listener, "waiting").await;
+    other.close().await;
+    api.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_of_something_else_than_what_was_shown_is_refused() {
+    let desk = Desk::new();
+    let gated = CONFIRMED.replace("look-closely", "gated").replace("RB-T-1", "RB-T-2").replace(
+        "{ name: look, title: Look, type: manual, description: Look at it. }",
+        "{ name: look, title: Look, commands: [[\"true\"]], approval: { required: true }, \
+         rollback: { irreversible: nothing to take back } }",
+    );
+    std::fs::write(desk.folder.path().join("runbooks/gated.yaml"), gated).unwrap();
+    let api = desk.with_runbook().await;
+    let mut listener = api.listen(None);
+    here(&mut listener).await;
+    let started = ask(&api, "start", json!({ "runbook": "gated", "variables": { "pod": "web-1" } })).await;
+    until(&mut listener, "waiting").await;
+    let saying = json!({ "say": "approve", "step": "look", "digest": "0".repeat(64), "target": "local" });
+    let args = json!({ "execution": started["execution"], "saying": saying });
+    let call: Call = serde_json::from_value(json!({ "call": "say", "args": args })).unwrap();
+    let error = api.call(call).await.unwrap_err();
+    assert_eq!(error.class, "refused", "{error:?}");
+    let page = ask(&api, "execution", started).await;
+    assert_eq!(page["view"]["steps"][0]["status"], "waiting_approval");
+    api.close().await;
+}

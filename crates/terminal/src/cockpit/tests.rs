@@ -1,0 +1,7 @@
+//! The cockpit without a terminal: messages in, commands and screens out.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+
+mod behaviour;
+mod cast;
+mod screens;

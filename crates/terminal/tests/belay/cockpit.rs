@@ -1,0 +1,147 @@
+//! The full-screen cockpit on a real terminal.
+
+use nix::sys::signal::Signal;
+
+use crate::bench::{Bench, Terminal};
+
+const STEPS: &str = "  inputs:
+    host: { type: string, required: true, description: Which host }
+  prerequisites:
+    - The folder is there
+  steps:
+    - name: look
+      title: Look at the host
+      type: manual
+    - name: mark
+      title: Write the marker
+      approval: { required: true }
+      commands:
+        - [touch, marker]
+      rollback:
+        commands:
+          - [rm, marker]
+";
+const SLOW: &str = "  steps:
+    - name: slow
+      title: Slow work
+      commands:
+        - [sh, -c, 'printf \"a\\033[2Jb\\n\"; sleep 600']
+      rollback: { irreversible: waiting changes nothing }
+";
+const ENTER: &str = "\r";
+const ESC: &str = "\u{1b}";
+
+fn opened(bench: &Bench) -> Terminal {
+    bench.expect(&["catalog", "add", "."], 0);
+    let mut terminal = bench.terminal(&[]);
+    terminal.shows("runbooks");
+    terminal
+}
+
+/// Finds the runbook of a name and opens it.
+fn find(terminal: &mut Terminal, name: &str) {
+    terminal.press(name);
+    terminal.press(ENTER);
+    let screen = terminal.shows("1 Overview");
+    assert!(screen.contains(&format!("The {name} runbook")), "Enter opens what was typed: {screen}");
+}
+
+#[test]
+fn from_the_search_through_an_approval_to_the_end() {
+    let bench = Bench::new();
+    bench.runbook("quagga", STEPS);
+    let mut terminal = opened(&bench);
+    find(&mut terminal, "quagga");
+    terminal.press("r");
+    terminal.shows("text, needed");
+    terminal.press("web-1");
+    terminal.shows("everything it needs is there");
+    terminal.press("\u{13}");
+    terminal.shows("WAITING");
+    terminal.shows("The folder is there");
+    terminal.press("1");
+    terminal.shows("Waits for you: Look at the host");
+    terminal.press("d");
+    terminal.shows("Waits for you: Write the marker");
+    assert!(!bench.path().join("marker").exists(), "nothing runs before it is approved");
+    terminal.press("a");
+    terminal.shows("Type the target's name");
+    terminal.press("elsewhere\r");
+    terminal.shows("nothing was approved");
+    terminal.press(&"\u{7f}".repeat(9));
+    terminal.press("local\r");
+    terminal.shows("COMPLETED");
+    terminal.press("q");
+    assert!(terminal.ends_restored(), "the shell gets its terminal back");
+    assert_eq!(terminal.end(), 0);
+    assert!(bench.path().join("marker").exists());
+    let status = bench.json(&["status", "@last"], 0);
+    assert_eq!((&status["status"], &status["inputs"]["host"]), (&"completed".into(), &"web-1".into()), "{status:#}");
+}
+
+#[test]
+fn killed_in_the_middle_it_comes_back_to_the_question_that_is_open() {
+    let bench = Bench::new();
+    bench.runbook("zebrano", SLOW);
+    let mut terminal = opened(&bench);
+    find(&mut terminal, "zebrano");
+    terminal.press("r");
+    terminal.shows("everything it needs is there");
+    terminal.press(ENTER);
+    let screen = terminal.shows("a␛[2Jb");
+    assert!(screen.contains("IN PROGRESS"), "what an act writes cannot clear the screen: {screen}");
+    terminal.signal(Signal::SIGKILL);
+    terminal.end();
+    let mut terminal = bench.terminal(&[]);
+    terminal.shows("runbooks");
+    terminal.press(ESC);
+    terminal.press("gh");
+    terminal.shows("in progress");
+    terminal.press(ENTER);
+    terminal.shows("Nobody drives it");
+    terminal.press("d");
+    terminal.shows("The outcome is not known");
+    terminal.press("1");
+    terminal.shows("COMPLETED");
+    terminal.press("q");
+    assert!(terminal.ends_restored());
+    assert_eq!(bench.json(&["status", "@last"], 0)["status"], "completed");
+    bench.expect(&["audit", "verify"], 0);
+}
+
+#[test]
+fn an_interrupt_cancels_what_runs_and_the_end_of_the_process_restores_the_terminal() {
+    let bench = Bench::new();
+    bench.runbook("zebrano", SLOW);
+    let mut terminal = opened(&bench);
+    find(&mut terminal, "zebrano");
+    terminal.press("r");
+    terminal.shows("everything it needs is there");
+    terminal.press(ENTER);
+    terminal.shows("a␛[2Jb");
+    terminal.interrupt();
+    terminal.shows("cancelling what runs");
+    terminal.shows("The outcome is not known");
+    terminal.resize(120, 40);
+    terminal.press("?");
+    terminal.shows("give the terminal to the shell");
+    terminal.signal(Signal::SIGTERM);
+    assert!(terminal.ends_restored(), "a terminal that is left raw is of no use to the shell");
+    assert_eq!(terminal.end(), 0);
+    assert_eq!(bench.json(&["status", "@last"], 0)["waiting_on"][0]["kind"], "outcome");
+}
+
+#[test]
+fn without_colours_everything_has_its_word() {
+    let bench = Bench::new();
+    bench.runbook("quagga", STEPS);
+    bench.expect(&["run", "./quagga.yaml", "--var", "host=web-1", "--no-input"], 3);
+    let mut terminal = opened(&bench);
+    let screen = terminal.shows("Waiting 1");
+    assert!(!screen.is_empty());
+    terminal.press(ESC);
+    terminal.press("gw");
+    terminal.shows("? waiting");
+    terminal.press("q");
+    assert!(terminal.ends_restored());
+}

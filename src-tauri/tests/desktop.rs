@@ -1,0 +1,173 @@
+//! The real window, driven as a person would: under a display without a screen, through the web view's own driver.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::elements::Element;
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+
+const RUNBOOK: &str = "apiVersion: sre.oversight.io/v1
+kind: Runbook
+metadata: { name: look-closely }
+spec:
+  id: RB-T-1
+  name: Look closely
+  description: Somebody looks <b>closely</b>.
+  trigger: { alert: LookClosely }
+  steps:
+    - { name: look, title: Look at the gauge, type: manual, description: Look at it. }
+";
+
+/// How long anything may take on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A process that ends with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, and need not be.
+        if self.0.kill().is_ok() {
+            self.0.wait().unwrap();
+        }
+    }
+}
+
+/// A display without a screen; gives its name.
+fn display() -> (Ended, String) {
+    let mut display = Command::new("Xvfb")
+        .args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("Xvfb is installed (`scripts/setup.sh test` does it)");
+    let mut number = String::new();
+    BufReader::new(display.stdout.take().unwrap()).read_line(&mut number).unwrap();
+    (Ended(display), format!(":{}", number.trim()))
+}
+
+/// The driver of the web view, with the environment that the window gets.
+fn driver(display: &str, home: &Path) -> (Ended, String) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let driver = Command::new("WebKitWebDriver")
+        .arg(format!("--port={port}"))
+        .env("DISPLAY", display)
+        .env_remove("WAYLAND_DISPLAY")
+        .env("BELAY_HOME", home)
+        .env("TAURI_WEBVIEW_AUTOMATION", "true")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("WebKitWebDriver is installed (`scripts/setup.sh test` does it)");
+    (Ended(driver), format!("http://127.0.0.1:{port}"))
+}
+
+/// Opens the window, once the driver listens.
+async fn open(driver: &str) -> Client {
+    let options = json!({ "binary": env!("CARGO_BIN_EXE_belay-desktop"), "args": [] });
+    let capabilities = Capabilities::from_iter([("webkitgtk:browserOptions".to_owned(), options)]);
+    let begun = Instant::now();
+    loop {
+        let opened =
+            ClientBuilder::new(HttpConnector::new()).capabilities(capabilities.clone()).connect(driver).await;
+        match opened {
+            Ok(window) => return window,
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "the window does not open: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn seen(window: &Client, what: Locator<'_>) -> Element {
+    window.wait().at_most(PATIENCE).for_element(what).await.unwrap_or_else(|error| panic!("{what:?}: {error}"))
+}
+
+/// A button or a link by what stands on it.
+fn labelled(text: &str) -> String {
+    format!("//*[self::button or self::a][contains(normalize-space(.), '{text}')]")
+}
+
+#[tokio::test]
+async fn a_runbook_is_found_run_to_its_end_and_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    std::fs::create_dir_all(home.join("own")).unwrap();
+    std::fs::write(home.join("own/look-closely.yaml"), RUNBOOK).unwrap();
+    let (_display, display) = display();
+    let (_driver, driver) = driver(&display, &home);
+
+    let window = open(&driver).await;
+    let call = json!({ "call": "catalog_add", "args": { "path": home.join("own") } });
+    let added = window
+        .execute_async(
+            "const [call, done] = arguments; \
+             window.__TAURI_INTERNALS__.invoke('call', { call }).then(done, (e) => done({ error: e }));",
+            vec![call],
+        )
+        .await
+        .unwrap();
+    assert_eq!(added["runbooks"], 1, "{added}");
+
+    let search = seen(&window, Locator::Css("input[aria-label^='Search runbooks']")).await;
+    search.send_keys("look closely").await.unwrap();
+    let hit = seen(&window, Locator::XPath("//a[contains(@href, 'look-closely')]")).await;
+    hit.click().await.unwrap();
+    seen(&window, Locator::XPath("//h1[contains(., 'Look closely')]")).await;
+    assert!(
+        window.find(Locator::XPath("//h1/following::b[. = 'closely']")).await.is_err(),
+        "markup of a runbook stays text"
+    );
+    seen(&window, Locator::XPath(&labelled("Start"))).await.click().await.unwrap();
+    seen(&window, Locator::XPath("//*[contains(text(), 'What would happen')]")).await;
+    let start = seen(&window, Locator::XPath("//button[contains(normalize-space(.), 'Start')]")).await;
+    start.click().await.unwrap();
+    seen(&window, Locator::XPath("//*[contains(text(), 'Look at the gauge')]")).await;
+    seen(&window, Locator::XPath(&labelled("Done"))).await.click().await.unwrap();
+    seen(&window, Locator::XPath("//*[contains(text(), 'Completed')]")).await;
+    let place = window.current_url().await.unwrap();
+    assert_eq!(place.scheme(), "tauri", "the window never left its own pages");
+    window.close().await.unwrap();
+
+    let window = open(&driver).await;
+    seen(&window, Locator::XPath(&labelled("Executions"))).await.click().await.unwrap();
+    seen(&window, Locator::XPath("//*[contains(text(), 'Look closely')]")).await;
+    seen(&window, Locator::XPath("//*[contains(text(), 'Completed')]")).await;
+    window.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_window_reaches_nothing_but_the_application() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_display, display) = display();
+    let (_driver, driver) = driver(&display, &folder.path().join("home"));
+    let window = open(&driver).await;
+    seen(&window, Locator::Css("input[aria-label^='Search runbooks']")).await;
+    for command in ["plugin:opener|open_url", "plugin:notification|notify", "plugin:window|close", "plugin:fs|read"] {
+        let answer = window
+            .execute_async(
+                "const [command, done] = arguments; \
+                 window.__TAURI_INTERNALS__.invoke(command, {}).then(() => done('done'), (e) => done(String(e)));",
+                vec![json!(command)],
+            )
+            .await
+            .unwrap();
+        let answer = answer.as_str().unwrap_or_default();
+        assert!(answer.contains("not allowed") || answer.contains("not found"), "{command}: {answer}");
+    }
+    let before = window.current_url().await.unwrap();
+    window.execute("location.href = 'https://example.invalid/'", Vec::new()).await.unwrap();
+    seen(&window, Locator::Css("input[aria-label^='Search runbooks']")).await;
+    assert_eq!(window.current_url().await.unwrap(), before, "the window stays at home");
+    let eval = window.execute("try { return String(eval('1 + 1')) } catch (e) { return e.name }", Vec::new()).await;
+    assert_eq!(eval.unwrap(), json!("EvalError"), "the policy forbids making code of text");
+    window.close().await.unwrap();
+}
