@@ -98,7 +98,7 @@ nextest:
 	@scripts/timed.sh 'tests' cargo nextest run $(SELECTION) --profile $(NEXTEST_PROFILE)
 
 e2e: setup-test ui ## Drives the real programs in a browser and under a display without a screen
-	@cargo build --locked --package belay-terminal --package belay-testkit --bins
+	@cargo build $(SELECTION) --tests
 	@scripts/timed.sh 'browser' scripts/ui.sh e2e
 
 drift:
