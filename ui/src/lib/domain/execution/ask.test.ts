@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { asks, withNote } from './ask';
+import { controls } from './controls';
 import { sampleApproval, sampleStep, sampleView, sampleWaiting } from './samples';
 
 const only = (view: Parameters<typeof asks>[0]) => {
@@ -41,7 +42,17 @@ describe('what a person is asked', () => {
         waiting_on: [sampleWaiting('approval', 'change')],
       }),
     );
-    expect(ask).toEqual({ kind: 'approval', step: 'change', approval });
+    expect(ask).toEqual({ kind: 'approval', step: 'change', approval, takesBack: false });
+  });
+
+  it('is an approval of an undo where it may be rejected and nothing else', () => {
+    const view = sampleView({
+      steps: [sampleStep('change', { status: 'waiting_approval', approval: sampleApproval() })],
+      waiting_on: [sampleWaiting('approval', 'change', { options: [{ name: 'reject', description: 'it stays' }] })],
+    });
+    expect(asks(view)[0]).toMatchObject({ kind: 'approval', takesBack: true });
+    const { retry, skip, byHand } = controls(view, 'here');
+    expect([retry, skip, byHand], 'neither of these is about the undo').toEqual([undefined, undefined, undefined]);
   });
 
   it('is a new request where the old one ended', () => {
