@@ -36,7 +36,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rusqlite_migration", &["store", "sync-server"]),
     ("samod", &["sync"]),
     ("serde-saphyr", &["runbook", "actions", "cockpit"]),
-    ("tauri", &["belay-desktop"]),
+    ("tauri", &["desktop"]),
     ("tokio-postgres", &["actions"]),
     ("uuid", &["cockpit"]),
 ];
