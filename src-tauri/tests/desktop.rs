@@ -77,8 +77,7 @@ async fn open(driver: &str) -> Client {
     let capabilities = Capabilities::from_iter([("webkitgtk:browserOptions".to_owned(), options)]);
     let begun = Instant::now();
     loop {
-        let opened =
-            ClientBuilder::new(HttpConnector::new()).capabilities(capabilities.clone()).connect(driver).await;
+        let opened = ClientBuilder::new(HttpConnector::new()).capabilities(capabilities.clone()).connect(driver).await;
         match opened {
             Ok(window) => return window,
             Err(error) => assert!(begun.elapsed() < PATIENCE, "the window does not open: {error}"),

@@ -1,6 +1,6 @@
 //! Queries that nobody means well: there is an answer or an empty list, never an error.
 
-use belay_cockpit::SearchQuery;
+use belay_cockpit::{ErrorClass, SearchQuery};
 use proptest::prelude::*;
 
 use crate::corpus;
@@ -65,11 +65,15 @@ proptest! {
             let found = corpus.cockpit.search(&query(text));
             prop_assert!(found.is_ok(), "{:?}: {:?}", text, found);
             let filtered = SearchQuery {
-                service: Some(text.clone()), tags: vec![text.clone()], category: Some(text.clone()),
-                severity: Some(text.clone()), alert: Some(text.clone()), ..query(text)
+                service: Some(text.clone()), tags: vec![text.clone()], alert: Some(text.clone()), ..query(text)
             };
             let found = corpus.cockpit.search(&filtered);
             prop_assert!(found.is_ok(), "{:?}: {:?}", text, found);
+            // A word that the format does not have is the user's mistake, and says which words there are.
+            let misnamed = SearchQuery { severity: Some(text.clone()), category: Some(text.clone()), ..query(text) };
+            if let Err(error) = corpus.cockpit.search(&misnamed) {
+                prop_assert!(error.class == ErrorClass::User && error.hint.is_some(), "{:?}: {:?}", text, error);
+            }
         }
     }
 }
