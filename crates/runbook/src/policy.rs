@@ -263,7 +263,9 @@ impl Facts {
             _ if all_named && !named.is_empty() => Some(named),
             Some(_) | None => None,
         };
-        let effect = case.preparation.map_or(case.effect, |preparation| case.effect.max(preparation.effect));
+        // What a command does is for the policy alone to say; every other action knows best from live state.
+        let live = case.preparation.filter(|_| case.act.action != COMMAND_ACTION);
+        let effect = live.map_or(case.effect, |preparation| case.effect.max(preparation.effect));
         Self { effect, kinds, nodes: nodes.map(|nodes| nodes.union(case.nodes_before).cloned().collect()) }
     }
 

@@ -124,6 +124,18 @@ fn reading_never_needs_approval() {
 }
 
 #[test]
+fn a_command_that_the_policy_knows_to_read_needs_none_in_production() {
+    let production = Setting { environment: "production", ..LOCAL };
+    // A command's preparation says what commands may do, not what this one does.
+    let prepared = Preparation { effect: Effect::Mutate, ..known(&[], None) };
+    let spec = ActionSpec { name: COMMAND_ACTION.to_owned(), ..spec(&[], Effect::Mutate) };
+    let reads = judge(&argv("kubectl get nodes"), &spec, Some(&prepared), &production);
+    assert!(!reads.required && reads.impact == Impact::Low, "{reads:?}");
+    let changes = judge(&argv("kubectl delete pod a"), &spec, Some(&prepared), &production);
+    assert!(rules(&changes).contains(&"production-changes"), "{changes:?}");
+}
+
+#[test]
 fn deleting_data_and_destroying_need_approval_everywhere() {
     let deletes = spec(&[PolicyKind::DataDeletion], Effect::Mutate);
     assert_eq!(rules(&judge(&act(), &deletes, Some(&known(&[], None)), &LOCAL)), ["data-deletion"]);
