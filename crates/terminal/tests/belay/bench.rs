@@ -156,6 +156,23 @@ impl Terminal {
         }
     }
 
+    /// Types a line until a text is printed. What is typed while a question changes is forgotten on purpose, because it was
+    /// meant for another one, and whoever typed it types again.
+    pub fn answer(&mut self, line: &str, text: &str) {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            self.type_line(line);
+            let patience = Instant::now() + Duration::from_secs(3);
+            while let Ok(chunk) = self.screen.recv_timeout(patience.saturating_duration_since(Instant::now())) {
+                self.take(&chunk);
+                if self.seen.contains(text) {
+                    return self.wait_for(text);
+                }
+            }
+        }
+        panic!("`{text}` was not printed; the screen:\n{}", self.all);
+    }
+
     fn take(&mut self, chunk: &[u8]) {
         self.drawn.process(chunk);
         let chunk = String::from_utf8_lossy(chunk).into_owned();

@@ -131,8 +131,7 @@ fn another_process_that_drove_in_between_leaves_the_log_whole() {
     bench.expect(&["resume", "@last", "--no-input"], 1);
     terminal.wait_for("It failed");
     terminal.wait_for("What now?");
-    terminal.type_line("u");
-    terminal.wait_for("Why");
+    terminal.answer("u", "Why");
     terminal.type_line("it cannot be had tonight");
     terminal.wait_for("rolled back");
     terminal.end();
