@@ -210,6 +210,21 @@ fn a_record_that_was_let_go_of_is_cleared_once_its_helper_is_gone() {
     assert!(!home.path().join("gone.json").exists());
 }
 
+#[test]
+fn a_record_that_was_never_written_is_cleared_once_its_helper_is_gone() {
+    let home = tempfile::tempdir().unwrap();
+    let own = std::process::id();
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let lives: u64 = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap().parse().unwrap();
+    let (lives, gone) = (format!("{own}-{lives}-1.json"), format!("{own}-{}-1.json", lives + 1));
+    for name in [&lives, &gone] {
+        std::fs::write(home.path().join(name), "").unwrap();
+    }
+    survivors::clear(home.path()).unwrap();
+    assert!(home.path().join(lives).exists(), "its helper is about to write there");
+    assert!(!home.path().join(gone).exists());
+}
+
 /// Needs `--features crash-points`; says so where they are not compiled in.
 #[test]
 fn a_crash_point_kills_at_its_passing_and_the_command_dies_with_it() {

@@ -28,6 +28,12 @@ pub(super) struct Places {
     orphaned: bool,
 }
 
+/// The helper whose name a file has, by its process number and its start time.
+pub(super) fn helper_of(path: &Path) -> Option<(i32, u64)> {
+    let mut parts = path.file_stem()?.to_str()?.split('-');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
 /// A file that belongs to one command until it is let go of.
 #[derive(Debug)]
 pub(super) struct Place {

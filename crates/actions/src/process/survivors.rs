@@ -88,7 +88,7 @@ pub fn find_of(directory: &Path, prefix: &str) -> Result<Vec<(Survivor, Liveness
                 let liveness = survivor.liveness();
                 found.push((survivor, liveness));
             }
-            Record::Held(_) | Record::LetGo(_) => {}
+            Record::Held(_) | Record::LetGo(_) | Record::Blank => {}
             Record::Unreadable => tracing::warn!(path = %path.display(), "a record of a command is unreadable"),
         }
     }
@@ -110,12 +110,15 @@ pub fn forget(directory: &Path, invocation: &str) -> Result<(), SurvivorError> {
     Ok(())
 }
 
-/// Removes the records that were let go of and whose helper had no time to remove them.
+/// Removes the records that were let go of, and those that were never written, whose helper had no time to remove them.
 pub fn clear(directory: &Path) -> Result<(), SurvivorError> {
     for (path, record) in records(directory)? {
-        if let Record::LetGo(survivor) = record
-            && !survivor.has_helper()
-        {
+        let idle = match record {
+            Record::LetGo(survivor) => !survivor.has_helper(),
+            Record::Blank => super::records::helper_of(&path).is_some_and(|(helper, start)| !lives(helper, start)),
+            Record::Held(_) | Record::Unreadable => false,
+        };
+        if idle {
             super::remove(&path).map_err(SurvivorError::Forget)?;
         }
     }
@@ -126,6 +129,8 @@ pub fn clear(directory: &Path) -> Result<(), SurvivorError> {
 enum Record {
     Held(Survivor),
     LetGo(Survivor),
+    /// The helper has made the file, and wrote nothing in it yet.
+    Blank,
     Unreadable,
 }
 
@@ -155,14 +160,14 @@ fn records(directory: &Path) -> Result<Vec<(PathBuf, Record)>, SurvivorError> {
     Ok(found)
 }
 
-/// `None` where the file is gone, or nothing is written in it yet.
+/// `None` where the file is gone.
 fn read(path: &Path) -> Option<Record> {
     let mut bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(_) => return Some(Record::Unreadable),
     };
-    let first = bytes.first_mut()?;
+    let Some(first) = bytes.first_mut() else { return Some(Record::Blank) };
     let let_go = *first == LET_GO;
     *first = HELD;
     Some(match serde_json::from_slice::<Survivor>(&bytes) {
@@ -231,6 +236,11 @@ fn wait_for(members: &[Process], grace: Duration) {
     }
 }
 
+/// Whether the process that was started at that time still runs.
+fn lives(pid: i32, start_time: u64) -> bool {
+    family::process(pid).is_some_and(|process| process.start_time == start_time && !process.zombie)
+}
+
 impl Survivor {
     /// Whether anything of it is left, and whether its helper watches it.
     pub fn liveness(&self) -> Liveness {
@@ -242,9 +252,7 @@ impl Survivor {
 
     /// Whether the helper that wrote the record lives.
     fn has_helper(&self) -> bool {
-        self.boot_id == family::boot_id()
-            && family::process(self.helper)
-                .is_some_and(|process| process.start_time == self.helper_start_time && !process.zombie)
+        self.boot_id == family::boot_id() && lives(self.helper, self.helper_start_time)
     }
 
     /// A group's number is not given to a new process while the group exists; so it is ours when its leader is the one
