@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use belay_engine::event::{Draft, Event, Genesis, PastExecution};
 use belay_runbook::action::ActionCatalog as _;
+use belay_runbook::finding::{Finding, FindingLevel};
+use belay_runbook::lint::rule::HELD_IN_CHECK;
 use belay_runbook::model::{Does, Runbook, Step, Undo};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -96,6 +98,7 @@ impl Cockpit {
     pub fn start(&self, request: &StartRequest) -> Result<String, CockpitError> {
         let prepared = self.gather(request)?;
         let runbook = &prepared.found.runbook;
+        self.refuse_broken(&prepared.found)?;
         self.refuse_unavailable(runbook)?;
         if !prepared.missing.is_empty() {
             let names: Vec<_> = prepared.missing.iter().map(|name| format!("`{name}`")).collect();
@@ -155,6 +158,38 @@ impl Cockpit {
             missing.join(", ")
         ))
         .hint(format!("`belay plan {}` and `belay show {}` work; do these steps by hand", runbook.name, runbook.name)))
+    }
+
+    /// Refuses to start what could not run as it is written, so that it does not stop half way.
+    ///
+    /// # Errors
+    /// The findings, with their places.
+    pub fn refuse_broken(&self, found: &Found) -> Result<(), CockpitError> {
+        let faults = self.faults(found);
+        let Some((first, more)) = faults.split_first() else { return Ok(()) };
+        let more = match more.len() {
+            0 => String::new(),
+            1 => " (and one more)".to_owned(),
+            count => format!(" (and {count} more)"),
+        };
+        let (place, name) = (&found.source, &found.runbook.name);
+        let first = Finding { hint: None, ..first.clone() };
+        Err(CockpitError::user(format!("`{name}` cannot be run as it is written: {first}{more}")).hint(format!(
+            "`belay validate {place}` says what to do, `belay edit {place}` mends it; `belay show {place}` has its steps"
+        )))
+    }
+
+    /// The errors that keep a runbook from being started.
+    pub(crate) fn faults(&self, found: &Found) -> Vec<Finding> {
+        // A reference to another runbook is never an error, so the catalog need not be asked.
+        let known = BTreeSet::new();
+        let findings = self.validate_beside([(found.source.as_str(), found.text.as_bytes())], &known);
+        let held = |finding: &Finding| HELD_IN_CHECK.iter().any(|rule| rule.id == finding.rule);
+        findings
+            .into_iter()
+            .flatten()
+            .filter(|finding| finding.severity == FindingLevel::Error && !held(finding))
+            .collect()
     }
 
     /// The actions of a runbook that this version only declares, or does not know.

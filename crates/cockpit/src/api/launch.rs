@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use belay_runbook::commands;
+use belay_runbook::finding::Finding;
 use belay_runbook::model::{Does, InputKind};
 use belay_runbook::template::{self, Scope};
 use serde_json::{Value, json};
 
 use super::{Api, InputView, Obstacle, PlanRequest, Start, StartForm, Started};
 use crate::alert::Alert;
+use crate::catalog::Found;
 use crate::doctor::on_path;
 use crate::error::CockpitError;
 use crate::inputs;
@@ -95,11 +97,17 @@ pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
         needs_ticket: runbook.requires_change_ticket && production && request.ticket.is_none(),
         context: context.name,
         environment: context.environment,
-        obstacles: obstacles(api, runbook),
+        obstacles: obstacles(api, &found),
     })
 }
 
-fn obstacles(api: &Api, runbook: &belay_runbook::model::Runbook) -> Vec<Obstacle> {
+fn obstacles(api: &Api, found: &Found) -> Vec<Obstacle> {
+    let runbook = &found.runbook;
+    let faults = api.cockpit().faults(found).into_iter().map(|finding| Obstacle {
+        hint: finding.hint.clone().or_else(|| Some("mend its file; its steps can be done by hand".to_owned())),
+        what: Finding { hint: None, ..finding }.to_string(),
+        blocking: true,
+    });
     let unavailable = api.cockpit().unavailable(runbook).into_iter().map(|action| Obstacle {
         what: format!("this version of belay cannot perform `{action}`"),
         hint: Some("do its steps by hand; the runbook can be read and planned".to_owned()),
@@ -118,7 +126,8 @@ fn obstacles(api: &Api, runbook: &belay_runbook::model::Runbook) -> Vec<Obstacle
         .flatten()
         .collect();
     let missing = programs.into_iter().filter(|program| !program.contains('/') && on_path(program).is_none());
-    unavailable
+    faults
+        .chain(unavailable)
         .chain(missing.map(|program| Obstacle {
             what: format!("`{program}` is not on this device's PATH"),
             hint: Some("install it, or do its steps by hand".to_owned()),

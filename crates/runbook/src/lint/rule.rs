@@ -161,6 +161,10 @@ rules! {
         "Give a Prometheus rule file with `groups`, or a `PrometheusRule`.";
 }
 
+/// Errors that an execution holds in check at the step in which they stand: it asks for the value, is refused, or stops
+/// before it repeats a change. Any other error keeps a runbook from being started.
+pub static HELD_IN_CHECK: &[&Rule] = &[&UNSAFE_VALUE, &UNDECLARED_VARIABLE, &FAILURE_LOOP];
+
 /// Finds a rule by its id.
 pub fn rule(id: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.id == id)

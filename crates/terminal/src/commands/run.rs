@@ -49,8 +49,10 @@ fn request(desk: &Desk, runbook: &str, given: &Given) -> Result<StartRequest, Fa
 /// Asks for what is missing, starts an execution and drives it.
 pub fn begin(desk: &Desk, mut request: StartRequest) -> Result<Exit, Failure> {
     if desk.settings.input {
-        let planned = wait(async { Ok(desk.cockpit.plan(&request, true).await?) })?;
         let found = desk.cockpit.find(&request.runbook)?;
+        // Nobody should type values for what is not started anyway.
+        desk.cockpit.refuse_broken(&found)?;
+        let planned = wait(async { Ok(desk.cockpit.plan(&request, true).await?) })?;
         let asked = prompts::values(&desk.cockpit, &request, &found.runbook, &planned.missing, desk.settings.style)?;
         let Some(values) = asked else {
             page::print("nothing was started\n")?;

@@ -51,6 +51,22 @@ fn a_wrong_branch_names_the_right_ones() {
 }
 
 #[test]
+fn a_runbook_that_cannot_run_as_written_is_not_begun() {
+    let bench = Bench::new();
+    let steps = "  steps:\n    - name: change\n      commands: ['touch changed']\n      rollback: { commands: ['rm changed'] }\n    \
+                 - name: look\n      commands: ['true']\n      next: nosuch\n";
+    bench.runbook("astray", steps);
+    let error = bench.json(&["run", "./astray.yaml", "--no-input"], 2);
+    let (message, hint) = (error["error"]["message"].as_str().unwrap(), error["error"]["hint"].as_str().unwrap());
+    assert!(message.contains("dangling-step") && message.contains("`nosuch`"), "{message}");
+    assert!(message.contains("astray.yaml:"), "the place is said: {message}");
+    assert!(hint.contains("belay validate"), "{hint}");
+    assert!(!bench.path().join("changed").exists(), "nothing was half started");
+    assert_eq!(bench.json(&["executions"], 0), serde_json::json!([]));
+    assert!(bench.expect(&["plan", "./astray.yaml"], 0).contains("change"), "it can still be read and planned");
+}
+
+#[test]
 fn a_filter_that_nothing_can_match_is_refused_with_the_words_there_are() {
     let bench = Bench::new();
     assert!(hint(&bench, &["search", "--severity", "sev9"], 2).contains("sev1, sev2"));
