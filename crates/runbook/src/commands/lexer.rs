@@ -3,10 +3,10 @@
 //! It knows quotes, expansions, comments, here-documents and the reserved words that open and close blocks. Where it
 //! loses track, every later value is refused.
 
+use crate::template::Piece;
+
 mod quoting;
 mod redirections;
-
-use crate::template::Piece;
 
 const MAX_DEPTH: usize = 32;
 

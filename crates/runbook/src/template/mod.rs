@@ -23,6 +23,7 @@ mod quantity;
 mod references;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub(crate) use eval::secret_name;
 pub(crate) use functions::{shortened, text as value_text};

@@ -11,6 +11,7 @@ mod catalog;
 mod hostile;
 mod importing;
 mod linting;
+mod linting_values;
 mod markdown;
 mod reading;
 mod reports;
