@@ -123,6 +123,23 @@ fn each_hit_says_why_it_is_there() {
 }
 
 #[test]
+fn a_phrase_that_stands_for_something_is_named_once_and_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("belay.db"), 1);
+    let filling = Document {
+        key: "filling".to_owned(),
+        title: "A volume is filling up".to_owned(),
+        content_hash: "1".to_owned(),
+        ..Document::default()
+    };
+    store.put_documents(vec![filling]).unwrap();
+    let hits = search(&store, "disk full");
+    let mut said = reasons(&hits[0]);
+    said.retain(|reason| reason.starts_with("synonym"));
+    assert_eq!(said, ["synonym disk full → filling up"]);
+}
+
+#[test]
 fn an_alert_is_looked_up_by_all_that_it_carries() {
     let (_folder, store) = filled();
     let find = |query: Query| store.search(&query, &SearchFilter::default()).unwrap();

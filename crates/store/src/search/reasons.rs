@@ -151,12 +151,32 @@ pub(crate) fn reasons(plan: &Plan, document: &Document, vector: Vector<'_>) -> V
             }
         }
     }
-    for reason in stand_ins {
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
+    for (index, reason) in stand_ins.iter().enumerate() {
+        let told = reasons.contains(reason)
+            || stand_ins.iter().enumerate().any(|(other, longer)| other != index && longer.says_more_than(reason));
+        if !told {
+            reasons.push(reason.clone());
         }
     }
     reasons
+}
+
+impl Reason {
+    /// Whether this names more of the query than `other` for the same words of the document.
+    fn says_more_than(&self, other: &Self) -> bool {
+        let (
+            Self::Synonym { typed: longer, found } | Self::Related { typed: longer, found },
+            Self::Synonym { typed: shorter, found: same } | Self::Related { typed: shorter, found: same },
+        ) = (self, other)
+        else {
+            return false;
+        };
+        let words = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
+        let (longer, shorter) = (words(longer), words(shorter));
+        found.eq_ignore_ascii_case(same)
+            && longer.len() > shorter.len()
+            && longer.windows(shorter.len()).any(|part| part == shorter)
+    }
 }
 
 /// What counts before everything else.
