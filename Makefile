@@ -104,7 +104,7 @@ e2e: setup-test ui ## Drives the real programs in a browser and under a display 
 drift:
 	@scripts/timed.sh 'generated files' scripts/drift.sh
 
-bench: setup ## Measures what a responder waits for: search, plan, a run's cost per step
+bench: setup-test ui ## Measures what a responder waits for: search, plan, a run's cost per step
 	@scripts/bench.sh
 
 bundle: setup-desktop ui ## Makes .deb and .rpm packages and a tarball with both programs

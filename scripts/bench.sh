@@ -39,8 +39,13 @@ fi
 if [ -x "$tools/chaos/bin/chaos" ]; then export BELAY_CHAOS="$tools/chaos/bin/chaos"; fi
 export BELAY_BIN="$belay"
 held=0
-for bench in ${BELAY_BENCHES:-core search cockpit}; do
+for bench in ${BELAY_BENCHES:-core search cockpit faces}; do
   printf '\n%s\n' "$bench"
-  cargo bench --locked --package belay-tests --bench "$bench" || held=1
+  if [ "$bench" = faces ]; then
+    cargo build --release --locked --package belay-desktop
+    BELAY_DESKTOP="${belay}-desktop" scripts/ui.sh bench || held=1
+  else
+    cargo bench --locked --package belay-tests --bench "$bench" || held=1
+  fi
 done
 exit "$held"

@@ -4,6 +4,7 @@
 #   ui.sh build    the files that the programs embed
 #   ui.sh check    types, lints, format, unit tests
 #   ui.sh e2e      the real program in a real browser; BELAY_BIN names the program
+#   ui.sh bench    what the faces cost there and in the window; BELAY_DESKTOP names the latter's program
 set -euo pipefail
 cd "$(dirname "$0")/../ui"
 
@@ -33,8 +34,8 @@ case "${1:-build}" in
     npm run --silent lint
     npm run --silent test
     ;;
-  e2e)
-    npm run --silent e2e
+  e2e | bench)
+    npm run --silent "$1"
     ;;
   *)
     printf 'error: ui.sh knows no `%s`\n' "$1" >&2

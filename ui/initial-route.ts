@@ -19,17 +19,15 @@ export function initialRoute(): Plugin {
           return;
         }
         files.add(name);
-        for (const css of chunk.viteMetadata?.importedCss ?? []) {
-          files.add(css);
-        }
         chunk.imports.forEach(follow);
       };
       const chunks = Object.values(bundle).filter((one): one is Rollup.OutputChunk => one.type === 'chunk');
-      for (const chunk of chunks) {
-        // The backend of a browser is chosen while the page starts, so it counts although it is loaded on demand.
-        if (chunk.isEntry || chunk.facadeModuleId?.endsWith('/lib/backend/web.ts') === true) {
-          follow(chunk.fileName);
-        }
+      for (const chunk of chunks.filter((one) => one.isEntry)) {
+        follow(chunk.fileName);
+      }
+      // The looks of every place come in one file.
+      for (const name of Object.keys(bundle).filter((one) => one.endsWith('.css'))) {
+        files.add(name);
       }
       let total = 0;
       for (const name of files) {

@@ -5,7 +5,14 @@ import { initialRoute } from './initial-route.ts';
 
 export default defineConfig(({ mode }) => ({
   plugins: [svelte(), initialRoute()],
-  build: { target: 'es2022', sourcemap: false, assetsInlineLimit: 0 },
+  build: {
+    target: 'es2022',
+    sourcemap: false,
+    assetsInlineLimit: 0,
+    // What several places share comes in one file, and all looks in another: a request costs more than a few bytes.
+    cssCodeSplit: false,
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] } } },
+  },
   // Tests mount components in jsdom, which needs Svelte's browser build.
   ...(mode === 'test' ? { resolve: { conditions: ['browser'] } } : {}),
   server: { port: 5173, strictPort: true },

@@ -66,6 +66,14 @@ export class Belay {
     return this.#address;
   }
 
+  /** The process that serves. */
+  get pid(): number {
+    if (this.#server?.pid === undefined) {
+      throw new Error('belay does not serve yet');
+    }
+    return this.#server.pid;
+  }
+
   /** Serves, at the address of the time before if there was one; answers the one-time link. */
   async serve(): Promise<string> {
     const listen = this.#address ?? '127.0.0.1:0';

@@ -9,7 +9,8 @@ import { Belay } from './belay.ts';
 /** Where pictures go. */
 export const ARTEFACTS = fileURLToPath(new URL('../../../artefacts', import.meta.url));
 
-const FLAGS = [
+/** A browser that asks nobody, as root in a container may start it. */
+export const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
