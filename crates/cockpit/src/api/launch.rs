@@ -95,11 +95,11 @@ pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
         needs_ticket: runbook.requires_change_ticket && production && request.ticket.is_none(),
         context: context.name,
         environment: context.environment,
-        obstacles: obstacles(api, runbook),
+        obstacles: obstacles(api, runbook, &readable),
     })
 }
 
-fn obstacles(api: &Api, runbook: &belay_runbook::model::Runbook) -> Vec<Obstacle> {
+fn obstacles(api: &Api, runbook: &belay_runbook::model::Runbook, request: &StartRequest) -> Vec<Obstacle> {
     let unavailable = api.cockpit().unavailable(runbook).into_iter().map(|action| Obstacle {
         what: format!("this version of belay cannot perform `{action}`"),
         hint: Some("do its steps by hand; the runbook can be read and planned".to_owned()),
@@ -118,7 +118,16 @@ fn obstacles(api: &Api, runbook: &belay_runbook::model::Runbook) -> Vec<Obstacle
         .flatten()
         .collect();
     let missing = programs.into_iter().filter(|program| !program.contains('/') && on_path(program).is_none());
+    let secrets = match api.cockpit().missing_secrets(request) {
+        Ok(errors) => errors
+            .into_iter()
+            .map(|error| Obstacle { what: error.problem, hint: Some(error.remedy), blocking: false })
+            .collect(),
+        // What a start would be refused for.
+        Err(error) => vec![Obstacle { what: error.message, hint: error.hint, blocking: true }],
+    };
     unavailable
+        .chain(secrets)
         .chain(missing.map(|program| Obstacle {
             what: format!("`{program}` is not on this device's PATH"),
             hint: Some("install it, or do its steps by hand".to_owned()),
