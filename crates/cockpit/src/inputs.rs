@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::Cockpit;
 use crate::error::CockpitError;
 use crate::home;
+use crate::secrets::SecretName;
 use crate::start::{Prepared, StartRequest};
 
 impl Cockpit {
@@ -99,7 +100,14 @@ pub(crate) fn parse(name: &str, spec: &InputSpec, text: &str) -> Result<Value, C
             "false" | "no" => Value::Bool(false),
             _ => return Err(wrong("`true` or `false`")),
         },
-        InputKind::Secret => json!({ "$secret": text }),
+        InputKind::Secret => {
+            // What is no name may be the secret itself, so it is not repeated.
+            let secret = SecretName::parse(text).map_err(|error| CockpitError {
+                message: format!("variable `{name}` takes the name of a secret, and that is none"),
+                ..error
+            })?;
+            json!({ "$secret": secret.as_str() })
+        }
     };
     check(name, spec, &value)?;
     Ok(value)

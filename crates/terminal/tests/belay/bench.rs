@@ -84,6 +84,16 @@ impl Bench {
         serde_json::from_str(&out).unwrap()
     }
 
+    /// Runs it without a terminal, with variables of the environment and something on standard input.
+    pub fn belay_with(&self, environment: &[(&str, &str)], arguments: &[&str], input: &str) -> Output {
+        let mut command = self.command(arguments);
+        command.envs(environment.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // It need not read what it does not want.
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap_or_default();
+        child.wait_with_output().unwrap()
+    }
+
     /// Runs it on a terminal of 80 columns.
     pub fn terminal(&self, arguments: &[&str]) -> Terminal {
         self.terminal_with(&[], arguments)
