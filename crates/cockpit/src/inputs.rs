@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use crate::Cockpit;
 use crate::error::CockpitError;
 use crate::home;
-use crate::secrets::SecretName;
 use crate::start::{Prepared, StartRequest};
 
 impl Cockpit {
@@ -100,14 +99,7 @@ pub(crate) fn parse(name: &str, spec: &InputSpec, text: &str) -> Result<Value, C
             "false" | "no" => Value::Bool(false),
             _ => return Err(wrong("`true` or `false`")),
         },
-        InputKind::Secret => {
-            // What is no name may be the secret itself, so it is not repeated.
-            let secret = SecretName::parse(text).map_err(|error| CockpitError {
-                message: format!("variable `{name}` takes the name of a secret, and that is none"),
-                ..error
-            })?;
-            json!({ "$secret": secret.as_str() })
-        }
+        InputKind::Secret => json!({ "$secret": text }),
     };
     check(name, spec, &value)?;
     Ok(value)

@@ -1,6 +1,7 @@
 //! A keyring of a test's own: a session bus that starts nothing by itself, and GNOME Keyring on it.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -41,6 +42,8 @@ impl Session {
         for name in ["home", "data", "run", "services"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
+        // The keyring trusts its folder only where nobody else can enter it.
+        std::fs::set_permissions(folder.path().join("run"), std::fs::Permissions::from_mode(0o700)).unwrap();
         // The window that asks for a password is a program that never shows one.
         std::fs::write(
             folder.path().join("services/prompter.service"),
@@ -53,7 +56,7 @@ impl Session {
             format!(
                 "<busconfig><type>session</type><listen>unix:path={0}/bus</listen><servicedir>{0}/services</servicedir>\
                  <limit name=\"service_start_timeout\">600000</limit><policy context=\"default\"><allow send_destination=\"*\"/>\
-                 <allow own=\"*\"/></policy></busconfig>",
+                 <allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
                 folder.path().display()
             ),
         )
