@@ -120,7 +120,7 @@ fn a_missing_secret_is_told_before_the_step_and_with_both_ways_to_give_it() {
     assert!(told.contains("warning: secret `front.door` is not set"), "{told}");
     let (status, _) = session.expect(&bench, &["status", "@last", "--json"], "", 0);
     let status: Value = serde_json::from_str(&status).unwrap();
-    let error = status["steps"][0]["attempts"][0]["error"].as_str().unwrap_or_default();
+    let error = status["steps"][0]["error"].as_str().unwrap_or_default();
     assert!(error.contains("`belay secret set front.door`"), "{status}");
     assert!(status["steps"][0]["approval"].is_null(), "nobody was asked to approve what cannot start: {status}");
 }
@@ -253,5 +253,5 @@ fn a_keyring_that_nobody_unlocks_is_given_up_and_the_environment_is_taken_before
     let waited = begun.elapsed();
     let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("secret `door` cannot be read: the keyring stayed locked"), "{told}");
-    assert!((Duration::from_secs(50)..Duration::from_secs(100)).contains(&waited), "{waited:?}");
+    assert!(waited < Duration::from_secs(100), "whoever gives up first, the keyring or Belay: {waited:?}");
 }
