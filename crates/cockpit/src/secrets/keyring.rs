@@ -27,7 +27,7 @@ const TRIAL: &str = "belay-trial";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a person may take to unlock it.
-const PATIENCE_WITH_A_PERSON: Duration = Duration::from_secs(60);
+const PATIENCE_WITH_A_PERSON: Duration = Duration::from_mins(1);
 
 /// Why the keyring cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! The Secret Service of the session bus (GNOME Keyring, KWallet, `KeePassXC` …), by
+//! The Secret Service of the session bus (GNOME Keyring, `KWallet`, `KeePassXC` …), by
 //! <https://specifications.freedesktop.org/secret-service/latest/>.
 
 use std::collections::HashMap;
@@ -89,7 +89,12 @@ pub fn judge(error: keyring_core::Error) -> KeyringError {
         keyring_core::Error::Ambiguous(_) => KeyringError::Twice,
         // What the others carry may be the value.
         keyring_core::Error::BadEncoding(_) | keyring_core::Error::BadDataFormat(..) => KeyringError::NoText,
-        other => KeyringError::Refused(other.to_string()),
+        other @ (keyring_core::Error::BadStoreFormat(_)
+        | keyring_core::Error::TooLong(..)
+        | keyring_core::Error::Invalid(..)
+        | keyring_core::Error::NoDefaultStore
+        | keyring_core::Error::NotSupportedByStore(_)
+        | _) => KeyringError::Refused(other.to_string()),
     }
 }
 
