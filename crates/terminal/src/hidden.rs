@@ -14,6 +14,7 @@ use crate::failure::Failure;
 const ROOM: usize = 16 * 1024;
 
 /// Asks on standard error for one line; `None` when the person goes away. What is pasted may have several lines.
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other key types nothing")]
 pub fn read(prompt: &str) -> Result<Option<SecretString>, Failure> {
     let raw = Raw::enter(prompt)?;
     let mut line = Zeroizing::new(String::with_capacity(ROOM));

@@ -223,7 +223,7 @@ fn a_bus_is_asked_for_secrets_alone_and_not_for_ever() {
     assert!(bus.accept().is_ok(), "this one was asked");
     let begun = Instant::now();
     run_with(&bench, &[environment[0], environment[1], ("BELAY_SECRET_DOOR", VALUE)], "token=door", 0);
-    assert!(begun.elapsed() < Duration::from_secs(60), "and the environment still serves");
+    assert!(begun.elapsed() < Duration::from_mins(1), "and the environment still serves");
 }
 
 #[test]
