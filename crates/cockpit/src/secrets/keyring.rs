@@ -246,11 +246,11 @@ mod tests {
     fn a_question_that_was_given_up_is_not_asked_again_until_it_ends() {
         let lane = Lane::default();
         let (release, held) = mpsc::channel::<()>();
-        let late = lane.ask(BRIEF, KeyringError::StayedLocked, move || {
+        let given_up = lane.ask(BRIEF, KeyringError::StayedLocked, move || {
             held.recv().ok();
             Ok(())
         });
-        assert_eq!(late, Err(KeyringError::StayedLocked), "it took longer than its patience");
+        assert_eq!(given_up, Err(KeyringError::StayedLocked), "it took longer than its patience");
         let again = lane.ask(BRIEF, KeyringError::StayedLocked, || Ok(()));
         assert_eq!(again, Err(KeyringError::Asking), "a second prompt would lie above the first");
         release.send(()).unwrap();
