@@ -4,7 +4,7 @@
 #
 #   setup.sh            the terminal cockpit: a Rust toolchain, a C compiler, Node for the user interface
 #   setup.sh desktop    the desktop cockpit, too: the web view's libraries
-#   setup.sh test       what the tests drive: a display without a screen, browsers and their drivers, tmux
+#   setup.sh test       what the tests drive: a display without a screen, browsers and their drivers, tmux, a keyring
 #   setup.sh bundle     what packages are made with
 set -euo pipefail
 
@@ -35,6 +35,8 @@ for part in "$@"; do
       program WebKitWebDriver webkit2gtk-driver
       program chromium chromium
       program tmux tmux
+      program dbus-run-session dbus-daemon
+      program gnome-keyring-daemon gnome-keyring
       fc-list 2>/dev/null | grep -q . || missing+=(fonts-dejavu-core)
       ;;
     bundle)

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use belay_cockpit::api::{Api, Place, Told};
-use belay_cockpit::{Cockpit, CockpitError, Home, Options};
+use belay_cockpit::{Cockpit, CockpitError, Home, KeyringChoice, Options};
 use tauri::ipc::Channel;
 use tauri::{AppHandle, Manager as _, RunEvent};
 use tokio_util::sync::CancellationToken;
@@ -93,7 +93,8 @@ pub fn run() -> Result<ExitCode, HostError> {
     }
     let (helper, worker) = belay_cockpit::roles()?;
     let home = Home::standard()?.dir().to_owned();
-    let api = Api::new(Cockpit::new(Options { home, helper, worker, context: None }));
+    let keyring = KeyringChoice::from_environment()?;
+    let api = Api::new(Cockpit::new(Options { home, helper, worker, context: None, keyring }));
     let host = Host::new(Arc::clone(&api));
     let mut builder = tauri::Builder::default();
     if platform::has_session_bus() {

@@ -156,7 +156,7 @@ function screens({ executions: of }: Stage): Screen[] {
           .waitFor(),
     },
     { name: 'alert', place: '/alert', there: (page) => page.getByRole('textbox').first().waitFor() },
-    ...['', '/catalog', '/contexts', '/policy', '/appearance', '/doctor'].map((section) => ({
+    ...['', '/catalog', '/contexts', '/policy', '/secrets', '/appearance', '/doctor'].map((section) => ({
       name: `settings${section.replace('/', '-')}`,
       place: `/settings${section}`,
       there: (page: Page) => page.getByRole('heading', { name: 'Settings' }).waitFor(),

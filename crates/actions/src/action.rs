@@ -1,11 +1,13 @@
 //! The one interface through which Belay touches the world.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use belay_runbook::act::{Act, Outcome, Preparation, ProbeAnswer, UndoState};
 use belay_runbook::action::ActionSpec;
+use secrecy::SecretString;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -105,6 +107,27 @@ pub struct Surroundings {
     pub host: Option<Arc<dyn ScriptHost>>,
 }
 
+impl Surroundings {
+    /// A secret's value; waiting for it ends when the act is cancelled.
+    pub(crate) async fn secret(&self, parameter: &str, name: &str) -> Result<SecretString, ActionError> {
+        tokio::select! {
+            found = self.secrets.secret(name) => found.map_err(|error| ActionError::secret(parameter, &error)),
+            () = self.cancel.cancelled() => Err(ActionError::Parameter {
+                parameter: parameter.to_owned(),
+                problem: format!("it was cancelled before secret `{name}` could be read"),
+            }),
+        }
+    }
+
+    /// Refuses a name that no secret has, without reading a value.
+    pub(crate) async fn expect_secret(&self, parameter: &str, name: &str) -> Result<(), ActionError> {
+        match self.secrets.missing(name).await {
+            Some(error) => Err(ActionError::secret(parameter, &error)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Receives redacted output while an act runs. Never blocks the act for long: the channel behind it is bounded and
 /// drops with a mark.
 pub type OutputSink = Arc<dyn Fn(OutputChunk) + Send + Sync>;
@@ -130,10 +153,43 @@ pub enum Stream {
     Stderr,
 }
 
-/// Resolves secrets by name.
+/// Resolves secrets by name. Where they are kept may have to be unlocked by a person, so an answer can take a minute.
+#[async_trait]
 pub trait SecretSource: Send + Sync {
-    /// The secret's value, or `None` where there is none of that name.
-    fn secret(&self, name: &str) -> Option<secrecy::SecretString>;
+    /// The secret's value.
+    async fn secret(&self, name: &str) -> Result<SecretString, SecretError>;
+
+    /// Why there is no secret of that name. `None` where there is one, and where only reading it would tell; its value is
+    /// not read.
+    async fn missing(&self, name: &str) -> Option<SecretError>;
+}
+
+/// Why a secret cannot be had, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; {remedy}")]
+pub struct SecretError {
+    /// What is wrong; names the secret.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// The secrets that parameters name, wherever they stand: every `{"$secret": NAME}`, and no name that is a template still.
+pub fn secret_names(parameters: &Value) -> BTreeSet<String> {
+    fn collect(value: &Value, names: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => {
+                let name = members.get("$secret").and_then(Value::as_str);
+                names.extend(name.filter(|name| !name.contains("{{")).map(str::to_owned));
+                members.values().for_each(|member| collect(member, names));
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut names = BTreeSet::new();
+    collect(parameters, &mut names);
+    names
 }
 
 /// Answers the host calls of a script; each call is an act of its own in the engine.
@@ -186,4 +242,10 @@ pub enum ActionError {
     /// This build declares the action and cannot perform it.
     #[error("action `{0}` cannot be performed by this version of belay")]
     NotAvailable(String),
+}
+
+impl ActionError {
+    fn secret(parameter: &str, error: &SecretError) -> Self {
+        Self::Parameter { parameter: parameter.to_owned(), problem: error.to_string() }
+    }
 }

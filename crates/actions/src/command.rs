@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use belay_runbook::act::{Act, ActTarget, Basis, Ending, Outcome, Preparation};
 use belay_runbook::action::{ActionSpec, COMMAND_ACTION, Impact, Sink};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::action::{Action, ActionError, Surroundings};
@@ -95,10 +95,9 @@ impl Action for CommandRun {
         if found.is_none() {
             notes.push(report::not_found(program));
         }
-        for name in parameters.secrets() {
-            if surroundings.secrets.secret(name).is_none() {
-                notes.push(format!("secret `{name}` does not exist"));
-            }
+        // Nobody is asked to approve what cannot start.
+        for (variable, secret) in parameters.secrets() {
+            surroundings.expect_secret(&format!("env.{variable}"), secret).await?;
         }
         let target = surroundings.context.get("name").and_then(Value::as_str).unwrap_or("local");
         Ok(Preparation {
@@ -116,7 +115,7 @@ impl Action for CommandRun {
     }
 
     async fn run(&self, act: &Act, _preparation: &Preparation, surroundings: &Surroundings) -> Outcome {
-        let command = match command(act, surroundings) {
+        let command = match command(act, surroundings).await {
             Ok(command) => command,
             Err(error) => return Outcome { error: Some(error.to_string()), ..Outcome::bare(Ending::NotStarted) },
         };
@@ -124,7 +123,7 @@ impl Action for CommandRun {
     }
 }
 
-fn command(act: &Act, surroundings: &Surroundings) -> Result<Command, ActionError> {
+async fn command(act: &Act, surroundings: &Surroundings) -> Result<Command, ActionError> {
     let parameters = Parameters::read(&act.parameters)?;
     let mut secrets = Vec::new();
     let mut environment = BTreeMap::new();
@@ -132,10 +131,7 @@ fn command(act: &Act, surroundings: &Surroundings) -> Result<Command, ActionErro
         let value = match variable {
             Variable::Plain(value) => value,
             Variable::Secret(secret) => {
-                let value: SecretString = surroundings
-                    .secrets
-                    .secret(&secret)
-                    .ok_or_else(|| wrong(&format!("env.{name}"), format!("secret `{secret}` does not exist")))?;
+                let value = surroundings.secret(&format!("env.{name}"), &secret).await?;
                 if value.expose_secret().contains('\0') {
                     return Err(wrong(&format!("env.{name}"), "a variable cannot hold a zero byte".to_owned()));
                 }
@@ -219,9 +215,10 @@ impl Parameters {
         }
     }
 
-    fn secrets(&self) -> impl Iterator<Item = &String> {
-        self.environment.values().filter_map(|variable| match variable {
-            Variable::Secret(name) => Some(name),
+    /// Variables that hold a secret, with its name.
+    fn secrets(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.environment.iter().filter_map(|(variable, value)| match value {
+            Variable::Secret(name) => Some((variable.as_str(), name.as_str())),
             Variable::Plain(_) => None,
         })
     }

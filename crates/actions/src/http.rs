@@ -92,7 +92,7 @@ impl Action for Healthcheck {
     }
 
     async fn prepare(&self, act: &Act, surroundings: &Surroundings) -> Result<Preparation, ActionError> {
-        let check = Check::read(&act.parameters, "url", surroundings)?;
+        let check = Check::read(&act.parameters, "url", surroundings).await?;
         let url = act.parameters.get("url").and_then(Value::as_str).unwrap_or_default();
         let mut prepared = preparation::reading(&check::shown(url));
         let health = check.glimpse(url).await.map_err(|error| check::wrong("url", error.to_string()))?;
@@ -102,7 +102,7 @@ impl Action for Healthcheck {
     }
 
     async fn run(&self, act: &Act, _preparation: &Preparation, surroundings: &Surroundings) -> Outcome {
-        let check = match Check::read(&act.parameters, "url", surroundings) {
+        let check = match Check::read(&act.parameters, "url", surroundings).await {
             Ok(check) => check,
             Err(error) => return not_started(error.to_string()),
         };
@@ -132,7 +132,7 @@ impl Action for HealthcheckBatch {
     }
 
     async fn prepare(&self, act: &Act, surroundings: &Surroundings) -> Result<Preparation, ActionError> {
-        let check = Check::read(&act.parameters, "urls", surroundings)?.brief();
+        let check = Check::read(&act.parameters, "urls", surroundings).await?.brief();
         let urls = urls(&act.parameters)?;
         let mut prepared = preparation::reading(&format!("{} endpoints", urls.len()));
         let results = ask_all(check, urls).await.map_err(|error| check::wrong("urls", error))?;
@@ -143,6 +143,7 @@ impl Action for HealthcheckBatch {
 
     async fn run(&self, act: &Act, _preparation: &Preparation, surroundings: &Surroundings) -> Outcome {
         let read = Check::read(&act.parameters, "urls", surroundings)
+            .await
             .and_then(|check| urls(&act.parameters).map(|urls| (check, urls)));
         let (check, urls) = match read {
             Ok(read) => read,

@@ -73,17 +73,25 @@ impl Action for NotificationSend {
     async fn prepare(&self, act: &Act, surroundings: &Surroundings) -> Result<Preparation, ActionError> {
         let notification = Notification::read(&act.parameters)?;
         let mut prepared = preparation::reading(notification.channel.unwrap_or("terminal"));
-        match notification.find_webhook(surroundings)? {
-            Some(webhook) => prepared.notes.push(format!("posted to webhook `{}`", webhook.name)),
+        match notification.configured(surroundings)? {
+            Some((name, target)) => {
+                if let Target::Secret(secret) = target {
+                    surroundings.expect_secret("webhook", &secret).await?;
+                }
+                prepared.notes.push(format!("posted to webhook `{name}`"));
+            }
             None => prepared.notes.push("shown on the terminal only; no webhook is configured for it".to_owned()),
         }
         Ok(prepared)
     }
 
     async fn run(&self, act: &Act, _preparation: &Preparation, surroundings: &Surroundings) -> Outcome {
-        let found = Notification::read(&act.parameters)
-            .and_then(|notification| notification.find_webhook(surroundings).map(|webhook| (notification, webhook)));
-        let (notification, webhook) = match found {
+        let found = async {
+            let notification = Notification::read(&act.parameters)?;
+            let webhook = notification.find_webhook(surroundings).await?;
+            Ok::<_, ActionError>((notification, webhook))
+        };
+        let (notification, webhook) = match found.await {
             Ok(found) => found,
             Err(error) => return Outcome { error: Some(error.to_string()), ..Outcome::bare(Ending::NotStarted) },
         };
@@ -102,6 +110,13 @@ impl Action for NotificationSend {
         }
         Outcome { error, output: json!({ "delivered": delivered }), ..Outcome::bare(ending) }
     }
+}
+
+/// Where a webhook's URL comes from.
+enum Target {
+    Url(String),
+    /// A secret by its name.
+    Secret(String),
 }
 
 struct PostFailure {
@@ -130,15 +145,25 @@ impl<'a> Notification<'a> {
         })
     }
 
-    /// The webhook that was named, else the channel's own, else none. The context's `notifications` and `webhooks` map
-    /// names to a URL, to `{url: …}`, or to a secret by name.
-    fn find_webhook(&self, surroundings: &Surroundings) -> Result<Option<Webhook>, ActionError> {
+    /// The webhook that was named, else the channel's own, else none; its secret is read.
+    async fn find_webhook(&self, surroundings: &Surroundings) -> Result<Option<Webhook>, ActionError> {
+        let Some((name, target)) = self.configured(surroundings)? else { return Ok(None) };
+        let url = match target {
+            Target::Url(url) => url,
+            Target::Secret(secret) => surroundings.secret("webhook", &secret).await?.expose_secret().to_owned(),
+        };
+        Ok(Some(Webhook { name: name.to_owned(), url }))
+    }
+
+    /// The same as it is configured. The context's `notifications` and `webhooks` map names to a URL, to `{url: …}`, or
+    /// to a secret by name.
+    fn configured(&self, surroundings: &Surroundings) -> Result<Option<(&'a str, Target)>, ActionError> {
         let Some(name) = self.webhook.or(self.channel) else { return Ok(None) };
         let configured = ["notifications", "webhooks"]
             .iter()
             .find_map(|section| surroundings.context.get(section)?.get(name))
             .map(|entry| entry.get("url").unwrap_or(entry));
-        let url = match configured {
+        let target = match configured {
             None if self.webhook.is_some() => {
                 return Err(wrong(
                     "webhook",
@@ -146,17 +171,15 @@ impl<'a> Notification<'a> {
                 ));
             }
             None => return Ok(None),
-            Some(Value::String(url)) => url.clone(),
+            Some(Value::String(url)) => Target::Url(url.clone()),
             Some(entry) => {
                 let secret = entry.get("$secret").and_then(Value::as_str);
                 let secret =
                     secret.ok_or_else(|| wrong("webhook", format!("webhook `{name}` of the context is no URL")))?;
-                let found = surroundings.secrets.secret(secret);
-                let found = found.ok_or_else(|| wrong("webhook", format!("secret `{secret}` does not exist")))?;
-                found.expose_secret().to_owned()
+                Target::Secret(secret.to_owned())
             }
         };
-        Ok(Some(Webhook { name: name.to_owned(), url }))
+        Ok(Some((name, target)))
     }
 
     /// The text for the terminal: redacted, and without control characters, which could drive it.

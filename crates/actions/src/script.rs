@@ -1,6 +1,6 @@
 //! `script.execute`: runs JavaScript in a worker process whose host calls are acts of their own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,9 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::action::{Action, ActionError, HostAnswer, OutputChunk, OutputSink, ScriptHost, Stream, Surroundings};
+use crate::action::{
+    Action, ActionError, HostAnswer, OutputChunk, OutputSink, ScriptHost, Stream, Surroundings, secret_names,
+};
 use crate::declaration::{Declaration, object, text};
 use crate::host_functions::HOST_OBJECTS;
 use crate::redact::Redaction;
@@ -95,7 +97,7 @@ impl Action for ScriptExecute {
             Ok(parameters) => parameters,
             Err(error) => return Outcome { error: Some(error.to_string()), ..Outcome::bare(Ending::NotStarted) },
         };
-        let redaction = redaction(&act.parameters, surroundings);
+        let redaction = redaction(&act.parameters, surroundings).await;
         let host = JournaledHost {
             host: surroundings.host.clone(),
             output: Arc::clone(&surroundings.output),
@@ -188,24 +190,13 @@ impl Host for JournaledHost {
 }
 
 /// What to hide in everything the script says: secrets that its parameters name, and token shapes.
-fn redaction(parameters: &Value, surroundings: &Surroundings) -> Redaction {
-    let mut names = BTreeSet::new();
-    secret_names(parameters, &mut names);
-    let secrets: Vec<_> = names.iter().filter_map(|name| surroundings.secrets.secret(name)).collect();
-    Redaction::of_secrets(secrets.iter().map(ExposeSecret::expose_secret))
-}
-
-fn secret_names(value: &Value, names: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(members) => {
-            if let Some(name) = members.get("$secret").and_then(Value::as_str) {
-                names.insert(name.to_owned());
-            }
-            members.values().for_each(|member| secret_names(member, names));
-        }
-        Value::Array(items) => items.iter().for_each(|item| secret_names(item, names)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+async fn redaction(parameters: &Value, surroundings: &Surroundings) -> Redaction {
+    let mut secrets = Vec::new();
+    for name in secret_names(parameters) {
+        // A script gets names and no values: what cannot be had cannot be said either.
+        secrets.extend(surroundings.secret("variables", &name).await.ok());
     }
+    Redaction::of_secrets(secrets.iter().map(ExposeSecret::expose_secret))
 }
 
 fn seed(invocation: &str) -> u64 {

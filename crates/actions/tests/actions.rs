@@ -6,11 +6,12 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Redirect;
 use axum::routing::{get, post};
-use belay_actions::action::{SecretSource, Surroundings};
+use belay_actions::action::{SecretError, SecretSource, Surroundings};
 use belay_actions::registry::Registry;
 use belay_runbook::act::{Act, Ending, Outcome};
 use belay_runbook::action::{ActionCatalog, Effect, PolicyKind};
@@ -20,9 +21,18 @@ use tokio_util::sync::CancellationToken;
 
 struct OneSecret;
 
+#[async_trait]
 impl SecretSource for OneSecret {
-    fn secret(&self, name: &str) -> Option<SecretString> {
-        (name == "TOKEN").then(|| "very-secret-value".to_owned().into())
+    async fn secret(&self, name: &str) -> Result<SecretString, SecretError> {
+        match self.missing(name).await {
+            None => Ok(SecretString::from("very-secret-value")),
+            Some(error) => Err(error),
+        }
+    }
+
+    async fn missing(&self, name: &str) -> Option<SecretError> {
+        let error = || SecretError { problem: format!("secret `{name}` is not set"), remedy: "set it".to_owned() };
+        (name != "TOKEN").then(error)
     }
 }
 
@@ -208,6 +218,7 @@ async fn command_run_takes_secrets_by_name_and_only_in_the_environment() {
     assert!(refused.error.unwrap().contains("may not be an argument"));
     let missing = run("command.run", json!({ "script": "true", "env": { "T": { "$secret": "OTHER" } } })).await;
     assert_eq!(missing.ending, Ending::NotStarted);
+    assert_eq!(missing.error.unwrap(), "parameter `env.T`: secret `OTHER` is not set; set it");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use belay_actions::action::{Action, HostAnswer, OutputSink, ScriptHost, SecretSource, Surroundings};
+use belay_actions::action::{Action, HostAnswer, OutputSink, ScriptHost, SecretError, SecretSource, Surroundings};
 use belay_actions::script::ScriptExecute;
 use belay_runbook::act::{Act, Ending, Outcome};
 use belay_runbook::action::{Effect, Sink};
@@ -45,9 +45,18 @@ fn main() -> ExitCode {
 
 struct OneSecret;
 
+#[async_trait]
 impl SecretSource for OneSecret {
-    fn secret(&self, name: &str) -> Option<SecretString> {
-        (name == "TOKEN").then(|| SecretString::from("correct-horse-battery".to_owned()))
+    async fn secret(&self, name: &str) -> Result<SecretString, SecretError> {
+        match self.missing(name).await {
+            None => Ok(SecretString::from("correct-horse-battery")),
+            Some(error) => Err(error),
+        }
+    }
+
+    async fn missing(&self, name: &str) -> Option<SecretError> {
+        let error = || SecretError { problem: format!("secret `{name}` is not set"), remedy: "set it".to_owned() };
+        (name != "TOKEN").then(error)
     }
 }
 

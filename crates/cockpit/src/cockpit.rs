@@ -22,6 +22,7 @@ use crate::drive::watch::Watch;
 use crate::error::{CockpitError, ErrorClass, chain};
 use crate::home::{self, Home};
 use crate::journal::Shared;
+use crate::secrets::{KeyringChoice, Secrets};
 
 /// A program of ours that is started as a child.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct Options {
     pub worker: Program,
     /// The context to act in, where it is not the current one.
     pub context: Option<String>,
+    /// Where secrets are kept.
+    pub keyring: KeyringChoice,
 }
 
 /// The policy in force.
@@ -72,6 +75,7 @@ pub struct Cockpit {
     memory: OnceLock<Store>,
     key: OnceLock<DeviceKey>,
     notices: Mutex<Vec<String>>,
+    secrets: Arc<Secrets>,
     pub(crate) watch: Arc<Watch>,
     /// Whether what helpers left behind was looked after.
     pub(crate) swept: Once,
@@ -84,6 +88,7 @@ impl Cockpit {
     pub fn new(options: Options) -> Arc<Self> {
         Arc::new(Self {
             home: Home::new(options.home.clone()),
+            secrets: Arc::new(Secrets::new(options.keyring)),
             options,
             shared: Shared::default(),
             registry: OnceLock::new(),
@@ -103,6 +108,11 @@ impl Cockpit {
     /// The home folder.
     pub fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// The secrets of this user.
+    pub fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
     }
 
     /// The actions.

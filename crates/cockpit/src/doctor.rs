@@ -9,6 +9,9 @@ use crate::catalog;
 use crate::error::{CockpitError, chain};
 use crate::projections::ROWS;
 
+/// The check of the keyring. The environment serves where there is none.
+const KEYRING: &str = "keyring";
+
 /// What the doctor found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct DoctorReport {
@@ -95,13 +98,17 @@ impl Cockpit {
         });
         checks.push(DoctorCheck::good("catalog", format!("{} bundled runbooks", catalog::bundled().len())));
         checks.push(self.check_helper());
+        checks.push(match self.secrets().examine() {
+            Ok(detail) => DoctorCheck::good(KEYRING, detail),
+            Err(error) => DoctorCheck::bad(KEYRING, error.message, error.hint.unwrap_or_default()),
+        });
         for (program, what) in [("sh", "commands with shell syntax"), ("kubectl", "runbooks for Kubernetes")] {
             checks.push(match on_path(program) {
                 Some(path) => DoctorCheck::good(program, path),
                 None => DoctorCheck::bad(program, "not found on PATH", format!("install it; {what} need it")),
             });
         }
-        let ok = checks.iter().all(|check| check.ok || check.name == "kubectl");
+        let ok = checks.iter().all(|check| check.ok || ["kubectl", KEYRING].contains(&check.name.as_str()));
         DoctorReport { ok, checks }
     }
 

@@ -1,8 +1,10 @@
 //! The plan: what would happen, with nothing changed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use belay_actions::action::{SecretSource, Surroundings};
+use async_trait::async_trait;
+use belay_actions::action::{SecretError, SecretSource, Surroundings, secret_names};
 use belay_engine::driver::{Driver, Rules, StepPlan};
 use belay_engine::event::Genesis;
 use belay_engine::execution::Execution;
@@ -10,12 +12,14 @@ use belay_engine::ids::EventHash;
 use belay_runbook::act::{Act, Preparation};
 use belay_runbook::model::Step;
 use jiff::Timestamp;
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::Cockpit;
 use crate::catalog::sha256;
 use crate::error::{CockpitError, chain};
 use crate::home;
+use crate::secrets::SecretReader;
 use crate::start::{Prepared, StartRequest};
 use crate::view;
 use crate::wire::{PlanStep, PlanView, RunbookRef, UndoView};
@@ -104,11 +108,17 @@ impl Cockpit {
                 return planned;
             }
         };
+        planned.problems = self.doubtful_secrets(&acts).await;
         let mut preparations = Vec::with_capacity(acts.len());
         for act in &acts {
             match self.prepare_for_plan(act, offline).await {
                 Ok(preparation) => preparations.push(preparation),
-                Err(problem) => planned.problems.push(problem),
+                Err(problem) => {
+                    // A secret that is missing has been told of.
+                    if !planned.problems.iter().any(|told| problem.contains(told)) {
+                        planned.problems.push(problem);
+                    }
+                }
             }
         }
         let registry = self.registry();
@@ -136,6 +146,35 @@ impl Cockpit {
         planned
     }
 
+    /// What stands against the secrets that acts name.
+    async fn doubtful_secrets(&self, acts: &[Act]) -> Vec<String> {
+        let names: BTreeSet<String> = acts.iter().flat_map(|act| secret_names(&act.parameters)).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let secrets = Arc::clone(self.secrets());
+        match tokio::task::spawn_blocking(move || secrets.doubts(&names)).await {
+            Ok(doubts) => doubts.iter().map(ToString::to_string).collect(),
+            Err(error) => vec![format!("the secrets cannot be looked for: {error}")],
+        }
+    }
+
+    /// Surroundings for reading alone: no output, nothing that an act could use, and no keyring that is unlocked for it.
+    fn quiet_surroundings(&self) -> Surroundings {
+        Surroundings {
+            invocation: "plan".to_owned(),
+            timeout: None,
+            cancel: CancellationToken::new(),
+            output: Arc::new(|_| {}),
+            survives: false,
+            context: Arc::new(serde_json::Value::Null),
+            secrets: Arc::new(PlannedSecrets(SecretReader::looking(self.secrets()))),
+            now: Timestamp::now(),
+            notices: Arc::new(|_| {}),
+            host: None,
+        }
+    }
+
     async fn prepare_for_plan(&self, act: &Act, offline: bool) -> Result<Preparation, String> {
         let Some(action) = self.registry().get(&act.action) else {
             return Err(format!("there is no action `{}`", act.action));
@@ -146,7 +185,7 @@ impl Cockpit {
         if offline && belay_engine::driver::reads_live_state(&act.action) {
             return Err("live state is not read offline".to_owned());
         }
-        let surroundings: Surroundings = quiet_surroundings();
+        let surroundings = self.quiet_surroundings();
         action.prepare(act, &surroundings).await.map_err(|error| chain(&error))
     }
 }
@@ -162,26 +201,16 @@ fn undo_view(plan: &belay_engine::event::UndoPlan, registry: &belay_actions::reg
     Some(UndoView { status: status.to_owned(), output: view::undo_text(plan, registry), detail: None })
 }
 
-/// Surroundings for reading alone: no output, no secrets, nothing that an act could use.
-fn quiet_surroundings() -> Surroundings {
-    Surroundings {
-        invocation: "plan".to_owned(),
-        timeout: None,
-        cancel: CancellationToken::new(),
-        output: Arc::new(|_| {}),
-        survives: false,
-        context: Arc::new(serde_json::Value::Null),
-        secrets: Arc::new(NoSecrets),
-        now: Timestamp::now(),
-        notices: Arc::new(|_| {}),
-        host: None,
+/// Secrets of a plan: a missing one is a problem of its step, and does not keep the rest of the step from being planned.
+struct PlannedSecrets(SecretReader);
+
+#[async_trait]
+impl SecretSource for PlannedSecrets {
+    async fn secret(&self, name: &str) -> Result<SecretString, SecretError> {
+        self.0.secret(name).await
     }
-}
 
-struct NoSecrets;
-
-impl SecretSource for NoSecrets {
-    fn secret(&self, _name: &str) -> Option<secrecy::SecretString> {
+    async fn missing(&self, _name: &str) -> Option<SecretError> {
         None
     }
 }

@@ -220,11 +220,11 @@ impl Cockpit {
     }
 }
 
-fn steps_of(runbook: &Runbook) -> impl Iterator<Item = &Step> {
+pub(crate) fn steps_of(runbook: &Runbook) -> impl Iterator<Item = &Step> {
     runbook.steps.iter().chain(&runbook.rollback_steps)
 }
 
-fn does_of(step: &Step) -> impl Iterator<Item = &Does> {
+pub(crate) fn does_of(step: &Step) -> impl Iterator<Item = &Does> {
     let undo = match &step.undo {
         Some(Undo::Does(does)) => Some(does),
         Some(Undo::Step(_) | Undo::Irreversible(_)) | None => None,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use belay_cockpit::api::{Api, Call, Event, Listener, Place, Told};
-use belay_cockpit::{Cockpit, Options, Program};
+use belay_cockpit::{Cockpit, KeyringChoice, Options, Program};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -41,7 +41,13 @@ impl Desk {
         // Nothing in these tests runs a command.
         let program = Program { program: "/nonexistent".into(), args: Vec::new() };
         let home = self.folder.path().join("home");
-        Api::new(Cockpit::new(Options { home, helper: program.clone(), worker: program, context: None }))
+        Api::new(Cockpit::new(Options {
+            home,
+            helper: program.clone(),
+            worker: program,
+            context: None,
+            keyring: KeyringChoice::Off,
+        }))
     }
 
     async fn with_runbook(&self) -> Arc<Api> {

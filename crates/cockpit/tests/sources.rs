@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use belay_cockpit::{Cockpit, Options, Program, SearchQuery};
+use belay_cockpit::{Cockpit, KeyringChoice, Options, Program, SearchQuery};
 use tempfile::TempDir;
 
 struct Desk {
@@ -22,6 +22,7 @@ impl Desk {
             helper: program(),
             worker: program(),
             context: None,
+            keyring: KeyringChoice::Off,
         });
         Self { folder, cockpit }
     }

@@ -138,6 +138,9 @@ pub enum Command {
     Guide,
     /// Serve the cockpit to a browser, for one responder
     Web(Web),
+    /// Secrets that runbooks name, kept in the keyring of the operating system
+    #[command(subcommand)]
+    Secret(Secret),
     /// Who this device is: its key, and what to do when it is lost
     #[command(subcommand)]
     Identity(Identity),

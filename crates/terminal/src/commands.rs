@@ -8,6 +8,7 @@ mod import;
 mod look;
 mod run;
 mod say;
+mod secret;
 mod surroundings;
 mod web;
 
@@ -131,6 +132,7 @@ fn perform(desk: &Desk, command: Command) -> Result<Exit, Failure> {
         Command::Context(context) => surroundings::context(desk, &context),
         Command::Guide => find::ask(desk),
         Command::Web(web) => web::web(desk, web),
+        Command::Secret(secret) => secret::secret(desk, &secret),
         Command::Identity(identity) => surroundings::identity(desk, &identity),
         Command::Doctor(doctor) => surroundings::doctor(desk, &doctor),
         Command::Completions(completions) => surroundings::completions(completions.shell),

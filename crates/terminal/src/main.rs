@@ -7,6 +7,7 @@ mod cockpit;
 mod commands;
 mod failure;
 mod guided;
+mod hidden;
 mod markdown;
 mod page;
 mod render;

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use belay_cockpit::{Home, Options};
+use belay_cockpit::{Home, KeyringChoice, Options};
 
 use crate::arguments::Global;
 use crate::failure::Failure;
@@ -14,6 +14,8 @@ use crate::style::Style;
 pub struct Settings {
     /// Where executions, keys and settings live.
     pub home: PathBuf,
+    /// Which keyring secrets are kept in.
+    pub keyring: KeyringChoice,
     /// JSON on standard output.
     pub json: bool,
     /// Whether a person can be asked.
@@ -35,6 +37,7 @@ impl Settings {
         };
         Ok(Self {
             home,
+            keyring: KeyringChoice::from_environment()?,
             json: global.json,
             input: !global.no_input && !global.json && std::io::stdin().is_terminal(),
             never_ask: global.no_input,
@@ -46,6 +49,6 @@ impl Settings {
     /// What the cockpit is made of: this program in two other roles performs commands and scripts.
     pub fn cockpit(&self, context: Option<String>) -> Result<Options, Failure> {
         let (helper, worker) = belay_cockpit::roles()?;
-        Ok(Options { home: self.home.clone(), helper, worker, context })
+        Ok(Options { home: self.home.clone(), helper, worker, context, keyring: self.keyring })
     }
 }

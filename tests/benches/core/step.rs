@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use belay_cockpit::wire::DriveEvent;
-use belay_cockpit::{Cockpit, Options, Program, StartRequest};
+use belay_cockpit::{Cockpit, KeyringChoice, Options, Program, StartRequest};
 
 use crate::floor::Floor;
 use crate::{Figure, belay, median};
@@ -32,6 +32,7 @@ pub(crate) fn cockpit(home: &Path) -> Arc<Cockpit> {
         helper: program("__helper"),
         worker: program("__script-worker"),
         context: None,
+        keyring: KeyringChoice::Off,
     })
 }
 

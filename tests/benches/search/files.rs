@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use belay_cockpit::{Cockpit, Options, Program, SearchQuery};
+use belay_cockpit::{Cockpit, KeyringChoice, Options, Program, SearchQuery};
 use belay_store::Document;
 
 use crate::corpus::Corpus;
@@ -76,7 +76,8 @@ pub(crate) fn directory(folder: &Path, corpus: &Corpus, documents: usize) -> Vec
     }
     sizes.sort_unstable();
     let program = || Program { program: "/bin/false".into(), args: Vec::new() };
-    let options = Options { home: folder.join("directory"), helper: program(), worker: program(), context: None };
+    let (helper, worker, keyring) = (program(), program(), KeyringChoice::Off);
+    let options = Options { home: folder.join("directory"), helper, worker, context: None, keyring };
     let cockpit = Cockpit::new(options);
     let before = processor_time();
     let report = cockpit.catalog_add(&dir).unwrap();

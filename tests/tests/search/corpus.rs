@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use belay_cockpit::{Cockpit, Options, Program};
+use belay_cockpit::{Cockpit, KeyringChoice, Options, Program};
 use belay_runbook::{format, import};
 
 /// A cockpit with a home of its own, and the names of the Markdown runbooks beside the bundled ones.
@@ -47,6 +47,7 @@ pub fn with_markdown(folder: &Path) -> Corpus {
         helper: program.clone(),
         worker: program,
         context: None,
+        keyring: KeyringChoice::Off,
     });
     let report = cockpit.catalog_add(&runbooks).unwrap();
     assert_eq!((report.runbooks, report.findings), (names.len(), Vec::new()), "every file is a runbook");

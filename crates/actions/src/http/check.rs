@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use belay_runbook::act::EXCERPT_LIMIT;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::client::{self, RequestError};
@@ -54,7 +54,11 @@ impl Health {
 
 impl Check {
     /// Reads the parameters; `target` is the one that names the endpoints.
-    pub(super) fn read(parameters: &Value, target: &str, surroundings: &Surroundings) -> Result<Self, ActionError> {
+    pub(super) async fn read(
+        parameters: &Value,
+        target: &str,
+        surroundings: &Surroundings,
+    ) -> Result<Self, ActionError> {
         let known = [target, "expectedStatus", "timeout", "method", "expectBody", "headers"];
         let Value::Object(fields) = parameters else { return Err(wrong(target, "it is missing".to_owned())) };
         if let Some(unknown) = fields.keys().find(|name| !known.contains(&name.as_str())) {
@@ -92,7 +96,7 @@ impl Check {
             Some(Value::String(text)) => Some(text.clone()),
             Some(_) => return Err(wrong("expectBody", "it is no text".to_owned())),
         };
-        let (headers, redaction) = read_headers(given("headers"), surroundings)?;
+        let (headers, redaction) = read_headers(given("headers"), surroundings).await?;
         let timeout = surroundings.timeout.map_or(timeout, |limit| limit.min(timeout));
         Ok(Self { expected_status, timeout, method, expect_body, headers, redaction })
     }
@@ -166,7 +170,10 @@ async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
     Ok(body)
 }
 
-fn read_headers(given: Option<&Value>, surroundings: &Surroundings) -> Result<(HeaderMap, Redaction), ActionError> {
+async fn read_headers(
+    given: Option<&Value>,
+    surroundings: &Surroundings,
+) -> Result<(HeaderMap, Redaction), ActionError> {
     let mut headers = HeaderMap::new();
     let mut secrets = Vec::new();
     let fields = match given {
@@ -184,9 +191,8 @@ fn read_headers(given: Option<&Value>, surroundings: &Surroundings) -> Result<(H
             Value::Object(fields) if fields.len() == 1 => {
                 let secret = fields.get("$secret").and_then(Value::as_str);
                 let secret = secret.ok_or_else(|| problem("an object here has to be {\"$secret\": NAME}"))?;
-                let found = surroundings.secrets.secret(secret);
-                let found = found.ok_or_else(|| problem(&format!("secret `{secret}` does not exist")))?;
-                secrets.push(found.expose_secret().to_owned());
+                let found = surroundings.secret(&format!("headers.{name}"), secret).await?;
+                secrets.push(found.clone());
                 found.expose_secret().to_owned()
             }
             Value::Null | Value::Array(_) | Value::Object(_) => return Err(problem("it is no text")),
@@ -195,7 +201,7 @@ fn read_headers(given: Option<&Value>, surroundings: &Surroundings) -> Result<(H
         text.set_sensitive(true);
         headers.insert(parsed, text);
     }
-    Ok((headers, Redaction::of_secrets(secrets.iter().map(String::as_str))))
+    Ok((headers, Redaction::of_secrets(secrets.iter().map(ExposeSecret::expose_secret))))
 }
 
 /// A URL without the credentials that it may hold.

@@ -143,6 +143,12 @@ calls! {
     UseContext "use_context" (answer::NameRequest) -> Done = read settings::use_context;
     /// The policy in force.
     Policy "policy" (Nothing) -> crate::PolicyText = read settings::policy;
+    /// The names of the secrets that the keyring holds.
+    Secrets "secrets" (answer::SecretsRequest) -> answer::SecretsView = read settings::secrets;
+    /// Keeps a secret in the keyring, in place of the one of that name.
+    SecretSet "secret_set" (answer::SecretSetRequest) -> crate::SecretKept = read settings::secret_set;
+    /// Removes a secret from the keyring.
+    SecretRemove "secret_remove" (answer::NameRequest) -> Done = read settings::secret_remove;
     /// What is missing on this device, and what to do about it.
     Doctor "doctor" (Nothing) -> crate::DoctorReport = read settings::doctor;
 }

@@ -97,11 +97,11 @@ pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
         needs_ticket: runbook.requires_change_ticket && production && request.ticket.is_none(),
         context: context.name,
         environment: context.environment,
-        obstacles: obstacles(api, &found),
+        obstacles: obstacles(api, &found, &readable),
     })
 }
 
-fn obstacles(api: &Api, found: &Found) -> Vec<Obstacle> {
+fn obstacles(api: &Api, found: &Found, request: &StartRequest) -> Vec<Obstacle> {
     let runbook = &found.runbook;
     let faults = api.cockpit().faults(found).into_iter().map(|finding| Obstacle {
         hint: finding.hint.clone().or_else(|| Some("mend its file; its steps can be done by hand".to_owned())),
@@ -126,8 +126,17 @@ fn obstacles(api: &Api, found: &Found) -> Vec<Obstacle> {
         .flatten()
         .collect();
     let missing = programs.into_iter().filter(|program| !program.contains('/') && on_path(program).is_none());
+    let secrets = match api.cockpit().missing_secrets(request) {
+        Ok(errors) => errors
+            .into_iter()
+            .map(|error| Obstacle { what: error.problem, hint: Some(error.remedy), blocking: false })
+            .collect(),
+        // What a start would be refused for.
+        Err(error) => vec![Obstacle { what: error.message, hint: error.hint, blocking: true }],
+    };
     faults
         .chain(unavailable)
+        .chain(secrets)
         .chain(missing.map(|program| Obstacle {
             what: format!("`{program}` is not on this device's PATH"),
             hint: Some("install it, or do its steps by hand".to_owned()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use belay_actions::action::{
-    Action, HostAnswer as ScriptAnswer, NoticeSink, ScriptHost, SecretSource, Surroundings, UndoPrecondition,
+    Action, HostAnswer as ScriptAnswer, NoticeSink, ScriptHost, Surroundings, UndoPrecondition,
 };
 use belay_actions::host_functions::action_for;
 use belay_engine::driver::{HostAnswer, Input, Invocation};
@@ -12,7 +12,6 @@ use belay_engine::ids::InvocationId;
 use belay_runbook::act::{Act, Ending, Outcome, Preparation, ProbeAnswer, UndoState};
 use belay_runbook::action::SCRIPT_ACTION;
 use jiff::Timestamp;
-use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::output::OutputKeeper;
 use super::{Answer, Loop};
 use crate::error::chain;
+use crate::secrets::SecretReader;
 use crate::view;
 use crate::wire::DriveEvent;
 
@@ -129,7 +129,7 @@ impl Loop {
                 "environment": genesis.environment,
                 "config": genesis.config,
             })),
-            secrets: Arc::new(EnvironmentSecrets),
+            secrets: Arc::new(SecretReader::acting(self.cockpit.secrets())),
             now: Timestamp::now(),
             notices,
             host: None,
@@ -224,16 +224,6 @@ impl ScriptHost for Host {
     }
 }
 
-/// Secrets from the environment: `BELAY_SECRET_<NAME>`, upper case, dashes as underscores.
-struct EnvironmentSecrets;
-
-impl SecretSource for EnvironmentSecrets {
-    fn secret(&self, name: &str) -> Option<SecretString> {
-        let name = name.to_uppercase().replace(['-', '.'], "_");
-        std::env::var(format!("BELAY_SECRET_{name}")).ok().map(SecretString::from)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed test panics")]
@@ -246,6 +236,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::secrets::{KeyringChoice, Secrets};
 
     /// A number that is put back, compared before or in the same request.
     struct Number {
@@ -358,7 +349,7 @@ mod tests {
                     output: Arc::new(|_| {}),
                     survives: false,
                     context: Arc::new(json!({})),
-                    secrets: Arc::new(EnvironmentSecrets),
+                    secrets: Arc::new(SecretReader::looking(&Arc::new(Secrets::new(KeyringChoice::Off)))),
                     now: Timestamp::UNIX_EPOCH,
                     notices: Arc::new(|_| {}),
                     host: None,

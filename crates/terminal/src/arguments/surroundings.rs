@@ -96,6 +96,31 @@ pub struct ContextName {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum Secret {
+    /// Keep a secret: typed on the terminal without being shown, or read from standard input
+    Set(SecretSet),
+    /// List the names of the secrets that are kept, never a value
+    List,
+    /// Remove a secret
+    Remove(SecretOf),
+}
+
+#[derive(Debug, Args)]
+pub struct SecretSet {
+    #[command(flatten)]
+    pub of: SecretOf,
+    /// Not meant to be given: whoever types a value here is told what to do instead
+    #[arg(hide = true, num_args = 0.., allow_hyphen_values = true)]
+    pub value: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct SecretOf {
+    /// The name that runbooks use: letters, digits, `-`, `_` and `.`
+    pub name: String,
+}
+
+#[derive(Debug, Subcommand)]
 pub enum Identity {
     /// Show this device's key, and which device the database belongs to; makes nothing
     Show,

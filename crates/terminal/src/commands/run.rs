@@ -61,7 +61,19 @@ pub fn begin(desk: &Desk, mut request: StartRequest) -> Result<Exit, Failure> {
         request.variables.extend(values);
     }
     let execution = desk.cockpit.start(&request)?;
+    warn_of_secrets(desk, &request)?;
     drive(desk, &execution)
+}
+
+/// Says which secrets are missing before the first step needs one; by then there is time to set them.
+fn warn_of_secrets(desk: &Desk, request: &StartRequest) -> Result<(), Failure> {
+    for error in desk.cockpit.missing_secrets(request)? {
+        let lead = format!("{} ", desk.settings.errors.care("warning:"));
+        let style = desk.settings.errors;
+        page::warn(&text::hang(&lead, "  ", &text::line(&error.problem), style.columns));
+        page::warn(&text::hang(&format!("{} ", style.code("hint:")), "  ", &text::line(&error.remedy), style.columns));
+    }
+    Ok(())
 }
 
 pub fn resume(desk: &Desk, reference: &str) -> Result<Exit, Failure> {

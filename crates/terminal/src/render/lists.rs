@@ -1,7 +1,7 @@
 //! Lists: hits, executions, approvals, sources, contexts, actions, checks, verdicts.
 
 use belay_cockpit::wire::{ExecutionSummary, ExecutionView, SearchHit};
-use belay_cockpit::{CatalogSource, ContextView, DoctorReport, MendReport, VerifyReport};
+use belay_cockpit::{CatalogSource, ContextView, DoctorReport, MendReport, SecretList, VerifyReport};
 use belay_runbook::action::ActionSpec;
 use serde_json::Value;
 
@@ -143,6 +143,26 @@ pub fn contexts(contexts: &[ContextView], style: Style) -> String {
         ]);
     }
     table.render(style)
+}
+
+/// The names of the secrets that are kept.
+pub fn secrets(list: &SecretList, style: Style) -> String {
+    let mut out = String::new();
+    if list.secrets.is_empty() {
+        put!(out, "{}\n", if list.locked { "no secret can be seen" } else { "no secrets are kept yet" });
+    } else {
+        let mut table = Table::new(&["NAME", "SET (UTC)"]);
+        for secret in &list.secrets {
+            table.row(vec![Cell::new(&secret.name), Cell::new(&secret.set_at.map(moment).unwrap_or_default())]);
+        }
+        out.push_str(&table.render(style));
+    }
+    if list.locked {
+        put!(out, "{} the keyring is locked and may hold more\n", style.care("note:"));
+    } else if list.secrets.is_empty() {
+        put!(out, "{} `belay secret set NAME` keeps one\n", style.code("hint:"));
+    }
+    out
 }
 
 /// Every action with its effect.

@@ -47,6 +47,8 @@ impl Bench {
             .env("BELAY_HOME", self.path().join("home"))
             .env("TERM", "xterm")
             .env("NO_COLOR", "1")
+            // No test asks the keyring of whoever runs it.
+            .env("BELAY_KEYRING", "off")
             .env_remove("BELAY_LOG")
             .env_remove("VISUAL")
             .env_remove("COLUMNS");
@@ -80,6 +82,16 @@ impl Bench {
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "belay {arguments:?}\n{out}\n{err}");
         serde_json::from_str(&out).unwrap()
+    }
+
+    /// Runs it without a terminal, with variables of the environment and something on standard input.
+    pub fn belay_with(&self, environment: &[(&str, &str)], arguments: &[&str], input: &str) -> Output {
+        let mut command = self.command(arguments);
+        command.envs(environment.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // It need not read what it does not want.
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap_or_default();
+        child.wait_with_output().unwrap()
     }
 
     /// Runs it on a terminal of 80 columns.

@@ -9,3 +9,5 @@ mod commands;
 mod guided;
 mod hints;
 mod import;
+mod keyring;
+mod secrets;

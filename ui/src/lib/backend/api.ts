@@ -1792,6 +1792,71 @@ tags: Array<string>,
 limit: number, };
 
 /**
+ * A secret that was kept.
+ */
+export type SecretKept = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Whether it took the place of another value.
+ */
+replaced: boolean, };
+
+/**
+ * A secret to keep.
+ */
+export type SecretSetRequest = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its value, which no answer and no event repeats.
+ */
+value: string, };
+
+/**
+ * One secret that the keyring holds, without its value.
+ */
+export type SecretView = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * When it was set, where the keyring says so.
+ */
+set_at: string | null, };
+
+/**
+ * Which secrets to list.
+ */
+export type SecretsRequest = { 
+/**
+ * A person is asked to unlock the keyring where it is locked.
+ */
+unlock: boolean, };
+
+/**
+ * The secrets that the keyring holds, without their values.
+ */
+export type SecretsView = { 
+/**
+ * What can be seen, by name.
+ */
+secrets: Array<SecretView>, 
+/**
+ * Whether the keyring is locked, so that it may hold more than it shows.
+ */
+locked: boolean, 
+/**
+ * Why the keyring cannot be used here; nothing can be kept then.
+ */
+trouble: CallError | null, };
+
+/**
  * A directory that was added.
  */
 export type SourceAdded = { 
@@ -2244,6 +2309,12 @@ export interface Calls {
   use_context: { args: NameRequest; answer: Done };
   /** The policy in force. */
   policy: { args: Nothing; answer: PolicyText };
+  /** The names of the secrets that the keyring holds. */
+  secrets: { args: SecretsRequest; answer: SecretsView };
+  /** Keeps a secret in the keyring, in place of the one of that name. */
+  secret_set: { args: SecretSetRequest; answer: SecretKept };
+  /** Removes a secret from the keyring. */
+  secret_remove: { args: NameRequest; answer: Done };
   /** What is missing on this device, and what to do about it. */
   doctor: { args: Nothing; answer: DoctorReport };
 }

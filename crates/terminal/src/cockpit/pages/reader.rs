@@ -1,7 +1,8 @@
 //! Something to read: a plan, a log, kept output, a postmortem's draft, the device's settings.
 
 use belay_cockpit::api::{
-    About, Answer, Call, CallError, Document, ExecutionRequest, Nothing, OutputView, PlanRequest, Start, StepRequest,
+    About, Answer, Call, CallError, Document, ExecutionRequest, Nothing, OutputView, PlanRequest, SecretsRequest,
+    SecretsView, Start, StepRequest,
 };
 use belay_cockpit::wire::{LogEntry, PlanView};
 use belay_cockpit::{CatalogSource, ContextView, DoctorReport, PolicyText, VerifyReport};
@@ -39,6 +40,8 @@ pub struct Device {
     pub catalog: Option<Vec<CatalogSource>>,
     /// What is missing.
     pub doctor: Option<DoctorReport>,
+    /// The secrets that the keyring holds.
+    pub secrets: Option<SecretsView>,
     /// The policy.
     pub policy: Option<PolicyText>,
 }
@@ -112,6 +115,7 @@ impl Reader {
                 desk.ask(Call::Contexts(Nothing {}));
                 desk.ask(Call::Catalog(Nothing {}));
                 desk.ask(Call::Doctor(Nothing {}));
+                desk.ask(Call::Secrets(SecretsRequest::default()));
                 desk.ask(Call::Policy(Nothing {}));
             }
         }
@@ -128,6 +132,7 @@ impl Reader {
             (Ok(Answer::Contexts(of)), Content::Settings(device)) => device.contexts = Some(*of),
             (Ok(Answer::Catalog(of)), Content::Settings(device)) => device.catalog = Some(*of),
             (Ok(Answer::Doctor(of)), Content::Settings(device)) => device.doctor = Some(*of),
+            (Ok(Answer::Secrets(of)), Content::Settings(device)) => device.secrets = Some(*of),
             (Ok(Answer::Policy(of)), Content::Settings(device)) => device.policy = Some(*of),
             (Ok(_), _) => {}
             (Err(error), _) => self.errors.push(error),

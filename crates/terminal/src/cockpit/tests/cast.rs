@@ -131,6 +131,7 @@ fn name_of(call: &Call) -> &'static str {
         Call::Say(_) => "say",
         Call::About(_) => "about",
         Call::Doctor(_) => "doctor",
+        Call::Secrets(_) => "secrets",
         Call::Validate(_)
         | Call::Edit(_)
         | Call::SaveDraft(_)
@@ -146,7 +147,9 @@ fn name_of(call: &Call) -> &'static str {
         | Call::Leave(_)
         | Call::Contexts(_)
         | Call::UseContext(_)
-        | Call::Policy(_) => "another",
+        | Call::Policy(_)
+        | Call::SecretSet(_)
+        | Call::SecretRemove(_) => "another",
     }
 }
 

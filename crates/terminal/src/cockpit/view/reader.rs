@@ -1,6 +1,7 @@
 //! Something to read: its text, dressed for a width, and the page around it.
 
-use belay_cockpit::api::OutputView;
+use belay_cockpit::SecretList;
+use belay_cockpit::api::{OutputView, SecretsView};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -125,6 +126,7 @@ fn settings(device: &Device, style: Style) -> String {
     section("Doctor", device.doctor.as_ref().map(|doctor| lists::doctor(doctor, style)));
     section("Contexts", device.contexts.as_ref().map(|contexts| lists::contexts(contexts, style)));
     section("Catalog", device.catalog.as_ref().map(|catalog| lists::sources(catalog, style)));
+    section("Secrets", device.secrets.as_ref().map(|secrets| secrets_of(secrets, style)));
     let policy = device.policy.as_ref().map(|policy| {
         let mut told = format!(
             "{}\n",
@@ -136,5 +138,18 @@ fn settings(device: &Device, style: Style) -> String {
         told
     });
     section("Policy in force", policy);
+    out
+}
+
+fn secrets_of(secrets: &SecretsView, style: Style) -> String {
+    let Some(trouble) = &secrets.trouble else {
+        let list = SecretList { secrets: secrets.secrets.clone(), locked: secrets.locked };
+        let ways = "`belay secret set NAME`, `belay secret remove NAME` change them; values are never shown";
+        return format!("{}{}\n", lists::secrets(&list, style), style.dim(ways));
+    };
+    let mut out = text::hang(&format!("{} ", style.care("!")), "  ", &text::line(&trouble.message), style.columns);
+    if let Some(hint) = &trouble.hint {
+        out.push_str(&text::hang(&format!("{} ", style.code("hint:")), "  ", &text::line(hint), style.columns));
+    }
     out
 }

@@ -6,6 +6,8 @@ import type {
   FindingView,
   PolicyText,
   RotView,
+  SecretKept,
+  SecretsView,
 } from '../../backend/api';
 import type { Refused } from '../../backend/backend';
 import { refusal, Resource } from '../resource.svelte';
@@ -26,11 +28,14 @@ export class SettingsState {
   readonly contexts = new Resource<ContextView[]>();
   readonly policy = new Resource<PolicyText>();
   readonly doctor = new Resource<DoctorReport>();
+  readonly secrets = new Resource<SecretsView>();
   /** What is being changed. */
   changing: string | undefined = $state();
   /** Why the last change was not taken. */
   refused: Refused | undefined = $state.raw();
   added: Added | undefined = $state.raw();
+  /** The secret that was kept last. */
+  kept: SecretKept | undefined = $state.raw();
   #caller: Caller;
 
   constructor(caller: Caller) {
@@ -39,7 +44,14 @@ export class SettingsState {
 
   /** Reads everything that costs nothing; the rot report is asked for. */
   async load(): Promise<void> {
-    await Promise.all([this.identity(), this.catalog(), this.surroundings(), this.rules(), this.examine()]);
+    await Promise.all([
+      this.identity(),
+      this.catalog(),
+      this.surroundings(),
+      this.rules(),
+      this.examine(),
+      this.keyring(),
+    ]);
   }
 
   identity(): Promise<void> {
@@ -60,6 +72,11 @@ export class SettingsState {
 
   examine(): Promise<void> {
     return this.doctor.load(() => this.#caller.call('doctor', {}));
+  }
+
+  /** Looks at the names that the keyring holds; unlocks nothing. */
+  keyring(): Promise<void> {
+    return this.secrets.load(() => this.#caller.call('secrets', { unlock: false }));
   }
 
   decay(): Promise<void> {
@@ -88,6 +105,31 @@ export class SettingsState {
     return this.#change(`use ${context}`, async () => {
       await this.#caller.call('use_context', { name: context });
       await Promise.all([this.surroundings(), this.identity()]);
+    });
+  }
+
+  /** Has the person unlock the keyring. */
+  unlock(): Promise<boolean> {
+    return this.#change('unlock', async () => {
+      this.secrets.put(await this.#caller.call('secrets', { unlock: true }));
+    });
+  }
+
+  /** Keeps a secret in the keyring; true once it is there. */
+  keepSecret(name: string, value: string): Promise<boolean> {
+    this.kept = undefined;
+    return this.#change('keep', async () => {
+      this.kept = await this.#caller.call('secret_set', { name: name.trim(), value });
+      await this.keyring();
+    });
+  }
+
+  /** Removes a secret from the keyring. */
+  forgetSecret(name: string): Promise<boolean> {
+    this.kept = undefined;
+    return this.#change(`forget ${name}`, async () => {
+      await this.#caller.call('secret_remove', { name });
+      await this.keyring();
     });
   }
 

@@ -29,4 +29,20 @@ describe('the settings', () => {
       undefined,
     ]);
   });
+
+  it('keeps a secret, shows its name and holds no value', async () => {
+    const answers: Record<string, unknown> = {
+      secret_set: { name: 'db', replaced: false },
+      secrets: { secrets: [{ name: 'db', set_at: null }], locked: false, trouble: null },
+    };
+    const asked: string[] = [];
+    const call = (name: string, args: unknown) => {
+      asked.push(`${name} ${JSON.stringify(args)}`);
+      return Promise.resolve(answers[name]);
+    };
+    const state = new SettingsState({ call } as never);
+    expect(await state.keepSecret(' db ', ' a value with spaces ')).toBe(true);
+    expect(asked).toEqual(['secret_set {"name":"db","value":" a value with spaces "}', 'secrets {"unlock":false}']);
+    expect(JSON.stringify([state.kept, state.secrets.value])).not.toContain('a value');
+  });
 });
