@@ -65,8 +65,8 @@ for part in "$@"; do
       fc-list 2>/dev/null | grep -q . || missing+=(fonts-dejavu-core)
       ;;
     bundle)
-      program rpmbuild rpm
-      program rsvg-convert librsvg2-bin
+      program dpkg-shlibdeps dpkg-dev
+      program readelf binutils
       ;;
     *)
       printf 'error: setup.sh knows no part `%s`\n' "$part" >&2

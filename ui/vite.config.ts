@@ -5,7 +5,15 @@ import { initialRoute } from './initial-route.ts';
 
 export default defineConfig(({ mode }) => ({
   plugins: [svelte(), initialRoute()],
-  build: { target: 'es2022', sourcemap: false, assetsInlineLimit: 0 },
+  build: {
+    target: 'es2022',
+    sourcemap: false,
+    assetsInlineLimit: 0,
+    // The packages that end up in the bundle, with their licences: whoever ships the bundle ships these.
+    license: { fileName: 'licences.md' },
+    // How long each plugin takes says nothing to a person who builds Belay.
+    rolldownOptions: { checks: { pluginTimings: false } },
+  },
   // Tests mount components in jsdom, which needs Svelte's browser build.
   ...(mode === 'test' ? { resolve: { conditions: ['browser'] } } : {}),
   server: { port: 5173, strictPort: true },
