@@ -7,6 +7,33 @@
 #   setup.sh test       what the tests drive: a display without a screen, browsers and their drivers, tmux, a keyring
 #   setup.sh bundle     what packages are made with
 set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+# at_least WANTED HAVE: whether a version is not older than another one.
+at_least() { printf '%s\n%s\n' "$1" "$2" | sort -V -C; }
+
+# What Debian does not have in a usable version is looked at first: nothing is installed for a build that cannot start.
+lacking=0
+lacks() {
+  printf 'error: %s\nhint: %s, then run this again\n' "$1" "$2" >&2
+  lacking=1
+}
+
+rust=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$root/rust-toolchain.toml")
+if ! command -v cargo >/dev/null 2>&1; then
+  lacks 'cargo is not on the path' "install Rust $rust with rustup (https://rustup.rs)"
+elif have=$(cd "$root" && cargo --version) && have=${have#cargo } && ! at_least "$rust" "${have%% *}"; then
+  lacks "cargo ${have%% *} is too old" "install Rust $rust with rustup (https://rustup.rs)"
+fi
+
+node=$(sed -n 's/.*"node": ">=\([0-9.]*\)".*/\1/p' "$root/ui/package.json")
+if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
+  lacks 'node and npm are not both on the path' "install Node $node or newer"
+elif have=$(node --version) && ! at_least "$node" "${have#v}"; then
+  lacks "node ${have#v} is too old" "install Node $node or newer"
+fi
+
+[ "$lacking" -eq 0 ] || exit 5
 
 # The C parts (SQLite, QuickJS, ring) need a compiler with the C library's headers.
 compiles_c() {
@@ -40,8 +67,8 @@ for part in "$@"; do
       fc-list 2>/dev/null | grep -q . || missing+=(fonts-dejavu-core)
       ;;
     bundle)
-      program rpmbuild rpm
-      program rsvg-convert librsvg2-bin
+      program dpkg-shlibdeps dpkg-dev
+      program readelf binutils
       ;;
     *)
       printf 'error: setup.sh knows no part `%s`\n' "$part" >&2
@@ -50,32 +77,34 @@ for part in "$@"; do
   esac
 done
 
-if [ "${#missing[@]}" -gt 0 ]; then
-  if ! command -v apt-get >/dev/null 2>&1; then
-    printf 'error: no working C compiler\nhint: install one with its C library headers (on Debian: %s)\n' "${missing[*]}" >&2
+[ "${#missing[@]}" -gt 0 ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+  printf 'error: missing system packages\nhint: install what Debian calls %s, then run this again\n' "${missing[*]}" >&2
+  exit 5
+fi
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null 2>&1 || ! sudo -n true 2>/dev/null; then
+    printf 'error: missing system packages: %s\nhint: apt-get install %s (as root), then run this again\n' \
+      "${missing[*]}" "${missing[*]}" >&2
     exit 5
   fi
-  as_root=()
-  if [ "$(id -u)" -ne 0 ]; then
-    if ! command -v sudo >/dev/null 2>&1 || ! sudo -n true 2>/dev/null; then
-      printf 'error: missing system packages: %s\nhint: apt-get install %s (as root), then run this again\n' \
-        "${missing[*]}" "${missing[*]}" >&2
-      exit 5
-    fi
-    as_root=(sudo -n)
-  fi
-  printf 'installing %s\n' "${missing[*]}"
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  as_root=(sudo -n)
 fi
 
-if ! command -v cargo >/dev/null 2>&1; then
-  version=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$(dirname "$0")/../rust-toolchain.toml")
-  printf 'error: cargo is not on the path\nhint: install Rust %s with rustup (https://rustup.rs), then run this again\n' "$version" >&2
+# Quiet, unless it fails: hundreds of lines about packages would hide what the build says.
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+as_told() {
+  "${as_root[@]}" "$@" </dev/null >"$said" 2>&1 && return
+  cat "$said" >&2
+  printf 'error: the packages could not be installed: %s\nhint: apt-get install %s (as root), then run this again\n' \
+    "${missing[*]}" "${missing[*]}" >&2
   exit 5
-fi
-
-if ! command -v npm >/dev/null 2>&1; then
-  printf 'error: npm is not on the path\nhint: install Node 20.19 or newer, then run this again\n' >&2
-  exit 5
-fi
+}
+started=$SECONDS
+printf 'installing %s\n' "${missing[*]}"
+as_told apt-get update -qq
+as_told env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+printf 'installed in %d s\n' "$((SECONDS - started))"

@@ -11,7 +11,13 @@ export default defineConfig(({ mode }) => ({
     assetsInlineLimit: 0,
     // What several places share comes in one file, and all looks in another: a request costs more than a few bytes.
     cssCodeSplit: false,
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] } } },
+    // The packages that end up in the bundle, with their licences: whoever ships the bundle ships these.
+    license: { fileName: 'licences.md' },
+    rolldownOptions: {
+      output: { codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] } },
+      // How long each plugin takes says nothing to a person who builds Belay.
+      checks: { pluginTimings: false },
+    },
   },
   // Tests mount components in jsdom, which needs Svelte's browser build.
   ...(mode === 'test' ? { resolve: { conditions: ['browser'] } } : {}),

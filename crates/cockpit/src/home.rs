@@ -102,13 +102,14 @@ impl Home {
 
     /// Makes this device's key where there is none.
     ///
-    /// The file is complete or not there: it is written beside its place, synced, and linked into it, so that of two
-    /// processes that start at once one wins and both use its key.
+    /// The file is complete or not there: it is written beside its place, synced, and linked into it, so that of threads
+    /// and processes that start at once one wins and all use its key. Each writes a file of its own: one that is linked
+    /// into place is not to be written again.
     pub(crate) fn make_key(&self) -> Result<DeviceKey, CockpitError> {
         self.ensure()?;
         let path = self.key_file();
         let secret = random::<32>()?;
-        let draft = self.dir.join(format!("device.key.{}", std::process::id()));
+        let draft = self.dir.join(format!("device.key.{}", token()?));
         let written = write_key(&draft, &secret).and_then(|()| match fs::hard_link(&draft, &path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
@@ -240,4 +241,35 @@ fn parse_key(text: &str) -> Option<DeviceKey> {
         *byte = u8::from_str_radix(hex.get(index * 2..index * 2 + 2)?, 16).ok()?;
     }
     Some(DeviceKey::from_bytes(&secret))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn threads_that_make_the_key_at_once_all_get_the_one_that_is_in_the_file() {
+        for _ in 0..20 {
+            let dir = tempfile::tempdir().unwrap();
+            let home = Home::new(dir.path().join("belay"));
+            let start = Barrier::new(8);
+            let made: Vec<_> = std::thread::scope(|scope| {
+                let make = || {
+                    start.wait();
+                    home.make_key()
+                };
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let kept = home.read_key().unwrap().unwrap().device();
+            for key in made {
+                assert_eq!(key.unwrap().device(), kept, "no thread goes on with a key that is not in the file");
+            }
+            let files: Vec<_> = fs::read_dir(home.dir()).unwrap().map(|file| file.unwrap().file_name()).collect();
+            assert_eq!(files, ["device.key"], "no draft stays behind");
+        }
+    }
 }
