@@ -11,7 +11,7 @@ use belay_runbook::format;
 use belay_runbook::import::{self, Import};
 use belay_runbook::lint;
 use belay_runbook::model::{CommandSpec, Does, Runbook};
-use belay_store::Document;
+use belay_store::{Document, Health};
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
@@ -285,6 +285,7 @@ pub(crate) fn document(found: &Found, source: &str, key: String) -> Document {
         severity: runbook.severity.as_str().to_owned(),
         category: runbook.category.map(|category| category.as_str().to_owned()).unwrap_or_default(),
         domain: runbook.domain.map(|domain| domain.as_str().to_owned()).unwrap_or_default(),
+        health: Health::default(),
         body: joined(runbook.documentation.resolution.iter().chain(&steps_text(runbook)).chain(&runbook.references)),
     }
 }

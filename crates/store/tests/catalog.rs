@@ -3,7 +3,9 @@
 
 mod common;
 
-use belay_store::{CatalogSource, Document, Hit, Options, OutputChunk, Query, Reason, SearchFilter, Store, Stream};
+use belay_store::{
+    CatalogSource, Document, Health, Hit, Options, OutputChunk, Query, Reason, SearchFilter, Store, Stream,
+};
 use belay_trust::ExecutionId;
 use common::{begin, open, open_with, row};
 use proptest::prelude::*;
@@ -28,6 +30,7 @@ fn documents() -> Vec<Document> {
             category: "incident_response".to_owned(),
             domain: "infrastructure".to_owned(),
             body: "kubectl rollout restart; Größe prüfen".to_owned(),
+            health: Health { review_due: "2026-01-31".to_owned(), errors: 1, warnings: 3 },
         },
         Document {
             key: "bundled/db-failover".to_owned(),

@@ -1271,6 +1271,23 @@ text: string,
 name: string | null, };
 
 /**
+ * One thing about a runbook that may let somebody down.
+ */
+export type RotSign = { 
+/**
+ * `findings`, or the rule: `overdue-review`, `never-run`, `long-without-success`.
+ */
+rule: string, 
+/**
+ * `error` or `warning`.
+ */
+severity: string, 
+/**
+ * In a few words, for people.
+ */
+text: string, };
+
+/**
  * What of the catalog would let somebody down.
  */
 export type RotView = { 
@@ -1403,6 +1420,14 @@ last_success: string | null,
  * How many there were.
  */
 executions: number, 
+/**
+ * How many of them have ended.
+ */
+finished: number, 
+/**
+ * How many of those succeeded.
+ */
+succeeded: number, 
 /**
  * Share of finished ones that completed, from 0 to 1.
  */
@@ -1685,9 +1710,13 @@ export type SearchAnswer = {
  */
 hits: Array<SearchHit>, 
 /**
- * How many there are, shown or not.
+ * How many there are, shown or not; a thousand at most.
  */
 total: number, 
+/**
+ * Whether there are more than that.
+ */
+more: boolean, 
 /**
  * How many of the hits each value of each facet has.
  */
@@ -1756,7 +1785,11 @@ shares_name: boolean,
 /**
  * Statistics of its executions here.
  */
-statistics: RunbookStatistics, };
+statistics: RunbookStatistics, 
+/**
+ * What may let somebody down who starts it, the worst first.
+ */
+rot: Array<RotSign>, };
 
 /**
  * What is searched for; everything may be left out.
