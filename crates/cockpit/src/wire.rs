@@ -138,6 +138,21 @@ pub struct ExecutionView {
     pub steps: Vec<StepView>,
     /// Steps whose outcomes contradict each other.
     pub conflicts: Vec<Conflict>,
+    /// What a rollback that begins now would do, in its order; empty once one has begun.
+    pub takes_back: Vec<TakenBack>,
+}
+
+/// One thing that a rollback would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct TakenBack {
+    /// The step.
+    pub step: String,
+    /// Its title.
+    pub title: String,
+    /// The status of its undo, or `step` for a step of the runbook's own rollback.
+    pub status: String,
+    /// What would run, or why nothing can, for people.
+    pub how: String,
 }
 
 /// Two outcomes of one step.

@@ -685,6 +685,10 @@ steps: Array<StepView>,
  */
 conflicts: Array<Conflict>, 
 /**
+ * What a rollback that begins now would do, in its order; empty once one has begun.
+ */
+takes_back: Array<TakenBack>, 
+/**
  * Hash of its genesis, hex.
  */
 execution: string, 
@@ -2086,6 +2090,27 @@ approval: ApprovalView | null,
  * What came of taking it back, or what would.
  */
 undo: UndoView | null, };
+
+/**
+ * One thing that a rollback would do.
+ */
+export type TakenBack = { 
+/**
+ * The step.
+ */
+step: string, 
+/**
+ * Its title.
+ */
+title: string, 
+/**
+ * The status of its undo, or `step` for a step of the runbook's own rollback.
+ */
+status: string, 
+/**
+ * What would run, or why nothing can, for people.
+ */
+how: string, };
 
 /**
  * What a listener gets.

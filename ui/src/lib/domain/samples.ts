@@ -119,6 +119,7 @@ export function execution(id: string, change: Partial<ExecutionView> = {}): Exec
     waiting_on: [],
     steps: [],
     conflicts: [],
+    takes_back: [],
     ...change,
   };
 }

@@ -7,7 +7,9 @@ use belay_cockpit::api::{
     InputView, Numbered, Obstacle, Place, Prose, RunbookPage, RunbookView, SearchAnswer, StartForm, StepSpec, Told,
     UndoSpec,
 };
-use belay_cockpit::wire::{ExecutionView, RotSign, RunbookStatistics, SearchHit, Waiting, WaitingKind, WaitingOption};
+use belay_cockpit::wire::{
+    ExecutionView, RotSign, RunbookStatistics, SearchHit, TakenBack, Waiting, WaitingKind, WaitingOption,
+};
 use jiff::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -300,6 +302,17 @@ pub fn runbook_page(word: &str) -> RunbookPage {
 pub fn execution(word: &str) -> ExecutionView {
     let mut view = crate::render::tests::view(word);
     view.summary.error = None;
+    let back = |step: &str, title: &str, status: &str, how: &str| TakenBack {
+        step: step.to_owned(),
+        title: format!("{title}{word}"),
+        status: status.to_owned(),
+        how: format!("{how}{word}"),
+    };
+    view.takes_back = vec![
+        back("flush", "Empty the cache", "irreversible", "it fills by itself"),
+        back("scale", "Scale out", "ready", "scale the deployment to 2"),
+        back("tell", "Tell the channel", "step", "a step of the runbook's own rollback"),
+    ];
     view
 }
 
