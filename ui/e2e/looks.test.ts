@@ -56,7 +56,7 @@ function faint(page: Page): Promise<string[]> {
         return [];
       }
       const best = Math.max(contrast(border, around), contrast(fill, around));
-      const name = element.getAttribute('aria-label') ?? element.textContent ?? '';
+      const name = element.getAttribute('aria-label') ?? element.textContent;
       return best >= 3 ? [] : [`${element.tagName} "${name.trim().slice(0, 40)}" ${best.toFixed(2)}`];
     });
   });

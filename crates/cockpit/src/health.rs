@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use belay_runbook::finding::FindingLevel;
-use belay_runbook::lint::Surroundings;
 use belay_runbook::lint::rule::{LONG_WITHOUT_SUCCESS, NEVER_RUN, OVERDUE_REVIEW, UNKNOWN_AUTOMATION};
+use belay_runbook::lint::{self, Surroundings};
 use belay_store::Health;
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
@@ -25,7 +25,15 @@ impl Cockpit {
             runbooks: None,
             today: Date::MIN,
         };
-        let findings = catalog::validate_bytes(&found.source, found.text.as_bytes(), &surroundings);
+        let findings = match &found.places {
+            Some(places) => {
+                let mut findings = lint::check_runbook(&found.runbook, places, &found.source, &surroundings);
+                findings.extend(found.findings.iter().cloned());
+                findings
+            }
+            // What was made from Markdown has to be read once more.
+            None => catalog::validate_bytes(&found.source, found.text.as_bytes(), &surroundings),
+        };
         let count = |level: FindingLevel| {
             let of_level =
                 findings.iter().filter(|finding| finding.severity == level && finding.rule != UNKNOWN_AUTOMATION.id);

@@ -86,6 +86,23 @@ fn the_last_word_is_a_prefix_and_accents_do_not_matter() {
 }
 
 #[test]
+fn a_hit_says_what_is_wrong_with_the_document_also_in_the_whole_list() {
+    let (_folder, store) = filled();
+    let wanted = Health { review_due: "2026-01-31".to_owned(), errors: 1, warnings: 3 };
+    let of = |hits: &[Hit], key: &str| {
+        hits.iter().find(|hit| hit.document.key == key).map(|hit| hit.document.health.clone()).unwrap()
+    };
+    assert_eq!(of(&search(&store, "crashing pod"), "bundled/pod-restart"), wanted);
+    let all = search(&store, "");
+    assert_eq!(of(&all, "bundled/pod-restart"), wanted);
+    assert_eq!(of(&all, "mine/note"), Health::default());
+    let mut documents = documents();
+    documents[0].health = Health::default();
+    store.put_documents(documents).unwrap();
+    assert_eq!(of(&search(&store, ""), "bundled/pod-restart"), Health::default(), "a mended one has none");
+}
+
+#[test]
 fn pieces_of_an_alert_name_are_found_in_every_spelling() {
     let (_folder, store) = filled();
     for query in ["postgres down", "postgresdown", "PostgresDown", "postgres-down", "Postgres_Down"] {
