@@ -123,6 +123,8 @@ fn an_interrupt_cancels_what_runs_and_the_end_of_the_process_restores_the_termin
     terminal.shows("cancelling what runs");
     terminal.shows("The outcome is not known");
     terminal.resize(120, 40);
+    // A key that comes together with the new size may be read with the next one only.
+    terminal.shows(&"─".repeat(60));
     terminal.press("?");
     terminal.shows("give the terminal to the shell");
     terminal.signal(Signal::SIGTERM);
