@@ -39,7 +39,7 @@ test('a backend that dies in the middle of a step is missed, and comes back with
   const other = await page.context().newPage();
   await other.goto(link);
   await other.getByRole('searchbox', { name: /Search runbooks/ }).waitFor();
-  await page.getByText('This session has ended').waitFor({ state: 'hidden' });
+  await page.getByText('This session has ended.', { exact: true }).waitFor({ state: 'hidden' });
   expect(await note.inputValue(), 'what was typed is still there').toBe('it hangs at the first replica');
   await page.getByRole('button', { name: 'Add the note' }).click();
   await page.getByRole('region', { name: 'Notes' }).getByText('it hangs at the first replica').waitFor();
