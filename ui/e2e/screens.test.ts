@@ -6,14 +6,8 @@ import { describe, expect } from 'vitest';
 import { accessible } from './support/axe.ts';
 import type { Belay } from './support/belay.ts';
 import { broken, pool, rehearsal, slow } from './support/books.ts';
+import { LOOKS } from './support/looks.ts';
 import { ARTEFACTS, test, type Visitor } from './support/test.ts';
-
-const LOOKS = [
-  { scheme: 'light', width: 1440, height: 900 },
-  { scheme: 'dark', width: 1440, height: 900 },
-  { scheme: 'light', width: 390, height: 844 },
-  { scheme: 'dark', width: 390, height: 844 },
-] as const;
 
 /** What is there to be shown: one execution in each state that looks different. */
 interface Stage {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use belay_runbook::finding::{Finding, FindingLevel};
-use belay_runbook::format;
+use belay_runbook::format::{self, Places};
 use belay_runbook::import::{self, Import};
 use belay_runbook::lint;
 use belay_runbook::model::{CommandSpec, Does, Runbook};
-use belay_store::Document;
+use belay_store::{Document, Health};
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
@@ -37,6 +37,8 @@ pub struct Found {
     pub source: String,
     /// SHA-256 of the text, hex.
     pub digest: String,
+    /// Where everything stands in the text; unknown where the text was made from Markdown.
+    pub(crate) places: Option<Arc<Places>>,
     /// What validation of the format reports; the rules are asked for with [`crate::Cockpit::validate`].
     pub findings: Vec<Finding>,
 }
@@ -149,6 +151,7 @@ fn imported(file: &str, import: Import) -> Found {
         digest: sha256(text.as_bytes()),
         text: Arc::from(text),
         source: file.to_owned(),
+        places: None,
         findings: import.report.findings,
         runbook: Arc::new(import.runbook),
     }
@@ -169,6 +172,7 @@ pub(crate) fn read(file: &str, bytes: &[u8], source: &str) -> Result<Found, Vec<
         digest: sha256(bytes),
         text: Arc::from(text.as_ref()),
         source: source.to_owned(),
+        places: Some(Arc::new(parsed.places)),
         findings: parsed.findings,
     })
 }
@@ -285,6 +289,7 @@ pub(crate) fn document(found: &Found, source: &str, key: String) -> Document {
         severity: runbook.severity.as_str().to_owned(),
         category: runbook.category.map(|category| category.as_str().to_owned()).unwrap_or_default(),
         domain: runbook.domain.map(|domain| domain.as_str().to_owned()).unwrap_or_default(),
+        health: Health::default(),
         body: joined(runbook.documentation.resolution.iter().chain(&steps_text(runbook)).chain(&runbook.references)),
     }
 }

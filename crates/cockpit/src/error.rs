@@ -120,10 +120,15 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
+        let told = cause.to_string();
+        // SQLite says the same again, with its number in front.
+        let new = match told.split_once(": ") {
+            Some((code, rest)) if code.starts_with("Error code ") => rest,
+            Some(_) | None => &told,
+        };
+        if !text.ends_with(new) {
             text.push_str(": ");
-            text.push_str(&cause_text);
+            text.push_str(new);
         }
         source = cause.source();
     }

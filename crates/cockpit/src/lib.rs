@@ -17,6 +17,7 @@ mod executions;
 mod export;
 mod files;
 mod follow;
+mod health;
 mod home;
 mod identity;
 mod import;

@@ -15,6 +15,7 @@ use crate::Cockpit;
 use crate::alert::Alert;
 use crate::catalog::{self, BUNDLED_SOURCE};
 use crate::error::{CockpitError, ErrorClass};
+use crate::health;
 use crate::reference::Kin;
 use crate::sources::index::index_whole_directory;
 use crate::sources::scan;
@@ -22,7 +23,7 @@ use crate::triage::{self, AlertReport};
 use crate::wire::{RunbookStatistics, SearchHit};
 
 /// More hits than anybody reads.
-const MOST_HITS: usize = 1_000;
+pub(crate) const MOST_HITS: usize = 1_000;
 
 /// What is searched for.
 #[derive(Debug, Clone, Default)]
@@ -199,7 +200,7 @@ impl Cockpit {
         let added_ms = Timestamp::now().as_millisecond();
         let store = self.store()?;
         store.add_source(belay_store::CatalogSource { path: path.clone(), added_ms })?;
-        let (change, runbooks) = index_whole_directory(store, &path)?;
+        let (change, runbooks) = index_whole_directory(self, store, &path)?;
         Ok(CatalogReport { path, runbooks, findings: change.findings })
     }
 
@@ -252,6 +253,7 @@ fn ranked_in(store: &Store, wanted: &Query, query: &SearchQuery) -> Result<Vec<S
     let statistics: BTreeMap<String, RunbookStatistics> =
         store.statistics(None)?.into_iter().map(|row| (row.runbook.clone(), statistics_view(&row))).collect();
     let names: Vec<_> = hits.iter().map(|hit| (hit.document.name.clone(), hit.document.id.clone())).collect();
+    let now = Timestamp::now();
     let mut seen = BTreeSet::new();
     Ok(hits
         .into_iter()
@@ -263,8 +265,13 @@ fn ranked_in(store: &Store, wanted: &Query, query: &SearchQuery) -> Result<Vec<S
             (!kin.hidden && seen.insert(one)).then_some((hit, kin))
         })
         .take(limit)
-        .map(|(hit, kin)| SearchHit {
-            statistics: statistics.get(&hit.document.id).cloned().unwrap_or_default(),
+        .map(|(hit, kin)| {
+            let statistics = statistics.get(&hit.document.id).cloned().unwrap_or_default();
+            (health::signs(&hit.document.health, &statistics, now), statistics, hit, kin)
+        })
+        .map(|(rot, statistics, hit, kin)| SearchHit {
+            rot,
+            statistics,
             hides_bundled: kin.hides_bundled,
             shares_name: kin.shares_name,
             id: hit.document.id,
@@ -288,6 +295,8 @@ pub(crate) fn statistics_view(row: &belay_store::RunbookStatistics) -> RunbookSt
         last_execution: Timestamp::from_millisecond(row.last_started_ms).ok(),
         last_success: row.last_succeeded_ms.and_then(|at| Timestamp::from_millisecond(at).ok()),
         executions: row.executions,
+        finished: row.finished,
+        succeeded: row.succeeded,
         success_rate: row.success_rate,
         average_duration_seconds: row.average_duration_seconds,
     }

@@ -194,6 +194,12 @@ fn days_since(then: Timestamp, now: Timestamp) -> i64 {
     now.duration_since(then).as_hours() / 24
 }
 
+/// The day by which somebody has to look a runbook through: its review date, or a year after it was last touched.
+pub(crate) fn review_due(runbook: &Runbook) -> Option<Date> {
+    let forgotten = || runbook.updated.or(runbook.created).and_then(|touched| touched.checked_add(1.year()).ok());
+    runbook.review_date.or_else(forgotten)
+}
+
 /// A review without a date is never due, which is said once the runbook is old enough to have been forgotten.
 fn review(spot: &mut Spot<'_>, now: Timestamp) {
     let runbook = &spot.found.runbook;
@@ -201,7 +207,7 @@ fn review(spot: &mut Spot<'_>, now: Timestamp) {
     let touched = runbook.updated.or(runbook.created);
     if runbook.review_date.is_none()
         && let Some(touched) = touched
-        && touched.checked_add(1.year()).is_ok_and(|due| due < today)
+        && review_due(runbook).is_some_and(|due| due < today)
     {
         let message = format!("it was last touched on {touched} and has no review date");
         spot.add(&OVERDUE_REVIEW, "apiVersion", message, Some("set `reviewDate`".to_owned()));
@@ -211,18 +217,43 @@ fn review(spot: &mut Spot<'_>, now: Timestamp) {
 fn record(spot: &mut Spot<'_>, statistics: &RunbookStatistics, now: Timestamp) {
     let name = spot.found.runbook.name.clone();
     let rehearse = Some(format!("`belay plan {name}` shows what it would do"));
-    if statistics.executions == 0 {
-        spot.add(&NEVER_RUN, &name, "it was never executed here".to_owned(), rehearse);
-        return;
-    }
-    let message = match statistics.last_success {
-        None => format!("it was executed {} times here and never completed", statistics.executions),
-        Some(success) if days_since(success, now) > SUCCESS_DAYS => {
-            format!("it last completed {} days ago", days_since(success, now))
+    let (rule, message) = match Record::of(statistics, now) {
+        Record::Sound => return,
+        Record::NeverRun => (&NEVER_RUN, "it was never executed here".to_owned()),
+        Record::NeverSucceeded => {
+            let times = statistics.executions;
+            (&LONG_WITHOUT_SUCCESS, format!("it was executed {times} times here and never succeeded"))
         }
-        Some(_) => return,
+        Record::LongAgo { days } => (&LONG_WITHOUT_SUCCESS, format!("it last succeeded {days} days ago")),
     };
-    spot.add(&LONG_WITHOUT_SUCCESS, &name, message, rehearse);
+    spot.add(rule, &name, message, rehearse);
+}
+
+/// What the executions of a runbook here say about whether it still works.
+pub(crate) enum Record {
+    /// It succeeded not long ago.
+    Sound,
+    /// There are none.
+    NeverRun,
+    /// None of them succeeded.
+    NeverSucceeded,
+    /// The last success is long ago.
+    LongAgo {
+        /// So many days.
+        days: i64,
+    },
+}
+
+impl Record {
+    pub(crate) fn of(statistics: &RunbookStatistics, now: Timestamp) -> Self {
+        let days = statistics.last_success.map(|success| days_since(success, now));
+        match days {
+            _ if statistics.executions == 0 => Self::NeverRun,
+            None => Self::NeverSucceeded,
+            Some(days) if days > SUCCESS_DAYS => Self::LongAgo { days },
+            Some(_) => Self::Sound,
+        }
+    }
 }
 
 /// Programs are looked for once, whoever names them.

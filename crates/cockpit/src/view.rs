@@ -1,11 +1,8 @@
 //! From an execution to what front ends see.
 
 use belay_actions::registry::Registry;
-use belay_engine::event::{Author, Checklist, Closing, Need, PlannedAct, Settlement, UndoPlan, UndoSkip};
-use belay_engine::execution::{
-    ActRecord, Execution, Phase, Request, Stage, UndoEntry, UndoEntryState, UndoResult, Visit,
-};
-use belay_engine::ids::ActIndex;
+use belay_engine::event::{Author, Checklist, Closing, Need, PlannedAct, Settlement};
+use belay_engine::execution::{ActRecord, Execution, Phase, Request, Stage, UndoEntry, UndoEntryState, Visit};
 use belay_engine::status::StepStatus;
 use belay_runbook::act::{Act, Ending};
 use belay_runbook::action::{Effect, Impact};
@@ -19,8 +16,12 @@ use crate::error::CockpitError;
 use crate::say::{AGAIN, LEAVE_OUT};
 use crate::wire::{
     ActView, ApprovalView, AttemptView, Conflict, DriverRef, ExecutionSummary, ExecutionView, GivenView, NoteView,
-    RunbookRef, StepView, UndoView, Waiting, WaitingKind, WaitingOption,
+    RunbookRef, StepView, Waiting, WaitingKind, WaitingOption,
 };
+
+mod undo;
+
+pub(crate) use undo::undo_text;
 
 /// The whole of an execution.
 pub(crate) fn execution(execution: &Execution, registry: &Registry, now: Timestamp) -> ExecutionView {
@@ -30,6 +31,7 @@ pub(crate) fn execution(execution: &Execution, registry: &Registry, now: Timesta
         summary: summary(execution, now),
         steps: forward.chain(rollback).map(|step| step_view(execution, step, registry)).collect(),
         conflicts: conflicts(execution),
+        takes_back: undo::takes_back(execution, registry),
     }
 }
 
@@ -344,7 +346,7 @@ fn step_view(execution: &Execution, step: &Step, registry: &Registry) -> StepVie
             .and_then(|entry| entry.request.as_ref())
             .or_else(|| visit.and_then(|visit| visit.request.as_ref()))
             .map(approval),
-        undo: visit.and_then(|visit| undo(execution, visit, registry)),
+        undo: visit.and_then(|visit| undo::view(execution, visit, registry)),
     }
 }
 
@@ -433,65 +435,5 @@ fn approval(request: &Request) -> ApprovalView {
         reasons: asked.reasons.clone(),
         target: asked.target.clone(),
         difference,
-    }
-}
-
-fn undo(execution: &Execution, visit: &Visit, registry: &Registry) -> Option<UndoView> {
-    let entry = execution.rollback.iter().flat_map(|rollback| &rollback.items).rfind(|entry| entry.item.at == visit.id);
-    let plan = visit.plan().map(|plan| &plan.undo);
-    let said = plan.map(|plan| undo_text(plan, registry)).unwrap_or_default();
-    let (status, output, detail) = match entry.map(|entry| &entry.state) {
-        Some(UndoEntryState::Due) => ("ready", said, None),
-        Some(UndoEntryState::Acting(_)) => ("running", said, None),
-        Some(UndoEntryState::Stuck(detail)) => ("stuck", said, Some(detail.clone())),
-        Some(UndoEntryState::Done) => ("done", undo_output(visit).unwrap_or(said), None),
-        Some(UndoEntryState::Skipped(UndoSkip::AlreadyBefore)) => {
-            ("already_before", "it was as before already".to_owned(), None)
-        }
-        Some(UndoEntryState::Skipped(UndoSkip::Irreversible { reason })) => ("irreversible", reason.clone(), None),
-        Some(UndoEntryState::Left) => ("left", said, None),
-        None => match (plan?, visit.undo) {
-            (UndoPlan::NotNeeded, _) => return None,
-            (_, Some(UndoResult::Failed)) => ("failed", said, None),
-            (UndoPlan::Irreversible { .. }, _) => ("irreversible", said, None),
-            (UndoPlan::Undeclared, _) => ("undeclared", said, None),
-            (
-                UndoPlan::Captured | UndoPlan::Acts { .. } | UndoPlan::Later { .. } | UndoPlan::Manual { .. },
-                Some(UndoResult::Undone) | None,
-            ) => ("ready", said, None),
-        },
-    };
-    Some(UndoView { status: status.to_owned(), output, detail })
-}
-
-fn undo_output(visit: &Visit) -> Option<String> {
-    let record = visit.acts.iter().rev().find(|record| matches!(record.id.act, ActIndex::Undo(_)))?;
-    record.outcome.as_ref().map(|outcome| outcome.excerpt.clone()).filter(|text| !text.is_empty())
-}
-
-/// The values that a script finds in its environment: without them it does not say what it does.
-fn environment(act: &Act) -> String {
-    let Some(Value::Object(variables)) = act.parameters.get("env") else { return String::new() };
-    let told: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    if told.is_empty() { String::new() } else { format!(" with {}", told.join(", ")) }
-}
-
-/// What would take a step back, for people.
-pub(crate) fn undo_text(plan: &UndoPlan, registry: &Registry) -> String {
-    match plan {
-        UndoPlan::NotNeeded => "it changes nothing".to_owned(),
-        UndoPlan::Captured => "the state before is captured and restored".to_owned(),
-        UndoPlan::Acts { acts, step } => {
-            let lines: Vec<_> =
-                acts.iter().map(|act| format!("{}{}", describe(act, registry), environment(act))).collect();
-            match step {
-                Some(step) => format!("step `{step}`: {}", lines.join("; ")),
-                None => lines.join("; "),
-            }
-        }
-        UndoPlan::Later { missing } => format!("known only after the step: {}", missing.join(", ")),
-        UndoPlan::Manual { step } => format!("by hand, as step `{step}` says"),
-        UndoPlan::Irreversible { reason } => reason.clone(),
-        UndoPlan::Undeclared => "nothing takes it back".to_owned(),
     }
 }

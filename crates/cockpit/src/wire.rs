@@ -55,6 +55,19 @@ pub struct SearchHit {
     pub shares_name: bool,
     /// Statistics of its executions here.
     pub statistics: RunbookStatistics,
+    /// What may let somebody down who starts it, the worst first.
+    pub rot: Vec<RotSign>,
+}
+
+/// One thing about a runbook that may let somebody down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct RotSign {
+    /// `findings`, or the rule: `overdue-review`, `never-run`, `long-without-success`.
+    pub rule: String,
+    /// `error` or `warning`.
+    pub severity: String,
+    /// In a few words, for people.
+    pub text: String,
 }
 
 /// The Story's status of a runbook, from this store's executions.
@@ -66,6 +79,10 @@ pub struct RunbookStatistics {
     pub last_success: Option<Timestamp>,
     /// How many there were.
     pub executions: u64,
+    /// How many of them have ended.
+    pub finished: u64,
+    /// How many of those succeeded.
+    pub succeeded: u64,
     /// Share of finished ones that completed, from 0 to 1.
     pub success_rate: Option<f64>,
     /// Average duration of finished ones in seconds.
@@ -121,6 +138,21 @@ pub struct ExecutionView {
     pub steps: Vec<StepView>,
     /// Steps whose outcomes contradict each other.
     pub conflicts: Vec<Conflict>,
+    /// What a rollback that begins now would do, in its order; empty once one has begun.
+    pub takes_back: Vec<TakenBack>,
+}
+
+/// One thing that a rollback would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct TakenBack {
+    /// The step.
+    pub step: String,
+    /// Its title.
+    pub title: String,
+    /// The status of its undo, or `step` for a step of the runbook's own rollback.
+    pub status: String,
+    /// What would run, or why nothing can, for people.
+    pub how: String,
 }
 
 /// Two outcomes of one step.

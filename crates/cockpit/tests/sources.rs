@@ -191,3 +191,29 @@ async fn a_watched_directory_is_indexed_when_it_changes_and_not_otherwise() {
     write(&dir, "four.yaml", runbook("four", "frobbing"));
     assert_eq!(desk.hits("frobbing"), ["four"], "without a watch a search looks itself");
 }
+
+#[test]
+fn a_hit_says_what_is_rotten_about_it() {
+    let desk = Desk::new();
+    let dir = desk.added("team");
+    let signs = |text: &str| -> Vec<(String, String)> {
+        let query = SearchQuery { text: text.to_owned(), ..SearchQuery::default() };
+        let hits = desk.cockpit.search(&query).unwrap();
+        let signs = hits.into_iter().next().unwrap().rot;
+        signs.into_iter().map(|sign| (sign.rule, sign.text)).collect()
+    };
+    let sign = |rule: &str, text: &str| (rule.to_owned(), text.to_owned());
+    write(&dir, "one.yaml", runbook("one", "zorblatt"));
+    assert_eq!(signs("zorblatt"), [sign("never-run", "never run here")]);
+    let due = runbook("one", "zorblatt").replace("  description", "  reviewDate: 2020-02-03\n  description");
+    write(&dir, "one.yaml", &due);
+    let overdue = sign("overdue-review", "review was due 2020-02-03");
+    assert_eq!(signs("zorblatt"), [overdue.clone(), sign("never-run", "never run here")]);
+    write(&dir, "one.yaml", due.replace("type: manual", "type: automated, action: no.such.action"));
+    let found = signs("zorblatt");
+    assert_eq!(found[0].0, "findings", "what keeps it from running comes first: {found:?}");
+    assert!(found[0].1.ends_with("error") && found.contains(&overdue), "{found:?}");
+    let listed = desk.cockpit.search(&SearchQuery::default()).unwrap();
+    let listed = listed.iter().find(|hit| hit.name == "one").unwrap();
+    assert_eq!(listed.rot.len(), found.len(), "the list says what the search says");
+}

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::{Doing, StoreError};
+use crate::health::{self, Health};
 use crate::search::{Reader, Tally, lexicon, pack_entries, reading, squash};
 
 /// A document of the catalog.
@@ -46,6 +47,8 @@ pub struct Document {
     pub domain: String,
     /// Everything else that is searched.
     pub body: String,
+    /// What would let somebody down, as far as the file alone tells.
+    pub health: Health,
 }
 
 /// A file of a source as it was last seen, a document or not.
@@ -83,7 +86,7 @@ impl SourceChange {
 pub(crate) const HEAD: &str =
     "key, source, path, content_hash, id, name, title, severity, category, domain, services, tags, triggers, symptoms";
 
-/// Reads a document without its long texts from a row that begins with [`HEAD`].
+/// Reads a document without its long texts and its health from a row that begins with [`HEAD`].
 pub(crate) fn head(row: &Row<'_>) -> rusqlite::Result<Document> {
     Ok(Document {
         key: row.get(0)?,
@@ -102,6 +105,7 @@ pub(crate) fn head(row: &Row<'_>) -> rusqlite::Result<Document> {
         symptoms: list(row, 13)?,
         description: String::new(),
         body: String::new(),
+        health: Health::default(),
     })
 }
 
@@ -220,6 +224,7 @@ impl<'a> Change<'a> {
             .prepare_cached("INSERT INTO catalog_entries (document, entries) VALUES (?1, ?2)")
             .and_then(|mut insert| insert.execute(params![row, pack_entries(&terms.entries)]))
             .doing(doing)?;
+        health::put(self.connection, row, &document.health)?;
         for name in names(document) {
             self.connection
                 .prepare_cached("INSERT OR IGNORE INTO catalog_names (name, document) VALUES (?1, ?2)")
@@ -253,6 +258,7 @@ impl<'a> Change<'a> {
             "DELETE FROM catalog_texts WHERE document = ?1",
             "DELETE FROM catalog_vectors WHERE document = ?1",
             "DELETE FROM catalog_entries WHERE document = ?1",
+            "DELETE FROM catalog_health WHERE document = ?1",
             "DELETE FROM catalog WHERE rowid = ?1",
         ] {
             self.connection
@@ -316,6 +322,7 @@ fn clear(connection: &Connection) -> Result<(), StoreError> {
         "catalog_texts",
         "catalog_vectors",
         "catalog_entries",
+        "catalog_health",
         "catalog_names",
         "catalog_terms",
         "catalog_words",

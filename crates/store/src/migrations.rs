@@ -14,10 +14,11 @@ pub(crate) const CATALOG: &str = include_str!("migrations/catalog.sql");
 const STEPS: &[M<'_>] = &[
     M::up(include_str!("migrations/v1.sql")),
     M::up(concat!(include_str!("migrations/v2.sql"), include_str!("migrations/catalog.sql"))),
+    M::up(include_str!("migrations/v3.sql")),
 ];
 
 /// The schema version that this program writes.
-pub(crate) const LATEST: i64 = 2;
+pub(crate) const LATEST: i64 = 3;
 
 /// Brings an older or empty file to [`LATEST`]. Each step is one transaction, so a crash leaves an older version whole.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

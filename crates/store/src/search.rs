@@ -22,6 +22,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use crate::catalog::{self, Document};
 use crate::error::{Doing, StoreError};
+use crate::health;
 use query::Plan;
 use ranking::Usage;
 use terms::Vector;
@@ -43,12 +44,15 @@ const LOOKED_AT: usize = 40;
 const UNDERSTOOD: f64 = 0.35;
 
 /// Changes whenever documents are split into other terms than before.
-const RULES: u32 = 2;
+const RULES: u32 = 3;
 
-/// By which rules an index is made: those of this program and its table of synonyms.
+/// By which rules an index is made: those of this version, which may find something else in a file, and its table of
+/// synonyms.
 pub(crate) fn reading() -> &'static str {
-    static READING: LazyLock<String> =
-        LazyLock::new(|| format!("{RULES}-{:08x}", terms::hash(include_str!("search/synonyms.txt"))));
+    static READING: LazyLock<String> = LazyLock::new(|| {
+        let synonyms = terms::hash(include_str!("search/synonyms.txt"));
+        format!("{RULES}-{}-{synonyms:08x}", env!("CARGO_PKG_VERSION"))
+    });
     &READING
 }
 
@@ -74,7 +78,7 @@ pub struct SearchFilter {
 /// A document that was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
-    /// The document, without its description and body.
+    /// The document, without its description and body, with what is wrong with it.
     pub document: Document,
     /// How well it fits: greater is better. Scores of different queries do not compare.
     pub score: f64,
@@ -125,7 +129,8 @@ pub(crate) fn search(
         let (description, body) = catalog::texts(connection, row)?;
         let whole = Document { description, body, ..document };
         let matched = vector(connection, row, |vector| reasons::reasons(&plan, &whole, vector))?;
-        let document = Document { description: String::new(), body: String::new(), ..whole };
+        let health = health::of(connection, row)?;
+        let document = Document { description: String::new(), body: String::new(), health, ..whole };
         hits.push(Hit { document, score, exact_alert, weak, matched: matched.unwrap_or_default() });
     }
     Ok(hits)
@@ -237,11 +242,17 @@ fn listed(connection: &Connection, filter: &SearchFilter, limit: usize) -> Resul
     let mut values = Vec::new();
     let conditions = candidates::conditions(filter, &mut values);
     values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
-    let sql = format!("SELECT {} FROM catalog WHERE true {conditions} ORDER BY catalog.key LIMIT ?", catalog::HEAD);
+    let sql = format!(
+        "SELECT {}, review_due, errors, warnings
+         FROM catalog LEFT JOIN catalog_health ON catalog_health.document = catalog.rowid
+         WHERE true {conditions} ORDER BY catalog.key LIMIT ?",
+        catalog::HEAD
+    );
     let mut statement = connection.prepare_cached(&sql).doing(doing)?;
     let rows = statement
         .query_map(params_from_iter(values), |row| {
-            Ok(Hit { document: catalog::head(row)?, score: 0.0, exact_alert: false, weak: false, matched: Vec::new() })
+            let document = Document { health: health::read(row, 14)?, ..catalog::head(row)? };
+            Ok(Hit { document, score: 0.0, exact_alert: false, weak: false, matched: Vec::new() })
         })
         .doing(doing)?;
     rows.collect::<Result<_, _>>().doing(doing)

@@ -13,6 +13,8 @@ pub struct RunbookStatistics {
     pub executions: u64,
     /// How many have ended.
     pub finished: u64,
+    /// How many of those succeeded.
+    pub succeeded: u64,
     /// When the last one began, in milliseconds since 1970-01-01T00:00:00Z.
     pub last_started_ms: i64,
     /// The status of the last one.
@@ -34,7 +36,8 @@ pub(crate) fn runbooks(connection: &Connection, runbook: Option<&str>) -> Result
             "SELECT runbook, count(*), count(succeeded), max(started_ms), status,
                     avg(succeeded), avg(CASE WHEN succeeded IS NOT NULL THEN duration_seconds END),
                     (SELECT max(won.started_ms) FROM executions won
-                     WHERE won.runbook = executions.runbook AND won.succeeded = 1)
+                     WHERE won.runbook = executions.runbook AND won.succeeded = 1),
+                    coalesce(sum(succeeded), 0)
              FROM executions WHERE ?1 IS NULL OR runbook = ?1
              GROUP BY runbook ORDER BY runbook",
         )
@@ -50,6 +53,7 @@ pub(crate) fn runbooks(connection: &Connection, runbook: Option<&str>) -> Result
                 success_rate: row.get(5)?,
                 average_duration_seconds: row.get(6)?,
                 last_succeeded_ms: row.get(7)?,
+                succeeded: row.get::<_, i64>(8)?.cast_unsigned(),
             })
         })
         .doing(doing)?;

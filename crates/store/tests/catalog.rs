@@ -3,7 +3,9 @@
 
 mod common;
 
-use belay_store::{CatalogSource, Document, Hit, Options, OutputChunk, Query, Reason, SearchFilter, Store, Stream};
+use belay_store::{
+    CatalogSource, Document, Health, Hit, Options, OutputChunk, Query, Reason, SearchFilter, Store, Stream,
+};
 use belay_trust::ExecutionId;
 use common::{begin, open, open_with, row};
 use proptest::prelude::*;
@@ -28,6 +30,7 @@ fn documents() -> Vec<Document> {
             category: "incident_response".to_owned(),
             domain: "infrastructure".to_owned(),
             body: "kubectl rollout restart; Größe prüfen".to_owned(),
+            health: Health { review_due: "2026-01-31".to_owned(), errors: 1, warnings: 3 },
         },
         Document {
             key: "bundled/db-failover".to_owned(),
@@ -80,6 +83,23 @@ fn the_last_word_is_a_prefix_and_accents_do_not_matter() {
     assert_eq!(keys(&search(&store, "promot")), ["bundled/db-failover"]);
     assert_eq!(keys(&search(&store, "GROSSE")), ["bundled/pod-restart"]);
     assert_eq!(keys(&search(&store, "grö")), ["bundled/pod-restart"]);
+}
+
+#[test]
+fn a_hit_says_what_is_wrong_with_the_document_also_in_the_whole_list() {
+    let (_folder, store) = filled();
+    let wanted = Health { review_due: "2026-01-31".to_owned(), errors: 1, warnings: 3 };
+    let of = |hits: &[Hit], key: &str| {
+        hits.iter().find(|hit| hit.document.key == key).map(|hit| hit.document.health.clone()).unwrap()
+    };
+    assert_eq!(of(&search(&store, "crashing pod"), "bundled/pod-restart"), wanted);
+    let all = search(&store, "");
+    assert_eq!(of(&all, "bundled/pod-restart"), wanted);
+    assert_eq!(of(&all, "mine/note"), Health::default());
+    let mut documents = documents();
+    documents[0].health = Health::default();
+    store.put_documents(documents).unwrap();
+    assert_eq!(of(&search(&store, ""), "bundled/pod-restart"), Health::default(), "a mended one has none");
 }
 
 #[test]

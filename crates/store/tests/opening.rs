@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use belay_store::{
-    CatalogSource, Document, ExecutionFilter, ExecutionRow, Options, Output, OutputChunk, Store, StoreError, Stream,
+    CatalogSource, Document, ExecutionFilter, ExecutionRow, Options, Output, OutputChunk, Query, SearchFilter, Store,
+    StoreError, Stream,
 };
 use belay_trust::{DeviceKey, ExecutionId, SignedEnvelope, verify_chains};
 use common::{begin, draft, key, open, open_with, row, session};
@@ -43,7 +44,7 @@ fn a_newer_schema_is_refused_with_both_versions() {
     drop(open(&path, 1));
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = refused(&path, Options::default());
-    assert!(matches!(error, StoreError::NewerSchema { found: 99, supported: 2 }));
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, supported: 3 }));
     assert!(error.hint().is_some());
 }
 
@@ -245,15 +246,20 @@ fn a_row_that_was_edited_is_damage_wherever_it_is() {
 }
 
 #[test]
-fn the_file_of_version_1_is_still_read() {
-    let golden = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/store-v1.db"));
-    if std::env::var_os("BELAY_WRITE_GOLDEN").is_some() {
+fn the_files_of_older_versions_are_still_read() {
+    let golden = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden"));
+    if let Some(version) = std::env::var_os("BELAY_WRITE_GOLDEN") {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("belay.db");
         fill(&path);
-        std::fs::copy(&path, golden).unwrap();
+        std::fs::copy(&path, golden.join(version)).unwrap();
         return;
     }
+    still_read(&golden.join("store-v1.db"));
+    still_read(&golden.join("store-v2.db"));
+}
+
+fn still_read(golden: &Path) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("belay.db");
     std::fs::copy(golden, &path).unwrap();
@@ -271,6 +277,10 @@ fn the_file_of_version_1_is_still_read() {
     assert_eq!(store.sources().unwrap().len(), 1);
     assert_eq!(store.read_output("run-1").unwrap().chunks.len(), 3);
     assert!(store.document_hashes("bundled").unwrap().is_empty(), "the catalog is indexed anew from its files");
+    let document = Document { key: "bundled/a".to_owned(), title: "Restart".to_owned(), ..Document::default() };
+    store.put_documents(vec![document]).unwrap();
+    let found = store.search(&Query::default(), &SearchFilter::default()).unwrap();
+    assert_eq!(found.len(), 1, "the index holds what is put into it now");
     store.append(Some(executions[0].id), vec![draft("continued")]).unwrap();
     assert_eq!(store.check().unwrap(), []);
 }

@@ -1,6 +1,6 @@
 //! Generated runbooks and queries: the words of operations, as unevenly frequent as words are, and some that are rare.
 
-use belay_store::Document;
+use belay_store::{Document, Health};
 
 /// Frequent words first.
 const WORDS: &str = "service pod node check error cluster database memory kubernetes alert restart disk latency network \
@@ -130,6 +130,7 @@ impl Corpus {
             category: "incident_response".to_owned(),
             domain: "infrastructure".to_owned(),
             body: self.text(&mut dice, body),
+            health: Health::default(),
         }
     }
 

@@ -4,16 +4,18 @@ interface Head {
   title: string;
   steps: string;
   more?: string;
+  /** What starts it. */
+  alerts?: string;
 }
 
-function book(name: string, { title, steps, more = '' }: Head): string {
+function book(name: string, { title, steps, more = '', alerts = '{ manual: true }' }: Head): string {
   return `apiVersion: sre.oversight.io/v1
 kind: Runbook
 metadata:
   name: ${name}
 spec:
   name: ${title}
-  trigger: { manual: true }
+  trigger: ${alerts}
 ${more}  steps:
 ${steps}`;
 }
@@ -179,4 +181,70 @@ export function rehearsal(belay: Belay): void {
 `,
     }),
   );
+}
+
+/** Asks for a checklist before and after, and for a value that only the way there shows to be missing. */
+export function gated(belay: Belay): void {
+  belay.book(
+    'gated',
+    book('gated', {
+      title: 'Gate with a list',
+      alerts: '{ alert: GateClosed }',
+      more: `  id: RB-GATED
+  severity: sev3
+  services: [gate]
+  prerequisites: [Somebody watches the graphs, The release is frozen]
+  postConditions: [The graphs are calm]
+`,
+      steps: `    - name: look
+      title: Look around
+      commands: [echo looked]
+    - name: name-it
+      title: Name the pod
+      commands: ['echo pod {{ .Alert.Labels.pod }}']
+      next: end
+`,
+    }),
+  );
+}
+
+/** Changes a file; what takes that back needs the file to be there. */
+export function knotted(belay: Belay): void {
+  const flag = belay.path('knot');
+  belay.book(
+    'knotted',
+    book('knotted', {
+      title: 'Change that gets stuck',
+      more: '  id: RB-KNOT\n  severity: sev3\n  services: [web]\n',
+      steps: `    - name: first
+      title: Announce it
+      commands: ['touch ${flag}-announced']
+      rollback:
+        irreversible: people have read it
+    - name: tie
+      title: Tie the knot
+      commands: ['touch ${flag}']
+      rollback:
+        commands: ['cp ${flag} ${flag}-untied']
+      next: end
+`,
+    }),
+  );
+}
+
+/** A payload as Alertmanager sends it. */
+export function payload(alert: string, labels: Record<string, string> = {}): string {
+  return JSON.stringify({
+    version: '4',
+    status: 'firing',
+    alerts: [
+      {
+        status: 'firing',
+        labels: { alertname: alert, severity: 'critical', ...labels },
+        annotations: { summary: 'Nobody gets through the gate' },
+        startsAt: '2026-01-01T10:00:00Z',
+        fingerprint: 'abcdef0123456789',
+      },
+    ],
+  });
 }

@@ -8,6 +8,7 @@ use super::{
     SearchAnswer, SearchRequest, SourceAdded, facets, runbook as page,
 };
 use crate::error::CockpitError;
+use crate::library::MOST_HITS;
 use crate::{CatalogSource, ExecutionFilter, RotQuery, SearchQuery};
 
 /// Runbooks that are shown for one alert.
@@ -24,15 +25,18 @@ pub(super) fn search(api: &Api, request: SearchRequest) -> Result<SearchAnswer, 
         category: request.category,
         domain: request.domain,
         tags: request.tags,
-        limit: 0,
+        // One more says that there are more.
+        limit: MOST_HITS + 1,
     };
     let mut hits = api.cockpit().search(&query)?;
+    let more = hits.len() > MOST_HITS;
+    hits.truncate(MOST_HITS);
     let facets = facets::of(&hits);
     let total = hits.len();
     if request.limit > 0 {
         hits.truncate(request.limit as usize);
     }
-    Ok(SearchAnswer { hits, total, facets })
+    Ok(SearchAnswer { hits, total, more, facets })
 }
 
 pub(super) fn alert(api: &Api, request: AlertRequest) -> Result<AlertAnswer, CockpitError> {

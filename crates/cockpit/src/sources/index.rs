@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use belay_store::{CatalogFile, ExecutionFilter, SourceChange, Store, StoreError};
+use belay_store::{CatalogFile, Document, ExecutionFilter, SourceChange, Store, StoreError};
 
 use super::CatalogChange;
 use super::scan::{self, Scan};
@@ -18,9 +18,9 @@ impl Cockpit {
         // Whoever refreshes has opened the store.
         let Some(store) = self.opened() else { return Ok(()) };
         for source in store.sources()? {
-            index_directory(store, &source.path)?;
+            index_directory(self, store, &source.path)?;
         }
-        index_bundled(store)
+        index_bundled(self, store)
     }
 
     /// The index in memory, as far as the added directories are known.
@@ -34,29 +34,38 @@ impl Cockpit {
         match known {
             Ok(sources) => {
                 for source in sources {
-                    index_directory(memory, &source.path)?;
+                    index_directory(self, memory, &source.path)?;
                 }
             }
             Err(error) => self.without_directories(&error),
         }
-        index_bundled(memory)?;
+        index_bundled(self, memory)?;
         Ok(memory)
     }
 }
 
 /// Brings the index up to date with one directory. Files that cannot be used are left out, and do not keep the others
 /// out.
-pub(crate) fn index_directory(store: &Store, source: &str) -> Result<CatalogChange, StoreError> {
-    Ok(look_over(store, source, false)?.0)
+pub(crate) fn index_directory(cockpit: &Cockpit, store: &Store, source: &str) -> Result<CatalogChange, StoreError> {
+    Ok(look_over(cockpit, store, source, false)?.0)
 }
 
 /// The same, but files that are as before are read, too, so that everything there is to say of them is said; returns how
 /// many runbooks there are as well.
-pub(crate) fn index_whole_directory(store: &Store, source: &str) -> Result<(CatalogChange, usize), StoreError> {
-    look_over(store, source, true)
+pub(crate) fn index_whole_directory(
+    cockpit: &Cockpit,
+    store: &Store,
+    source: &str,
+) -> Result<(CatalogChange, usize), StoreError> {
+    look_over(cockpit, store, source, true)
 }
 
-fn look_over(store: &Store, source: &str, whole: bool) -> Result<(CatalogChange, usize), StoreError> {
+fn look_over(
+    cockpit: &Cockpit,
+    store: &Store,
+    source: &str,
+    whole: bool,
+) -> Result<(CatalogChange, usize), StoreError> {
     let Scan { files, problems: mut findings } = scan::below(Path::new(source), catalog::may_be_runbook);
     let mut known = store.catalog_files(source)?;
     let mut change = SourceChange::default();
@@ -89,6 +98,7 @@ fn look_over(store: &Store, source: &str, whole: bool) -> Result<(CatalogChange,
                 }
                 let mut document = catalog::document(&found, source, key);
                 document.content_hash = content_hash;
+                document.health = cockpit.health(&found);
                 change.documents.push(document);
                 continue;
             }
@@ -117,7 +127,7 @@ fn look_over(store: &Store, source: &str, whole: bool) -> Result<(CatalogChange,
     Ok((told, runbooks))
 }
 
-fn index_bundled(store: &Store) -> Result<(), StoreError> {
+fn index_bundled(cockpit: &Cockpit, store: &Store) -> Result<(), StoreError> {
     let mut indexed = store.document_hashes(BUNDLED_SOURCE)?;
     let mut change = SourceChange::default();
     for (path, bytes) in catalog::bundled_files() {
@@ -126,7 +136,8 @@ fn index_bundled(store: &Store) -> Result<(), StoreError> {
             continue;
         }
         if let Ok(found) = catalog::read(&path, bytes, BUNDLED_SOURCE) {
-            change.documents.push(catalog::document(&found, BUNDLED_SOURCE, key));
+            let health = cockpit.health(&found);
+            change.documents.push(Document { health, ..catalog::document(&found, BUNDLED_SOURCE, key) });
         }
     }
     change.removed.extend(indexed.into_keys());

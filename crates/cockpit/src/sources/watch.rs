@@ -158,7 +158,7 @@ impl Round {
         for source in self.watched.clone() {
             let below = |path: &PathBuf| path.starts_with(Path::new(&source));
             if touched.everything || fresh.contains(&source) || touched.paths.iter().any(below) {
-                let change = index_directory(cockpit.store()?, &source)?;
+                let change = index_directory(cockpit, cockpit.store()?, &source)?;
                 let tells = change.changed > 0 || change.removed > 0 || !change.findings.is_empty();
                 if tells && self.changes.try_send(change).is_err() {
                     tracing::debug!("a front end is behind with the changes of the catalog");

@@ -399,11 +399,11 @@ impl Driver {
                 self.record(now, Transition::Finished { ending: Finish::Aborted, error })?;
             }
             Stop::Rollback => {
-                let items = self.undo_items(None);
+                let items = self.execution.to_take_back(None);
                 self.record(now, Transition::RollbackPlanned { items })?;
             }
             Stop::UndoStep(at) => {
-                let items = self.undo_items(Some(at));
+                let items = self.execution.to_take_back(Some(at));
                 self.record(now, Transition::RollbackPlanned { items })?;
             }
         }

@@ -1,10 +1,9 @@
 //! Rollback: newest first, only what may have happened, only where the live state is what the act left behind.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use belay_runbook::act::{Act, Ending, Outcome, UndoState};
-use belay_runbook::action::{Effect as ActEffect, SCRIPT_ACTION};
+use belay_runbook::action::SCRIPT_ACTION;
 use belay_runbook::model::{Does, Undo};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -12,8 +11,8 @@ use serde_json::{Value, json};
 use super::acting::RESTARTS;
 use super::{Busy, Driver, Effect, Invocation, Refusal};
 use crate::digest::act_digest;
-use crate::event::{Finish, InvocationRef, Transition, UndoChoice, UndoItem, UndoPlan, UndoSkip};
-use crate::execution::{ActRecord, Phase, Request, UndoEntry, UndoEntryState, Visit};
+use crate::event::{Finish, InvocationRef, Transition, UndoChoice, UndoPlan, UndoSkip};
+use crate::execution::{ActRecord, Phase, Request, UndoEntry, UndoEntryState};
 use crate::fold::Illegal;
 use crate::ids::{ActIndex, InvocationId, VisitId};
 
@@ -21,43 +20,6 @@ use crate::ids::{ActIndex, InvocationId, VisitId};
 const UNDO_TIME: Duration = Duration::from_mins(5);
 
 impl Driver {
-    /// Everything to take back, newest first; of one visit only where `only` names it.
-    pub(super) fn undo_items(&self, only: Option<&VisitId>) -> Vec<UndoItem> {
-        let mut touched: Vec<(&Visit, &ActRecord)> = self
-            .execution
-            .visits
-            .values()
-            .flatten()
-            .filter(|visit| only.is_none_or(|only| &visit.id == only))
-            .filter(|visit| self.execution.runbook.step(&visit.id.step).is_some())
-            .flat_map(|visit| visit.acts.iter().map(move |record| (visit, record)))
-            .filter(|(_, record)| {
-                !record.id.act.takes_back() && record.effect != ActEffect::Read && record.may_have_happened()
-            })
-            .collect();
-        touched.sort_by_key(|(_, record)| std::cmp::Reverse(record.order));
-        let mut whole_steps = BTreeSet::new();
-        let mut items = Vec::new();
-        for (visit, record) in touched {
-            let captured = visit.preparation(record).is_some_and(|preparation| preparation.undo.is_some());
-            let own = visit.plan_of(record).is_some_and(|plan| match plan.undo {
-                UndoPlan::Acts { .. }
-                | UndoPlan::Later { .. }
-                | UndoPlan::Manual { .. }
-                | UndoPlan::Irreversible { .. } => true,
-                UndoPlan::Captured | UndoPlan::NotNeeded | UndoPlan::Undeclared => false,
-            });
-            // A step's own rollback takes precedence over what its acts captured, and takes back the step as a whole.
-            if captured && !own {
-                let act = Some(InvocationRef { attempt: record.id.attempt, act: record.id.act });
-                items.push(UndoItem { at: visit.id.clone(), act });
-            } else if whole_steps.insert(&visit.id) {
-                items.push(UndoItem { at: visit.id.clone(), act: None });
-            }
-        }
-        items
-    }
-
     /// One move of the rollback.
     pub(super) fn undo_once(&mut self, now: Timestamp) -> Result<bool, Illegal> {
         let Some(item) = self.execution.next_undo() else { return self.end_undoing(now) };

@@ -1,11 +1,14 @@
 //! Undoing: everything to take back, and how far that is.
 
+use std::collections::BTreeSet;
+
 use belay_runbook::act::Act;
+use belay_runbook::action::Effect;
 use serde_json::Value;
 
-use super::Request;
-use crate::event::{PlannedAct, UndoItem, UndoSkip};
-use crate::ids::InvocationId;
+use super::{ActRecord, Execution, Request, Visit};
+use crate::event::{InvocationRef, PlannedAct, UndoItem, UndoPlan, UndoSkip};
+use crate::ids::{InvocationId, VisitId};
 
 /// What came of taking a step back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,4 +69,42 @@ pub enum UndoEntryState {
     Skipped(UndoSkip),
     /// Left as it is by a person.
     Left,
+}
+
+impl Execution {
+    /// Everything that a rollback which begins now takes back, newest first; of one visit only where `only` names it.
+    pub fn to_take_back(&self, only: Option<&VisitId>) -> Vec<UndoItem> {
+        let mut touched: Vec<(&Visit, &ActRecord)> = self
+            .visits
+            .values()
+            .flatten()
+            .filter(|visit| only.is_none_or(|only| &visit.id == only))
+            .filter(|visit| self.runbook.step(&visit.id.step).is_some())
+            .flat_map(|visit| visit.acts.iter().map(move |record| (visit, record)))
+            .filter(|(_, record)| {
+                !record.id.act.takes_back() && record.effect != Effect::Read && record.may_have_happened()
+            })
+            .collect();
+        touched.sort_by_key(|(_, record)| std::cmp::Reverse(record.order));
+        let mut whole_steps = BTreeSet::new();
+        let mut items = Vec::new();
+        for (visit, record) in touched {
+            let captured = visit.preparation(record).is_some_and(|preparation| preparation.undo.is_some());
+            let own = visit.plan_of(record).is_some_and(|plan| match plan.undo {
+                UndoPlan::Acts { .. }
+                | UndoPlan::Later { .. }
+                | UndoPlan::Manual { .. }
+                | UndoPlan::Irreversible { .. } => true,
+                UndoPlan::Captured | UndoPlan::NotNeeded | UndoPlan::Undeclared => false,
+            });
+            // A step's own rollback takes precedence over what its acts captured, and takes back the step as a whole.
+            if captured && !own {
+                let act = Some(InvocationRef { attempt: record.id.attempt, act: record.id.act });
+                items.push(UndoItem { at: visit.id.clone(), act });
+            } else if whole_steps.insert(&visit.id) {
+                items.push(UndoItem { at: visit.id.clone(), act: None });
+            }
+        }
+        items
+    }
 }

@@ -69,14 +69,14 @@ fn check_parameters(linter: &mut Linter<'_>, spec: &ActionSpec, pointer: &str) {
     let place = format!("{pointer}/parameters");
     let name = format!("`{}`", spec.name);
     let absent;
-    let node = if let Some(node) = linter.parsed.places.node(&place) {
+    let node = if let Some(node) = linter.places.node(&place) {
         node
     } else {
-        let position: Position = linter.parsed.places.nearest(&format!("{pointer}/action"));
+        let position: Position = linter.places.nearest(&format!("{pointer}/action"));
         absent = Node { position, content: Content::Map(Vec::new()) };
         &absent
     };
-    let found = Shape::compare(&linter.parsed.file, &spec.parameters, &PARAMETERS, node, &name);
+    let found = Shape::compare(linter.file, &spec.parameters, &PARAMETERS, node, &name);
     linter.findings.extend(found);
 }
 

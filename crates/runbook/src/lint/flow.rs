@@ -67,7 +67,7 @@ fn check_targets(linter: &mut Linter<'_>) {
             if let Target::Step(name) = &branch.target {
                 let place = format!("{pointer}/branches/{}", escape(label));
                 let inner = format!("{place}/next");
-                let place = if linter.parsed.places.value(&inner).is_some() { inner } else { place };
+                let place = if linter.places.value(&inner).is_some() { inner } else { place };
                 targets.push((name, place));
             }
         }
@@ -82,7 +82,7 @@ fn check_targets(linter: &mut Linter<'_>) {
         {
             let inner = format!("{pointer}/rollback/step");
             let outer = format!("{pointer}/rollback");
-            let place = if linter.parsed.places.value(&inner).is_some() { inner } else { outer };
+            let place = if linter.places.value(&inner).is_some() { inner } else { outer };
             report_dangling(linter, name, &place, &forward);
         }
     }

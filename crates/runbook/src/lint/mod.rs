@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use crate::action::ActionCatalog;
 use crate::finding::{Finding, Position};
-use crate::format::{self, Parsed};
+use crate::format::{self, Parsed, Places};
 use crate::model::{Runbook, Step};
 use rule::Rule;
 
@@ -38,7 +38,12 @@ pub struct Surroundings<'a> {
 /// Checks a runbook that could be read; nothing where it could not. What reading found is not repeated.
 pub fn check(parsed: &Parsed, surroundings: &Surroundings<'_>) -> Vec<Finding> {
     let Some(runbook) = &parsed.runbook else { return Vec::new() };
-    let mut linter = Linter { parsed, runbook, surroundings, findings: Vec::new() };
+    check_runbook(runbook, &parsed.places, &parsed.file, surroundings)
+}
+
+/// Checks a runbook whose `file` was read before, and of which it is known where everything stands.
+pub fn check_runbook(runbook: &Runbook, places: &Places, file: &str, surroundings: &Surroundings<'_>) -> Vec<Finding> {
+    let mut linter = Linter { places, file, runbook, surroundings, findings: Vec::new() };
     about::check(&mut linter);
     flow::check(&mut linter);
     acts::check(&mut linter);
@@ -75,7 +80,8 @@ impl List {
 }
 
 struct Linter<'a> {
-    parsed: &'a Parsed,
+    places: &'a Places,
+    file: &'a str,
     runbook: &'a Runbook,
     surroundings: &'a Surroundings<'a>,
     findings: Vec<Finding>,
@@ -92,17 +98,17 @@ impl<'a> Linter<'a> {
 
     /// Reports at a value.
     fn report(&mut self, rule: &Rule, pointer: &str, message: impl Into<String>, hint: Option<String>) {
-        let position = self.parsed.places.nearest(pointer);
+        let position = self.places.nearest(pointer);
         self.report_at(rule, position, message, hint);
     }
 
     /// Reports at a key, or at the closest place there is.
     fn report_key(&mut self, rule: &Rule, pointer: &str, message: impl Into<String>, hint: Option<String>) {
-        let position = self.parsed.places.key(pointer).unwrap_or_else(|| self.parsed.places.nearest(pointer));
+        let position = self.places.key(pointer).unwrap_or_else(|| self.places.nearest(pointer));
         self.report_at(rule, position, message, hint);
     }
 
     fn report_at(&mut self, rule: &Rule, position: Position, message: impl Into<String>, hint: Option<String>) {
-        self.findings.push(Finding { hint, ..rule.at(&self.parsed.file, position, message) });
+        self.findings.push(Finding { hint, ..rule.at(self.file, position, message) });
     }
 }

@@ -34,6 +34,12 @@ CREATE TABLE catalog_entries (
     document INTEGER PRIMARY KEY,
     entries  BLOB NOT NULL
 ) STRICT;
+CREATE TABLE catalog_health (
+    document   INTEGER PRIMARY KEY,
+    review_due TEXT NOT NULL,
+    errors     INTEGER NOT NULL,
+    warnings   INTEGER NOT NULL
+) STRICT;
 CREATE TABLE catalog_terms (
     term      TEXT PRIMARY KEY,
     documents INTEGER NOT NULL

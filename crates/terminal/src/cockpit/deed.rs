@@ -105,7 +105,7 @@ pub enum Purpose {
     ByHand { step: String },
     /// Why an execution ends.
     Abort,
-    /// Why everything is taken back; typed together with the target's name.
+    /// Why everything is taken back; what that is stands above.
     Rollback,
     /// Why a step may not run.
     Reject { step: String, digest: String },
@@ -146,7 +146,7 @@ impl Purpose {
             Self::Skip { step } => format!("Why is `{step}` left out?"),
             Self::ByHand { step } => format!("What did you do by hand instead of `{step}`?"),
             Self::Abort => "Why does it end? Nothing is taken back.".to_owned(),
-            Self::Rollback => "Why is everything taken back, newest change first?".to_owned(),
+            Self::Rollback => "Why is it taken back?".to_owned(),
             Self::Reject { step, .. } => format!("Why may `{step}` not run?"),
             Self::Approve { target, .. } if target.is_empty() => "Enter approves exactly this.".to_owned(),
             Self::Approve { target, .. } => {

@@ -31,6 +31,8 @@ pub struct Words {
     pub execution: String,
     /// The step as it was shown when the question was asked: an approval is of exactly this.
     pub step: Option<StepView>,
+    /// What there is to know before it is said, as it was when the question was asked.
+    pub about: Vec<String>,
     /// The first line that is seen of what the question is about.
     pub top: usize,
     /// What is typed.

@@ -285,12 +285,16 @@ fn say(state: &mut State, saying: Said, commands: &mut Vec<Command>) {
 
 fn ask_words(state: &mut State, purpose: Purpose) {
     let (mut execution, mut step, mut find) = (String::new(), None, String::new());
+    let mut about = Vec::new();
     match state.page() {
         Page::Execution(page) => {
             execution.clone_from(&page.id);
             find.clone_from(&page.output.scroll.find);
             if let Purpose::Approve { step: name, .. } | Purpose::Reject { step: name, .. } = &purpose {
                 step = page.step_named(name).cloned();
+            }
+            if purpose == Purpose::Rollback {
+                about = page.takes_back();
             }
         }
         Page::Reader(page) => find.clone_from(&page.scroll.find),
@@ -302,6 +306,7 @@ fn ask_words(state: &mut State, purpose: Purpose) {
         purpose,
         execution,
         step,
+        about,
         top: 0,
         field: Field::new(&typed),
         error: None,

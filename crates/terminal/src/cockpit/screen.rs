@@ -102,3 +102,90 @@ fn give_back() {
 pub(super) fn failed(source: std::io::Error) -> Failure {
     Failure::Setup { what: "the terminal cannot be used", source }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+mod tests {
+    use std::fs::File;
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+
+    use nix::pty::{Winsize, openpty};
+    use nix::sys::termios::{LocalFlags, tcgetattr};
+
+    use super::*;
+
+    /// Runs a test of this file on a terminal of its own; gives back all that it printed, and whether the terminal reads
+    /// whole lines again.
+    fn on_a_terminal(test: &str) -> (String, bool) {
+        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = openpty(&size, None).unwrap();
+        let end = || Stdio::from(pty.slave.try_clone().unwrap());
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--ignored", "--nocapture", "--test-threads=1"])
+            .arg(format!("cockpit::screen::tests::{test}"))
+            .env("RUST_BACKTRACE", "0")
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .unwrap();
+        let mut master = File::from(pty.master);
+        let mut reader = master.try_clone().unwrap();
+        let printed = std::thread::spawn(move || {
+            let (mut all, mut chunk) = (Vec::new(), [0; 4096]);
+            // Linux says EIO where the last one who could write is gone.
+            while let Ok(count @ 1..) = reader.read(&mut chunk) {
+                all.extend_from_slice(&chunk[..count]);
+            }
+            String::from_utf8_lossy(&all).into_owned()
+        });
+        child.wait().unwrap();
+        let modes = tcgetattr(&pty.slave).unwrap().local_flags;
+        drop(pty.slave);
+        let printed = printed.join().unwrap();
+        master.flush().unwrap();
+        (printed, modes.contains(LocalFlags::ICANON | LocalFlags::ECHO))
+    }
+
+    /// What a terminal shows after all of it: the shell's screen.
+    fn shown(printed: &str) -> String {
+        let mut drawn = vt100::Parser::new(24.try_into().unwrap(), 80.try_into().unwrap(), 0);
+        drawn.process(printed.as_bytes());
+        let screen = drawn.screen();
+        assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste(), "{printed:?}");
+        screen.contents()
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_is_read_on_the_shells_screen() {
+        let (printed, cooked) = on_a_terminal("panics_where_it_draws");
+        assert!(printed.contains("\u{1b}[?1049h"), "the screen was taken: {printed:?}");
+        assert!(shown(&printed).contains("the drawing went wrong"), "{printed:?}");
+        assert!(cooked, "a terminal that is left raw is of no use to the shell");
+    }
+
+    #[test]
+    fn a_panic_beside_it_is_told_when_the_terminal_is_given_back() {
+        let (printed, cooked) = on_a_terminal("panics_beside_it");
+        let given_back = printed.find("\u{1b}[?1049l").unwrap();
+        assert!(printed.find("the reading went wrong").unwrap() > given_back, "not across the screen: {printed:?}");
+        assert!(shown(&printed).contains("the reading went wrong"), "{printed:?}");
+        assert!(cooked);
+    }
+
+    #[test]
+    #[ignore = "a part of the test above, which runs it on a terminal"]
+    fn panics_where_it_draws() {
+        let _screen = Screen::take().unwrap();
+        panic!("the drawing went wrong");
+    }
+
+    #[test]
+    #[ignore = "a part of the test above, which runs it on a terminal"]
+    fn panics_beside_it() {
+        let screen = Screen::take().unwrap();
+        std::thread::spawn(|| panic!("the reading went wrong")).join().unwrap_err();
+        drop(screen);
+    }
+}

@@ -7,6 +7,7 @@ pub mod execution;
 mod history;
 pub mod look;
 pub mod reader;
+mod rot;
 pub mod runbook;
 mod start;
 

@@ -1,6 +1,6 @@
 //! Lists: hits, executions, approvals, sources, contexts, actions, checks, verdicts.
 
-use belay_cockpit::wire::{ExecutionSummary, ExecutionView, SearchHit};
+use belay_cockpit::wire::{ExecutionSummary, ExecutionView, RotSign, SearchHit};
 use belay_cockpit::{CatalogSource, ContextView, DoctorReport, MendReport, SecretList, VerifyReport};
 use belay_runbook::action::ActionSpec;
 use serde_json::Value;
@@ -42,17 +42,26 @@ pub fn hits(hits: &[SearchHit], style: Style) -> String {
         facts.extend((hit.source != "bundled").then(|| text::line(&hit.source)));
         facts.extend(hit.hides_bundled.then(|| "instead of the bundled one".to_owned()));
         facts.extend(hit.shares_name.then(|| "another one has this name, too".to_owned()));
-        if hit.statistics.executions > 0 {
-            let rate = hit.statistics.success_rate.map(|rate| format!(", {:.0} % completed", rate * 100.0));
-            facts.push(format!("ran {}×{}", hit.statistics.executions, rate.unwrap_or_default()));
-        }
+        facts.extend(hit.statistics.fared());
         out.push_str(&text::hang("     ", "     ", &style.dim(&facts.join(" · ")), style.columns));
+        if !hit.rot.is_empty() {
+            let signs: Vec<String> = hit.rot.iter().map(|sign| rot_sign(sign, style)).collect();
+            out.push_str(&text::hang("     ", "     ", &signs.join(&style.dim(" · ")), style.columns));
+        }
         if !hit.matched.is_empty() {
             let matched: Vec<String> = hit.matched.iter().map(|matched| text::line(matched)).collect();
             out.push_str(&text::hang("     matched ", "       ", &matched.join(", "), style.columns));
         }
     }
     out
+}
+
+fn rot_sign(sign: &RotSign, style: Style) -> String {
+    match sign.severity.as_str() {
+        "error" => style.bad(&sign.text),
+        _ if sign.rule == "overdue-review" => style.care(&sign.text),
+        _ => style.dim(&sign.text),
+    }
 }
 
 /// A table of executions, newest first as given.

@@ -53,9 +53,8 @@ fn facts(runbook: &RunbookHealth) -> String {
     let statistics = &runbook.statistics;
     if let Some(last) = statistics.last_execution {
         facts.push(format!("last run {}", last.strftime("%Y-%m-%d")));
-        let rate = statistics.success_rate.map(|rate| format!(", {:.0} % completed", rate * 100.0));
-        facts.push(format!("ran {}×{}", statistics.executions, rate.unwrap_or_default()));
     }
+    facts.extend(statistics.fared());
     facts.join(" · ")
 }
 

@@ -104,6 +104,7 @@ pub fn view(word: &str) -> ExecutionView {
             step("verify", "pending"),
         ],
         conflicts: vec![],
+        takes_back: vec![],
     }
 }
 

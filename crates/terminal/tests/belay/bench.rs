@@ -225,13 +225,16 @@ impl Terminal {
         nix::sys::signal::kill(process, signal).unwrap();
     }
 
-    /// Waits for the end; gives back whether the terminal is as it was: the shell's screen, with a cursor.
+    /// Waits for the end; gives back whether the terminal is as it was: the shell's screen, with a cursor, read by lines.
     pub fn ends_restored(&mut self) -> bool {
         while let Ok(chunk) = self.screen.recv_timeout(PATIENCE) {
             self.take(&chunk);
         }
         let screen = self.drawn.screen();
-        !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
+        // The end of the program's side leaves the modes as they were.
+        let modes = rustix::termios::tcgetattr(&self.typist).unwrap().local_modes;
+        let by_lines = modes.contains(rustix::termios::LocalModes::ICANON | rustix::termios::LocalModes::ECHO);
+        by_lines && !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
     }
 
     /// Types a line.

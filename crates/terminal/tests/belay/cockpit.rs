@@ -123,12 +123,63 @@ fn an_interrupt_cancels_what_runs_and_the_end_of_the_process_restores_the_termin
     terminal.shows("cancelling what runs");
     terminal.shows("The outcome is not known");
     terminal.resize(120, 40);
+    // A key that comes together with the new size may be read with the next one only.
+    terminal.shows(&"─".repeat(60));
     terminal.press("?");
     terminal.shows("give the terminal to the shell");
     terminal.signal(Signal::SIGTERM);
     assert!(terminal.ends_restored(), "a terminal that is left raw is of no use to the shell");
     assert_eq!(terminal.end(), 0);
     assert_eq!(bench.json(&["status", "@last"], 0)["waiting_on"][0]["kind"], "outcome");
+}
+
+#[test]
+fn a_terminal_that_hangs_up_ends_it_and_what_ran_is_asked_about() {
+    for signal in [Signal::SIGHUP, Signal::SIGTERM] {
+        let bench = Bench::new();
+        bench.runbook("zebrano", SLOW);
+        let mut terminal = opened(&bench);
+        find(&mut terminal, "zebrano");
+        terminal.press("r");
+        terminal.shows("everything it needs is there");
+        terminal.press(ENTER);
+        terminal.shows("a␛[2Jb");
+        terminal.signal(signal);
+        assert!(terminal.ends_restored(), "{signal}: the terminal is given back");
+        assert_eq!(terminal.end(), 0, "{signal}: it ends by itself");
+        let status = bench.json(&["status", "@last"], 0);
+        assert_eq!(status["driver"]["present"], false, "{signal}: nobody is said to drive it: {status:#}");
+        assert!(status["finished_at"].is_null(), "{signal}: it goes on where somebody takes it up: {status:#}");
+        bench.expect(&["audit", "verify"], 0);
+    }
+}
+
+#[test]
+fn a_rollback_says_what_it_takes_back_before_it_is_confirmed_with_a_reason() {
+    let bench = Bench::new();
+    bench.runbook("quagga", STEPS);
+    bench.expect(&["run", "./quagga.yaml", "--var", "host=web-1", "--no-input"], 3);
+    bench.expect(&["check", "@last", "1"], 0);
+    bench.expect(&["resume", "@last", "--no-input"], 3);
+    bench.expect(&["confirm", "@last", "look", "--outcome", "done"], 0);
+    bench.expect(&["resume", "@last", "--no-input"], 3);
+    bench.expect(&["approve", "@last", "mark", "--target", "local"], 0);
+    bench.expect(&["resume", "@last", "--no-input"], 0);
+    let mut terminal = opened(&bench);
+    terminal.press(ESC);
+    terminal.press("gh");
+    terminal.shows("completed");
+    terminal.press(ENTER);
+    terminal.shows("COMPLETED");
+    terminal.press("u");
+    let screen = terminal.shows("Why is it taken back?");
+    assert!(screen.contains("1. Write the marker"), "{screen}");
+    assert!(screen.contains("rm marker"), "what would run is seen: {screen}");
+    terminal.press(ENTER);
+    terminal.press("?");
+    terminal.shows("Why is it taken back?");
+    assert_eq!(bench.json(&["status", "@last"], 0)["status"], "completed", "without a reason nothing happens");
+    assert!(bench.path().join("marker").exists());
 }
 
 #[test]

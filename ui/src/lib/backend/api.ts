@@ -685,6 +685,10 @@ steps: Array<StepView>,
  */
 conflicts: Array<Conflict>, 
 /**
+ * What a rollback that begins now would do, in its order; empty once one has begun.
+ */
+takes_back: Array<TakenBack>, 
+/**
  * Hash of its genesis, hex.
  */
 execution: string, 
@@ -1271,6 +1275,23 @@ text: string,
 name: string | null, };
 
 /**
+ * One thing about a runbook that may let somebody down.
+ */
+export type RotSign = { 
+/**
+ * `findings`, or the rule: `overdue-review`, `never-run`, `long-without-success`.
+ */
+rule: string, 
+/**
+ * `error` or `warning`.
+ */
+severity: string, 
+/**
+ * In a few words, for people.
+ */
+text: string, };
+
+/**
  * What of the catalog would let somebody down.
  */
 export type RotView = { 
@@ -1403,6 +1424,14 @@ last_success: string | null,
  * How many there were.
  */
 executions: number, 
+/**
+ * How many of them have ended.
+ */
+finished: number, 
+/**
+ * How many of those succeeded.
+ */
+succeeded: number, 
 /**
  * Share of finished ones that completed, from 0 to 1.
  */
@@ -1685,9 +1714,13 @@ export type SearchAnswer = {
  */
 hits: Array<SearchHit>, 
 /**
- * How many there are, shown or not.
+ * How many there are, shown or not; a thousand at most.
  */
 total: number, 
+/**
+ * Whether there are more than that.
+ */
+more: boolean, 
 /**
  * How many of the hits each value of each facet has.
  */
@@ -1756,7 +1789,11 @@ shares_name: boolean,
 /**
  * Statistics of its executions here.
  */
-statistics: RunbookStatistics, };
+statistics: RunbookStatistics, 
+/**
+ * What may let somebody down who starts it, the worst first.
+ */
+rot: Array<RotSign>, };
 
 /**
  * What is searched for; everything may be left out.
@@ -2118,6 +2155,27 @@ approval: ApprovalView | null,
  * What came of taking it back, or what would.
  */
 undo: UndoView | null, };
+
+/**
+ * One thing that a rollback would do.
+ */
+export type TakenBack = { 
+/**
+ * The step.
+ */
+step: string, 
+/**
+ * Its title.
+ */
+title: string, 
+/**
+ * The status of its undo, or `step` for a step of the runbook's own rollback.
+ */
+status: string, 
+/**
+ * What would run, or why nothing can, for people.
+ */
+how: string, };
 
 /**
  * What a listener gets.

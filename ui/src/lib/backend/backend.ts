@@ -8,8 +8,11 @@ export type Answer<Name extends keyof Calls> = Calls[Name]['answer'];
 /** Ends what it was returned by. */
 export type Stop = () => void;
 
-/** How the stream of events is doing. */
-export type Link = 'connected' | 'connecting' | 'gone';
+/**
+ * How the stream of events is doing. `gone`: nothing answers. `ended`: a program answers, but the session of this page
+ * ended with the one before.
+ */
+export type Link = 'connected' | 'connecting' | 'gone' | 'ended';
 
 /** The application behind the user interface: one interface, whatever carries it. */
 export interface Backend {
@@ -39,6 +42,15 @@ export class Refused extends Error {
     this.name = 'Refused';
     this.class = error.class;
     this.hint = error.hint ?? undefined;
+  }
+
+  /** The application was started anew and does not know this page. */
+  static ended(): Refused {
+    return new Refused({
+      class: 'ended',
+      message: 'this session ended with the program that served it',
+      hint: 'open the new link that `belay web` printed; what was typed here stays',
+    });
   }
 
   /** The application cannot be reached at all. */

@@ -4,6 +4,8 @@ import { Refused, type Answer, type Args, type Backend, type Link, type Stop } f
 /** The first pause before the stream is taken up again, in milliseconds; it doubles up to the last one. */
 const FIRST_PAUSE = 250;
 const LAST_PAUSE = 5_000;
+/** What is answered to whoever has not been let in. */
+const UNKNOWN = 401;
 
 /** The backend over HTTP and WebSocket, served by `belay web` from the same origin. */
 export class WebBackend implements Backend {
@@ -19,6 +21,9 @@ export class WebBackend implements Backend {
       });
     } catch {
       throw Refused.gone();
+    }
+    if (response.status === UNKNOWN) {
+      throw Refused.ended();
     }
     const body: unknown = await response.json().catch(() => undefined);
     if (response.ok) {
@@ -37,6 +42,16 @@ export class WebBackend implements Backend {
     let socket: WebSocket | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
 
+    const closed = async (opened: boolean) => {
+      // A browser does not say why a stream was refused; a call does.
+      const link = opened || stopped ? 'gone' : await this.#whyRefused();
+      if (!stopped) {
+        onLink(link);
+        timer = setTimeout(open, pause);
+        pause = Math.min(pause * 2, LAST_PAUSE);
+      }
+    };
+
     const open = () => {
       // Once it is gone it stays so until it answers: a word that comes and goes with every try helps nobody.
       if (socket === undefined) {
@@ -50,6 +65,7 @@ export class WebBackend implements Backend {
       }
       socket = new WebSocket(url);
       socket.onopen = () => {
+        opened = true;
         pause = FIRST_PAUSE;
         onLink('connected');
       };
@@ -65,13 +81,8 @@ export class WebBackend implements Backend {
         }
         onTold(told);
       };
-      socket.onclose = () => {
-        if (!stopped) {
-          onLink('gone');
-          timer = setTimeout(open, pause);
-          pause = Math.min(pause * 2, LAST_PAUSE);
-        }
-      };
+      let opened = false;
+      socket.onclose = () => void closed(opened);
     };
 
     open();
@@ -80,5 +91,16 @@ export class WebBackend implements Backend {
       clearTimeout(timer);
       socket?.close();
     };
+  }
+
+  async #whyRefused(): Promise<Link> {
+    try {
+      await this.call('about', {});
+    } catch (thrown) {
+      if (thrown instanceof Refused && thrown.class === 'ended') {
+        return 'ended';
+      }
+    }
+    return 'gone';
   }
 }

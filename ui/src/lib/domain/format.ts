@@ -1,3 +1,5 @@
+import type { RunbookStatistics } from '../backend/api';
+
 /** A duration for people: `0.4 s`, `42 s`, `3 min 20 s`, `2 h 05 min`. */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) {
@@ -80,9 +82,14 @@ export function timeOfDay(at: string): string {
   return Number.isNaN(then.getTime()) ? at : then.toLocaleTimeString('en-GB');
 }
 
-/** A share between 0 and 1. */
-export function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
+/** How executions went, in words that say what is counted; empty where there are none. */
+export function fared(of: Pick<RunbookStatistics, 'executions' | 'finished' | 'succeeded'>): string {
+  const open = of.executions - of.finished;
+  const told =
+    of.finished > 0
+      ? [`${of.succeeded} of ${of.finished} finished ${of.finished === 1 ? 'run' : 'runs'} succeeded`]
+      : [];
+  return [...told, ...(open > 0 ? [`${open} not finished`] : [])].join(', ');
 }
 
 /** `1 step`, `3 steps`. */

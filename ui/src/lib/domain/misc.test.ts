@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Actions, keyLabel, type Action } from './actions.svelte';
 import { looksLikeAlert } from './alerts.svelte';
 import { Draft } from './draft.svelte';
-import { clock, duration, relative, visible } from './format';
+import { clock, duration, fared, relative, visible } from './format';
 import { Rows } from './rows.svelte';
 import { lookOf } from './status';
 
@@ -128,5 +128,13 @@ describe('a status', () => {
   it('has a word, and an unknown one is shown as it is written', () => {
     expect(lookOf('execution', 'stuck')).toMatchObject({ word: 'Stuck', tone: 'stuck' });
     expect(lookOf('step', 'from_the_future').word).toBe('from the future');
+  });
+});
+
+describe('how executions went', () => {
+  it('is told with what is counted', () => {
+    expect(fared({ executions: 0, finished: 0, succeeded: 0 })).toBe('');
+    expect(fared({ executions: 3, finished: 3, succeeded: 3 })).toBe('3 of 3 finished runs succeeded');
+    expect(fared({ executions: 4, finished: 1, succeeded: 0 })).toBe('0 of 1 finished run succeeded, 3 not finished');
   });
 });

@@ -137,6 +137,16 @@ export class Router {
     this.route = parse(location.hash);
   }
 
+  /**
+   * Writes the state of the place one stands at into the address, unless the address leads elsewhere already: that it
+   * changed is told a moment later.
+   */
+  keep(to: Place, query: Readonly<Record<string, string>> = {}): void {
+    if (parse(location.hash).at === to.at) {
+      this.replace(to, query);
+    }
+  }
+
   /** Goes back to where one came from; to the catalog where there is no such place. */
   back(): void {
     if (history.length > 1) {

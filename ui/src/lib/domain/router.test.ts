@@ -78,3 +78,16 @@ describe('the router', () => {
     stop();
   });
 });
+
+describe('the address', () => {
+  it('is not written over by a place that it has left, even before that is told', () => {
+    location.hash = '#/';
+    const router = new Router();
+    router.keep({ at: 'catalog' }, { q: 'slow' });
+    expect(location.hash).toBe('#/?q=slow');
+    location.hash = '#/start/pod-restart';
+    expect(router.route.at, 'nobody has told it yet').toBe('catalog');
+    router.keep({ at: 'catalog' }, { q: 'slower' });
+    expect(location.hash).toBe('#/start/pod-restart');
+  });
+});

@@ -88,9 +88,12 @@ export function hit(name: string, change: Partial<SearchHit> = {}): SearchHit {
       last_execution: null,
       last_success: null,
       executions: 0,
+      finished: 0,
+      succeeded: 0,
       success_rate: null,
       average_duration_seconds: null,
     },
+    rot: [],
     ...change,
   };
 }
@@ -116,6 +119,7 @@ export function execution(id: string, change: Partial<ExecutionView> = {}): Exec
     waiting_on: [],
     steps: [],
     conflicts: [],
+    takes_back: [],
     ...change,
   };
 }

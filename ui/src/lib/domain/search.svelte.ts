@@ -2,6 +2,7 @@ import { untrack } from 'svelte';
 
 import type { Facet, SearchAnswer, SearchHit, SearchRequest } from '../backend/api';
 import type { Refused } from '../backend/backend';
+import { count } from './format';
 import { refusal } from './resource.svelte';
 import type { Session } from './session.svelte';
 
@@ -50,6 +51,11 @@ export class Search {
 
   get total(): number {
     return this.answer?.total ?? 0;
+  }
+
+  /** How many there are, in words: a search counts no further than it lists. */
+  get counted(): string {
+    return this.answer?.more === true ? `${this.total.toLocaleString('en')}+ runbooks` : count(this.total, 'runbook');
   }
 
   get facets(): readonly Facet[] {

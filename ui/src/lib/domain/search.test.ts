@@ -15,7 +15,8 @@ function held() {
       new Promise<SearchAnswer>((resolve, reject) => {
         asked.push({
           request,
-          answer: (names, total = names.length) => resolve({ hits: names.map((name) => hit(name)), total, facets: [] }),
+          answer: (names, total = names.length) =>
+            resolve({ hits: names.map((name) => hit(name)), total, more: false, facets: [] }),
           refuse: () => reject(new Refused({ class: 'environment', message: 'no', hint: null })),
         });
       }),

@@ -44,7 +44,9 @@ export class Session {
     try {
       return await this.backend.call(name, args);
     } catch (thrown) {
-      if (thrown instanceof Refused && thrown.class === 'gone' && this.link === 'connected') {
+      if (thrown instanceof Refused && thrown.class === 'ended') {
+        this.link = 'ended';
+      } else if (thrown instanceof Refused && thrown.class === 'gone' && this.link === 'connected') {
         this.link = 'gone';
       }
       throw thrown;

@@ -35,8 +35,10 @@ pub struct SearchRequest {
 pub struct SearchAnswer {
     /// The hits.
     pub hits: Vec<SearchHit>,
-    /// How many there are, shown or not.
+    /// How many there are, shown or not; a thousand at most.
     pub total: usize,
+    /// Whether there are more than that.
+    pub more: bool,
     /// How many of the hits each value of each facet has.
     pub facets: Vec<Facet>,
 }

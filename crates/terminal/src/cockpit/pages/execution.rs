@@ -1,7 +1,7 @@
 //! One execution: where it stands, what it waits for, and what the running act writes.
 
 use belay_cockpit::api::{Answer, Call, CallError, Driven, Event, ExecutionPage, ExecutionRequest, StepSpec};
-use belay_cockpit::wire::{ExecutionView, StepView, Waiting};
+use belay_cockpit::wire::{ExecutionView, StepView, TakenBack, Waiting};
 
 use super::output::Output;
 use crate::cockpit::scroll::{List, Motion, Scroll};
@@ -59,6 +59,24 @@ impl Execution {
     /// Whether this process drives it.
     pub fn is_driven_here(&self) -> bool {
         self.page.as_ref().is_some_and(|page| page.driven == Driven::Here)
+    }
+
+    /// What a rollback would do, in its order, in lines for whoever confirms it.
+    pub fn takes_back(&self) -> Vec<String> {
+        let Some(view) = self.view() else { return Vec::new() };
+        if view.takes_back.is_empty() {
+            return vec!["nothing was changed that would be taken back".to_owned()];
+        }
+        let one = |(index, item): (usize, &TakenBack)| {
+            let how = match item.status.as_str() {
+                "irreversible" => format!("stays: {}", item.how),
+                "undeclared" => "stays: nothing takes it back".to_owned(),
+                _ => item.how.clone(),
+            };
+            format!("{}. {} — {how}", index + 1, item.title)
+        };
+        let lead = "it is taken back in this order, each only if its state is still the one it left:".to_owned();
+        std::iter::once(lead).chain(view.takes_back.iter().enumerate().map(one)).collect()
     }
 
     /// Whether an act runs.

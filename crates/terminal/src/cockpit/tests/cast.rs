@@ -7,7 +7,9 @@ use belay_cockpit::api::{
     InputView, Numbered, Obstacle, Place, Prose, RunbookPage, RunbookView, SearchAnswer, StartForm, StepSpec, Told,
     UndoSpec,
 };
-use belay_cockpit::wire::{ExecutionView, RunbookStatistics, SearchHit, Waiting, WaitingKind, WaitingOption};
+use belay_cockpit::wire::{
+    ExecutionView, RotSign, RunbookStatistics, SearchHit, TakenBack, Waiting, WaitingKind, WaitingOption,
+};
 use jiff::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -166,6 +168,11 @@ pub fn about() -> About {
 
 /// So many hits; `word` stands wherever text is not ours.
 pub fn found(count: usize, word: &str) -> SearchAnswer {
+    let sign = |rule: &str, severity: &str, text: &str| RotSign {
+        rule: rule.to_owned(),
+        severity: severity.to_owned(),
+        text: format!("{text}{word}"),
+    };
     let hit = |index: usize| SearchHit {
         id: format!("RB-{index:03}{word}"),
         name: format!("runbook-{index}"),
@@ -181,10 +188,15 @@ pub fn found(count: usize, word: &str) -> SearchAnswer {
         source: "bundled".to_owned(),
         hides_bundled: false,
         shares_name: false,
-        statistics: RunbookStatistics { executions: 2, success_rate: Some(0.5), ..RunbookStatistics::default() },
+        rot: vec![
+            sign("findings", "error", "1 error"),
+            sign("overdue-review", "warning", "review was due 2026-01-31"),
+            sign("findings", "warning", "2 warnings"),
+        ],
+        statistics: RunbookStatistics { executions: 3, finished: 2, succeeded: 1, ..RunbookStatistics::default() },
     };
     let severity = Facet { name: "severity".to_owned(), values: vec![FacetValue { value: "sev2".to_owned(), count }] };
-    SearchAnswer { hits: (0..count).map(hit).collect(), total: count, facets: vec![severity] }
+    SearchAnswer { hits: (0..count).map(hit).collect(), total: count, more: false, facets: vec![severity] }
 }
 
 fn spec(name: &str, kind: &str, word: &str) -> StepSpec {
@@ -293,6 +305,17 @@ pub fn runbook_page(word: &str) -> RunbookPage {
 pub fn execution(word: &str) -> ExecutionView {
     let mut view = crate::render::tests::view(word);
     view.summary.error = None;
+    let back = |step: &str, title: &str, status: &str, how: &str| TakenBack {
+        step: step.to_owned(),
+        title: format!("{title}{word}"),
+        status: status.to_owned(),
+        how: format!("{how}{word}"),
+    };
+    view.takes_back = vec![
+        back("flush", "Empty the cache", "irreversible", "it fills by itself"),
+        back("scale", "Scale out", "ready", "scale the deployment to 2"),
+        back("tell", "Tell the channel", "step", "a step of the runbook's own rollback"),
+    ];
     view
 }
 

@@ -108,6 +108,15 @@ fn failed_paused_and_left_executions_say_what_can_be_done() {
 }
 
 #[test]
+fn a_rollback_shows_what_it_takes_back_in_its_order() {
+    for (columns, rows) in SIZES {
+        let mut stage = Stage::on_execution(columns, rows, execution(""));
+        stage.press("u");
+        assert_snapshot!(format!("rollback_{columns}"), stage.screen());
+    }
+}
+
+#[test]
 fn the_palette_and_the_keys_stand_in_front() {
     for (columns, rows) in SIZES {
         let mut stage = Stage::on_execution(columns, rows, execution(""));
@@ -134,7 +143,7 @@ fn hostile_text_stays_text_in_every_place() {
         }
         let mut stage = Stage::on_execution(columns, rows, execution(HOSTILE));
         assert_harmless(&stage.screen(), columns.into());
-        for keys in ["a", "Esc C-k", "Esc Enter", "Esc x", "Esc ?"] {
+        for keys in ["a", "Esc C-k", "Esc Enter", "Esc x", "Esc u", "Esc ?"] {
             stage.press(keys);
             assert_harmless(&stage.screen(), columns.into());
         }

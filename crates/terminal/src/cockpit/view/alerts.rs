@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::look::Look;
+use super::rot;
 use crate::cockpit::pages::alerts::Alerts;
 use crate::text;
 
@@ -44,15 +45,18 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, page: &Alerts, look: Look) {
             let why =
                 if hit.matched.is_empty() { String::new() } else { format!("  matched {}", hit.matched.join(", ")) };
             let told = text::line(&format!("{}  {}", hit.id, hit.title));
-            let room = columns.saturating_sub(text::width(&told) + 6);
-            lines.push(Line::from(vec![
+            let (signs, taken) = rot::signs(hit, columns.saturating_sub(text::width(&told) + 6).min(columns / 2), look);
+            let room = columns.saturating_sub(text::width(&told) + 6 + taken);
+            let mut line = vec![
                 Span::styled(if selected { " ▌ " } else { "   " }, look.accent()),
                 Span::styled(
                     text::cut(&told, columns.saturating_sub(4)),
                     if selected { look.selected() } else { look.bold() },
                 ),
-                Span::styled(text::cut(&text::line(&why), room), look.dim()),
-            ]));
+            ];
+            line.extend(signs);
+            line.push(Span::styled(text::cut(&text::line(&why), room), look.dim()));
+            lines.push(Line::from(line));
         }
         lines.push(Line::raw(""));
     }

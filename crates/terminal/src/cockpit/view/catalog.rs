@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph};
 
 use super::look::Look;
-use super::{below, empty, error_lines, field, runbook};
+use super::{below, empty, error_lines, field, rot, runbook};
 use crate::cockpit::pages::catalog::{Catalog, HEAD_ROWS, HIT_ROWS};
 use crate::cockpit::pages::runbook::Part;
 use crate::cockpit::state::State;
@@ -50,6 +50,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, page: &Catalog, state: &State, lo
 fn head(frame: &mut Frame<'_>, area: Rect, page: &Catalog, look: Look) {
     let line = Rect { height: 1.min(area.height), ..area };
     let count = match &page.found {
+        Some(found) if found.more => format!("{}+ runbooks", found.total),
         Some(found) => text::count(found.total, "runbook", "runbooks"),
         None => String::new(),
     };
@@ -99,9 +100,12 @@ fn draw_hit(frame: &mut Frame<'_>, area: Rect, hit: &SearchHit, selected: bool, 
     } else {
         format!("{} · matched {}", hit.id, hit.matched.join(", "))
     };
-    let why = text::cut(text::line(&why).trim_end_matches([' ', '·']), columns.saturating_sub(4));
-    let line = Line::from(vec![Span::styled(bar, look.accent()), Span::styled(why, look.dim())]);
-    frame.render_widget(line, below(area, 1));
+    let (signs, taken) = rot::signs(hit, columns / 2, look);
+    let why = text::cut(text::line(&why).trim_end_matches([' ', '·']), columns.saturating_sub(4 + taken));
+    let gap = columns.saturating_sub(3 + text::width(&why) + taken);
+    let mut spans = vec![Span::styled(bar, look.accent()), Span::styled(why, look.dim()), Span::raw(" ".repeat(gap))];
+    spans.extend(signs);
+    frame.render_widget(Line::from(spans), below(area, 1));
 }
 
 /// Severity, how it went here, and where it comes from if it is not bundled.
@@ -115,13 +119,9 @@ fn facts(hit: &SearchHit) -> String {
     facts.join(" · ")
 }
 
-/// How often it ran here, and how often that went well.
-pub fn ran(statistics: &RunbookStatistics) -> Option<String> {
-    if statistics.executions == 0 {
-        return None;
-    }
-    let rate = statistics.success_rate.map(|rate| format!(", {:.0} % completed", rate * 100.0)).unwrap_or_default();
-    Some(format!("ran {}×{rate}", statistics.executions))
+/// How often it ended well here, of how often it ended at all.
+fn ran(statistics: &RunbookStatistics) -> Option<String> {
+    (statistics.finished > 0).then(|| format!("{} of {} succeeded", statistics.succeeded, statistics.finished))
 }
 
 fn preview(frame: &mut Frame<'_>, area: Rect, page: &Catalog, look: Look) {

@@ -55,6 +55,12 @@ fn draw_words(frame: &mut Frame<'_>, words: &Words, look: Look) {
         }
         lines.push(Line::raw(""));
     }
+    for told in &words.about {
+        lines.extend(text::wrap(&text::line(told), columns).into_iter().map(Line::raw));
+    }
+    if !words.about.is_empty() {
+        lines.push(Line::raw(""));
+    }
     if let Purpose::Provide { missing, .. } = &words.purpose
         && let Some(option) = missing.first().filter(|option| !option.description.is_empty())
     {

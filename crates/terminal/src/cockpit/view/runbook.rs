@@ -6,7 +6,6 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::catalog::ran;
 use super::history;
 use super::look::Look;
 use super::{below, empty, error_lines};
@@ -69,7 +68,7 @@ pub fn heading(page: &RunbookPage, columns: usize) -> String {
     facts.extend(runbook.category.iter().map(|category| category.replace('_', " ")));
     facts.extend(runbook.services.first().map(|_| runbook.services.join(", ")));
     facts.extend(runbook.estimated_minutes.map(|minutes| format!("{minutes} min")));
-    facts.extend(ran(&page.statistics));
+    facts.extend(page.statistics.fared());
     facts.extend(page.statistics.last_execution.map(|last| format!("last {}", last.strftime("%Y-%m-%d"))));
     facts.extend((page.source != belay_cockpit::BUNDLED_SOURCE).then(|| page.source.clone()));
     let facts = text::cut(&text::line(&facts.join(" · ")), columns);

@@ -12,6 +12,8 @@ export interface Prompt {
   needed: boolean;
   button: string;
   danger: boolean;
+  /** Whether what would be taken back is shown before. */
+  takesBack?: true;
   /** What is said with the words; nothing where the act that runs is cancelled. */
   said: ((words: string) => Said) | 'cancel';
 }
@@ -80,6 +82,7 @@ export const prompts = {
     needed: true,
     button: 'Roll back',
     danger: true,
+    takesBack: true,
     said: (reason) => ({ say: 'rollback', reason }),
   }),
   leaveUndo: (execution: string, step: string): Prompt => ({

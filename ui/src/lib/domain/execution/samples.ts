@@ -79,6 +79,7 @@ export function sampleWaiting(kind: Waiting['kind'], step: string | null, change
 export function sampleView(change: Partial<ExecutionView> = {}): ExecutionView {
   return {
     steps: [],
+    takes_back: [],
     conflicts: [],
     execution: '2516defe486793c1321c5cf27568f2061e808c9c739b6db9c99e3994cc841777',
     label: '01a2198d-a903-7530-bf25-a8dcacaabe00',

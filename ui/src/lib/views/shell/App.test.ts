@@ -14,7 +14,12 @@ function backend(): FakeBackend {
       const hits = ['pod-restart', 'node-drain', 'slow\u202edb']
         .filter((name) => name.includes(query))
         .map((n) => hit(n, { id: `RB-${n}` }));
-      return { hits, total: hits.length, facets: [{ name: 'severity', values: [{ value: 'sev2', count: 3 }] }] };
+      return {
+        hits,
+        total: hits.length,
+        more: false,
+        facets: [{ name: 'severity', values: [{ value: 'sev2', count: 3 }] }],
+      };
     },
     alert: ({ payload }) => {
       const [alert] = (JSON.parse(payload) as { alerts: { labels: Record<string, string> }[] }).alerts;
