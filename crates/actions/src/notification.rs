@@ -155,19 +155,19 @@ impl<'a> Notification<'a> {
         Ok(Some(Webhook { name: name.to_owned(), url }))
     }
 
-    /// The same as it is configured. The context's `notifications` and `webhooks` map names to a URL, to `{url: …}`, or
-    /// to a secret by name.
+    /// The same as it is configured. `notifications` and `webhooks` of the context's `config` map names to a URL, to
+    /// `{url: …}`, or to a secret by name.
     fn configured(&self, surroundings: &Surroundings) -> Result<Option<(&'a str, Target)>, ActionError> {
         let Some(name) = self.webhook.or(self.channel) else { return Ok(None) };
         let configured = ["notifications", "webhooks"]
             .iter()
-            .find_map(|section| surroundings.context.get(section)?.get(name))
+            .find_map(|section| surroundings.context.get("config")?.get(section)?.get(name))
             .map(|entry| entry.get("url").unwrap_or(entry));
         let target = match configured {
             None if self.webhook.is_some() => {
                 return Err(wrong(
                     "webhook",
-                    format!("the context has no webhook `{name}`; hint: add it under `webhooks`"),
+                    format!("the context has no webhook `{name}`; hint: add it to `config.webhooks` of the context"),
                 ));
             }
             None => return Ok(None),

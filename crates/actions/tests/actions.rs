@@ -176,7 +176,7 @@ async fn a_notification_is_shown_and_posted() {
     );
     let base = serve(router).await;
     let (surroundings, notices) =
-        surroundings(json!({ "notifications": { "ops": { "url": format!("{base}/hook") } } }));
+        surroundings(json!({ "config": { "notifications": { "ops": { "url": format!("{base}/hook") } } } }));
     let parameters = json!({ "channel": "ops", "message": "it \u{1b}[31mburns\nhere", "priority": "high" });
     let outcome = run_in("notification.send", parameters, &surroundings).await;
     assert_eq!(outcome.output["delivered"], json!(["terminal", "webhook:ops"]), "{outcome:?}");
@@ -193,7 +193,7 @@ async fn a_webhook_that_fails_is_a_failure_and_one_that_never_answers_is_lost() 
             .route("/never", post(std::future::pending::<&str>)),
     )
     .await;
-    let context = json!({ "webhooks": { "no": format!("{base}/no"), "never": format!("{base}/never"), "shut": "http://127.0.0.1:1/" } });
+    let context = json!({ "config": { "webhooks": { "no": format!("{base}/no"), "never": format!("{base}/never"), "shut": "http://127.0.0.1:1/" } } });
     let (mut surroundings, notices) = surroundings(context);
     surroundings.timeout = Some(Duration::from_millis(200));
     for (webhook, ending) in

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Cockpit;
 use crate::catalog::sha256;
+use crate::drive::acts::context_of;
 use crate::error::{CockpitError, chain};
 use crate::home;
 use crate::secrets::SecretReader;
@@ -111,7 +112,7 @@ impl Cockpit {
         planned.problems = self.doubtful_secrets(&acts).await;
         let mut preparations = Vec::with_capacity(acts.len());
         for act in &acts {
-            match self.prepare_for_plan(act, offline).await {
+            match self.prepare_for_plan(&driver.execution().genesis, act, offline).await {
                 Ok(preparation) => preparations.push(preparation),
                 Err(problem) => {
                     // A secret that is missing has been told of.
@@ -160,14 +161,14 @@ impl Cockpit {
     }
 
     /// Surroundings for reading alone: no output, nothing that an act could use, and no keyring that is unlocked for it.
-    fn quiet_surroundings(&self) -> Surroundings {
+    fn quiet_surroundings(&self, genesis: &Genesis) -> Surroundings {
         Surroundings {
             invocation: "plan".to_owned(),
             timeout: None,
             cancel: CancellationToken::new(),
             output: Arc::new(|_| {}),
             survives: false,
-            context: Arc::new(serde_json::Value::Null),
+            context: Arc::new(context_of(genesis)),
             secrets: Arc::new(PlannedSecrets(SecretReader::looking(self.secrets()))),
             now: Timestamp::now(),
             notices: Arc::new(|_| {}),
@@ -175,7 +176,7 @@ impl Cockpit {
         }
     }
 
-    async fn prepare_for_plan(&self, act: &Act, offline: bool) -> Result<Preparation, String> {
+    async fn prepare_for_plan(&self, genesis: &Genesis, act: &Act, offline: bool) -> Result<Preparation, String> {
         let Some(action) = self.registry().get(&act.action) else {
             return Err(format!("there is no action `{}`", act.action));
         };
@@ -185,7 +186,7 @@ impl Cockpit {
         if offline && belay_engine::driver::reads_live_state(&act.action) {
             return Err("live state is not read offline".to_owned());
         }
-        let surroundings = self.quiet_surroundings();
+        let surroundings = self.quiet_surroundings(genesis);
         action.prepare(act, &surroundings).await.map_err(|error| chain(&error))
     }
 }

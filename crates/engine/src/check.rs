@@ -62,6 +62,17 @@ pub fn conditions(conditions: &[Condition], output: &Value) -> Result<(), Unmet>
     Ok(())
 }
 
+/// Whether a verification's last act shows what it should. Where nothing is asked for, an action that answers whether
+/// something is `healthy` has to answer yes.
+pub fn verified(asked: &[Condition], output: &Value) -> Result<(), Unmet> {
+    match output.get("healthy") {
+        Some(found @ Value::Bool(false)) if asked.is_empty() => {
+            Err(Unmet::Differs { field: "healthy".to_owned(), expected: Value::Bool(true), found: found.clone() })
+        }
+        Some(_) | None => conditions(asked, output),
+    }
+}
+
 /// Whether prerequisites hold of the facts that preparations answered.
 pub fn prerequisites(required: &[Condition], planned: &[PlannedAct]) -> Result<(), String> {
     for condition in required {

@@ -18,6 +18,7 @@ mod tests;
 
 pub use file::{CommandPattern, LimitedPattern, Match, Policy, PolicyRule};
 pub use pattern::Pattern;
+pub(crate) use pattern::is_of_system;
 
 /// Everything that a decision may look at.
 #[derive(Debug, Clone, Copy)]
@@ -171,7 +172,7 @@ impl Policy {
     }
 
     fn is_reading_command(&self, act: &Act) -> bool {
-        commands::argv(act).is_some_and(|argv| self.read_commands.iter().any(|pattern| pattern.matches(&argv)))
+        commands::argv(act).is_some_and(|argv| self.read_commands.iter().any(|pattern| pattern.trusts(&argv)))
     }
 
     /// Whether the act may be repeated by itself.

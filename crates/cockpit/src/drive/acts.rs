@@ -8,11 +8,12 @@ use belay_actions::action::{
 };
 use belay_actions::host_functions::action_for;
 use belay_engine::driver::{HostAnswer, Input, Invocation};
+use belay_engine::event::Genesis;
 use belay_engine::ids::InvocationId;
 use belay_runbook::act::{Act, Ending, Outcome, Preparation, ProbeAnswer, UndoState};
 use belay_runbook::action::SCRIPT_ACTION;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -124,17 +125,22 @@ impl Loop {
             cancel,
             output: Arc::new(|_| {}),
             survives: false,
-            context: Arc::new(serde_json::json!({
-                "name": genesis.context,
-                "environment": genesis.environment,
-                "config": genesis.config,
-            })),
+            context: Arc::new(context_of(genesis)),
             secrets: Arc::new(SecretReader::acting(self.cockpit.secrets())),
             now: Timestamp::now(),
             notices,
             host: None,
         }
     }
+}
+
+/// What actions see of the context: its name, its environment and its `config`. A plan and a run show them the same.
+pub(crate) fn context_of(genesis: &Genesis) -> Value {
+    json!({
+        "name": genesis.context,
+        "environment": genesis.environment,
+        "config": genesis.config,
+    })
 }
 
 async fn prepare_all(

@@ -4,7 +4,7 @@
 //! effect needs durable is durable before it starts; when an append fails, nothing that follows it is performed and
 //! the drive ends, so that what is on the disk is what counts.
 
-mod acts;
+pub(crate) mod acts;
 mod handle;
 mod hearing;
 mod output;

@@ -58,6 +58,8 @@ impl Driver {
                 self.judge(&act, &spec, effect, Some(&preparation))
             }
         };
+        // What the policy finds weighty is shown as such, wherever the act is shown.
+        let preparation = Preparation { impact: preparation.impact.max(verdict.impact), ..preparation };
         Ok((PlannedAct { act, effect, idempotent, preparation }, verdict))
     }
 

@@ -94,7 +94,7 @@ impl Driver {
                 if !last {
                     return (Some(true), String::new());
                 }
-                match check::conditions(&step.post_condition, &outcome.output) {
+                match check::verified(&step.post_condition, &outcome.output) {
                     Ok(()) => (Some(true), String::new()),
                     Err(unmet @ Unmet::NoData { .. }) => (None, unmet.to_string()),
                     Err(unmet @ Unmet::Differs { .. }) => (Some(false), unmet.to_string()),

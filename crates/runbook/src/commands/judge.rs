@@ -11,7 +11,7 @@ use super::programs::base_name;
 use super::{Source, groups, lexed};
 use crate::action::Effect;
 use crate::model::CommandSpec;
-use crate::policy::{Policy, destroys_rows};
+use crate::policy::{Policy, destroys_rows, is_of_system};
 use crate::template::{Joined, static_pieces};
 
 mod reading;
@@ -77,6 +77,7 @@ fn text(word: &Word) -> String {
 }
 
 fn of_words(words: &[&str], depth: usize) -> Effect {
+    let whole = words;
     let words = without_wrappers(words);
     let Some((program, arguments)) = words.split_first() else { return Effect::Read };
     let owned: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -94,9 +95,20 @@ fn of_words(words: &[&str], depth: usize) -> Effect {
             Inner::Script(script) => of_text(script, &BTreeSet::new(), depth + 1),
         };
     }
-    let reads = POLICY.read_commands.iter().any(|pattern| pattern.matches(words))
-        || reading::reads(base_name(program), arguments);
-    if reads { Effect::Read } else { Effect::Mutate }
+    let known = POLICY.read_commands.iter().any(|pattern| pattern.trusts(words))
+        || (is_of_system(program) && reading::reads(base_name(program), arguments));
+    let wrappers = whole.get(..whole.len() - words.len()).unwrap_or(&[]);
+    let harmless = wrappers.iter().all(|word| match word.split_once('=') {
+        Some((variable, _)) => is_harmless(variable),
+        None => is_of_system(word),
+    });
+    if known && harmless { Effect::Read } else { Effect::Mutate }
+}
+
+/// Whether a variable only says how something is shown. Others make a program load code, run another one, or act elsewhere.
+fn is_harmless(variable: &str) -> bool {
+    matches!(variable, "LANG" | "LANGUAGE" | "TZ" | "TERM" | "COLUMNS" | "LINES" | "NO_COLOR")
+        || variable.starts_with("LC_")
 }
 
 /// Leaves out assignments and programs that run what follows them as it is.

@@ -161,9 +161,9 @@ rules! {
         "Give a Prometheus rule file with `groups`, or a `PrometheusRule`.";
 }
 
-/// Errors that an execution holds in check at the step in which they stand: it asks for the value, is refused, or stops
-/// before it repeats a change. Any other error keeps a runbook from being started.
-pub static HELD_IN_CHECK: &[&Rule] = &[&UNSAFE_VALUE, &UNDECLARED_VARIABLE, &FAILURE_LOOP];
+/// Errors that an execution holds in check at the step in which they stand: it asks for the value, is refused, stops
+/// before it repeats a change, or counts as what it does. Any other error keeps a runbook from being started.
+pub static HELD_IN_CHECK: &[&Rule] = &[&UNSAFE_VALUE, &UNDECLARED_VARIABLE, &FAILURE_LOOP, &EFFECT_LOWERED];
 
 /// Finds a rule by its id.
 pub fn rule(id: &str) -> Option<&'static Rule> {

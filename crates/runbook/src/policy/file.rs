@@ -116,6 +116,11 @@ impl CommandPattern {
         }
     }
 
+    /// The same, for a list of commands that are trusted: a program of that name in another place is not one of them.
+    pub fn trusts(&self, argv: &[impl AsRef<str>]) -> bool {
+        argv.first().is_some_and(|program| self.pattern().trusts(program.as_ref())) && self.matches(argv)
+    }
+
     /// Whether a whole argument vector matches within the limits.
     pub fn matches(&self, argv: &[impl AsRef<str>]) -> bool {
         if !self.pattern().matches(argv) {

@@ -47,7 +47,7 @@ impl Pattern {
         }
     }
 
-    /// Whether the whole argument vector matches. The program's directory does not count.
+    /// Whether the whole argument vector matches. The program's directory counts only where the pattern has one.
     pub fn matches(&self, argv: &[impl AsRef<str>]) -> bool {
         // Dynamic programming over prefixes of the pattern: no backtracking on hostile input.
         let mut reached = vec![false; self.words.len() + 1];
@@ -65,8 +65,9 @@ impl Pattern {
                 let target = match pattern {
                     PatternWord::Any => Some(index),
                     PatternWord::One(choices) => {
-                        let word = if position == 0 { base_name(word) } else { word };
-                        choices.iter().any(|choice| glob(choice, word)).then_some(index + 1)
+                        let name = if position == 0 { base_name(word) } else { word };
+                        let fits = |choice: &String| glob(choice, if choice.contains('/') { word } else { name });
+                        choices.iter().any(fits).then_some(index + 1)
                     }
                 };
                 if let Some(slot) = target.and_then(|target| next.get_mut(target)) {
@@ -77,6 +78,16 @@ impl Pattern {
             reached = next;
         }
         reached.last().copied().unwrap_or(false)
+    }
+
+    /// Whether the program is the one that the pattern speaks of: it is named as the system finds it, or the pattern says
+    /// where it lies. Anybody can give a program in another place the name of one that only reads.
+    pub fn trusts(&self, program: &str) -> bool {
+        let names_place = match self.words.first() {
+            Some(PatternWord::One(choices)) => choices.iter().all(|choice| choice.contains('/')),
+            Some(PatternWord::Any) | None => false,
+        };
+        names_place || is_of_system(program)
     }
 
     /// `**` also stands for no word at all.
@@ -90,6 +101,14 @@ impl Pattern {
             }
         }
     }
+}
+
+/// Where the system's own programs lie.
+const SYSTEM: [&str; 6] = ["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
+
+/// Whether a program is named as the system finds it: by its name alone, or in a directory of the system.
+pub(crate) fn is_of_system(program: &str) -> bool {
+    program.rsplit_once('/').is_none_or(|(directory, _)| SYSTEM.contains(&directory))
 }
 
 fn base_name(program: &str) -> &str {

@@ -26,11 +26,12 @@ impl OutputPane {
             out.push_str(&self.end_line(style));
             stream.clone_into(&mut self.stream);
         }
-        self.pending.push_str(piece);
-        while let Some(end) = self.pending.find('\n') {
-            let rest = self.pending.split_off(end + 1);
-            let line = std::mem::replace(&mut self.pending, rest);
-            out.push_str(&self.shown(&line, style));
+        // Each character is moved once, however many lines a piece has.
+        for part in piece.split_inclusive('\n') {
+            self.pending.push_str(part);
+            if part.ends_with('\n') {
+                out.push_str(&self.end_line(style));
+            }
         }
         if self.pending.len() > PENDING {
             out.push_str(&self.end_line(style));

@@ -10,4 +10,5 @@ mod guided;
 mod hints;
 mod import;
 mod keyring;
+mod promises;
 mod secrets;
