@@ -114,7 +114,7 @@ impl Saying {
     /// The statement that this is, given where the execution stands.
     pub(crate) fn statement(self, execution: &Execution) -> Result<Statement, CockpitError> {
         Ok(match self {
-            Self::Note { text } => Statement::Note { text },
+            Self::Note { text } => Statement::Note { text: worded("note", text)? },
             Self::Check { items, note } => {
                 let list = open_list(execution)?;
                 let items = match items {
@@ -139,11 +139,13 @@ impl Saying {
                 Statement::Reject { at, digest, comment }
             }
             Self::Retry { step } => Statement::Retry { at: visit(execution, &step)? },
-            Self::Skip { step, reason } => Statement::Skip { at: visit(execution, &step)?, reason },
+            Self::Skip { step, reason } => {
+                Statement::Skip { at: visit(execution, &step)?, reason: worded("reason", reason)? }
+            }
             Self::Pause => Statement::Pause,
             Self::Resume => Statement::Resume,
-            Self::Abort { reason } => Statement::Abort { reason },
-            Self::Rollback { reason } => Statement::Rollback { reason },
+            Self::Abort { reason } => Statement::Abort { reason: worded("reason", reason)? },
+            Self::Rollback { reason } => Statement::Rollback { reason: worded("reason", reason)? },
             Self::SettleUndo { step, choice, note } => {
                 Statement::SettleUndo { at: visit(execution, &step)?, choice, note }
             }
@@ -161,6 +163,15 @@ fn decision(execution: &Execution, at: VisitId, branch: String) -> Result<Statem
         other => Err(CockpitError::user(format!("step `{at}` has no branch `{other}`"))
             .hint(format!("it asks whether it is performed once more: `{AGAIN}` or `{LEAVE_OUT}`"))),
     }
+}
+
+/// What a person wrote, where it says anything.
+fn worded(what: &str, text: String) -> Result<String, CockpitError> {
+    if text.trim().is_empty() {
+        return Err(CockpitError::user(format!("the {what} is empty"))
+            .hint("say it in a few words; they are what others read in the log"));
+    }
+    Ok(text)
 }
 
 fn open_list(execution: &Execution) -> Result<Checklist, CockpitError> {

@@ -67,6 +67,22 @@ fn a_runbook_that_cannot_run_as_written_is_not_begun() {
 }
 
 #[test]
+fn a_reason_or_a_note_without_words_is_not_taken() {
+    let bench = Bench::new();
+    bench.runbook("way", DECIDES);
+    bench.expect(&["run", "./way.yaml", "--no-input"], 3);
+    for said in [
+        &["skip", "@last", "which", "--reason", ""][..],
+        &["abort", "@last", "--reason", " "],
+        &["rollback", "@last", "--reason", "\t"],
+        &["note", "@last", " "],
+    ] {
+        assert!(hint(&bench, said, 2).contains("few words"), "{said:?}");
+    }
+    assert_eq!(bench.json(&["status", "@last"], 0)["status"], "waiting");
+}
+
+#[test]
 fn a_filter_that_nothing_can_match_is_refused_with_the_words_there_are() {
     let bench = Bench::new();
     assert!(hint(&bench, &["search", "--severity", "sev9"], 2).contains("sev1, sev2"));
