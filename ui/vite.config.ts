@@ -16,7 +16,7 @@ export default defineConfig(({ mode }) => ({
     rolldownOptions: {
       output: { codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] } },
       // How long each plugin takes says nothing to a person who builds Belay.
-      checks: { pluginTimings: false },
+      checks: { bundlerTimings: false },
     },
   },
   // Tests mount components in jsdom, which needs Svelte's browser build.
