@@ -129,7 +129,9 @@ async fn an_acknowledged_command_leaves_nothing_on_disk() {
         let command = belay_actions::process::Command { survives, ..support::script(invocation, "echo hi") };
         let outcome = helpers.run(command, &CancellationToken::new(), silent()).await;
         assert_eq!(outcome.ending, Ending::Succeeded);
-        assert_eq!(survivors::find(&home.path().join("run")).unwrap().len(), 1);
+        // One that survives has a helper of its own, which takes its record with it; its outcome waits in the spool.
+        let records = survivors::find(&home.path().join("run")).unwrap().len();
+        assert!(records == 1 || (survives && records == 0), "{invocation} is recorded until it is acknowledged");
         assert_eq!(spool::adopt(&home.path().join("spool"), invocation).unwrap().is_some(), survives);
         helpers.acknowledge(invocation).unwrap();
         assert!(survivors::find(&home.path().join("run")).unwrap().is_empty());
