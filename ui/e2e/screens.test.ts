@@ -92,7 +92,8 @@ interface Screen {
   there: (page: Page) => Promise<unknown>;
 }
 
-const text = (words: string | RegExp) => (page: Page) => page.getByText(words).filter({ visible: true }).first().waitFor();
+const text = (words: string | RegExp) => (page: Page) =>
+  page.getByText(words).filter({ visible: true }).first().waitFor();
 const region = (name: string | RegExp) => (page: Page) => page.getByRole('region', { name }).first().waitFor();
 
 function screens({ executions: of }: Stage): Screen[] {
