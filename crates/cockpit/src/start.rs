@@ -7,7 +7,7 @@ use belay_engine::event::{Draft, Event, Genesis, PastExecution};
 use belay_runbook::action::ActionCatalog as _;
 use belay_runbook::finding::{Finding, FindingLevel};
 use belay_runbook::lint::rule::HELD_IN_CHECK;
-use belay_runbook::model::{Does, Runbook, Step, Undo};
+use belay_runbook::model::{Does, InputKind, Runbook, Step, Undo};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -103,8 +103,15 @@ impl Cockpit {
         if !prepared.missing.is_empty() {
             let names: Vec<_> = prepared.missing.iter().map(|name| format!("`{name}`")).collect();
             let example = prepared.missing.first().map(String::as_str).unwrap_or_default();
-            return Err(CockpitError::user(format!("no value for {}", names.join(", ")))
-                .hint(format!("give it with `--var {example}=VALUE`")));
+            let secret = runbook.inputs.get(example).is_some_and(|spec| spec.kind == InputKind::Secret);
+            return Err(CockpitError::user(format!("no value for {}", names.join(", "))).hint(if secret {
+                // Whoever types the value here has it in the log.
+                format!(
+                    "give the *name* of a secret with `--var {example}=NAME`; `belay secret set NAME` keeps its value"
+                )
+            } else {
+                format!("give it with `--var {example}=VALUE`")
+            }));
         }
         if runbook.requires_change_ticket && request.ticket.is_none() && prepared.context.environment == "production" {
             return Err(CockpitError::refused(format!("`{}` needs a change ticket in production", runbook.name))

@@ -67,6 +67,18 @@ fn a_runbook_that_cannot_run_as_written_is_not_begun() {
 }
 
 #[test]
+fn a_secret_that_is_not_given_is_asked_for_by_name() {
+    let bench = Bench::new();
+    bench.runbook(
+        "needs",
+        "  inputs:\n    door: { type: secret, description: what opens it, required: true }\n  steps:\n    - { name: look, \
+         type: manual, title: Look }\n",
+    );
+    let said = hint(&bench, &["run", "./needs.yaml", "--no-input"], 2);
+    assert!(said.contains("--var door=NAME") && said.contains("belay secret set"), "{said}");
+}
+
+#[test]
 fn a_reason_or_a_note_without_words_is_not_taken() {
     let bench = Bench::new();
     bench.runbook("way", DECIDES);
