@@ -9,7 +9,7 @@ import { describe, expect } from 'vitest';
 import type { Belay } from './support/belay.ts';
 import { gated } from './support/books.ts';
 import { shoot } from './support/looks.ts';
-import { test, type Visitor } from './support/test.ts';
+import { BACKEND_GONE, test, type Visitor } from './support/test.ts';
 
 /** An execution that waits, on its page, with a note that is typed and not sent. */
 async function typing(belay: Belay, visitor: Visitor): Promise<Page> {
@@ -90,7 +90,7 @@ describe('where the database takes nothing', () => {
     }
     try {
       // The server ends before the disk is taken away, and the page notices.
-      visitor.allow(/status of 503|ERR_CONNECTION_REFUSED|WebSocket connection to/);
+      visitor.allow(BACKEND_GONE, /status of 503/);
       const page = await typing(belay, visitor);
       const makeRoom = fill(belay.home);
       await page.getByRole('button', { name: 'Add the note' }).click();

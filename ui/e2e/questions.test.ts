@@ -5,7 +5,7 @@ import { describe, expect } from 'vitest';
 
 import { gated, knotted, slow } from './support/books.ts';
 import { shoot } from './support/looks.ts';
-import { test } from './support/test.ts';
+import { BACKEND_GONE, test } from './support/test.ts';
 
 async function start(page: Page): Promise<void> {
   await page
@@ -60,7 +60,7 @@ describe('what an execution asks', () => {
     await change.getByText('Running').waitFor();
     const address = page.url().split('#')[1]!;
 
-    visitor.allow(/ERR_CONNECTION_REFUSED|WebSocket connection to|status of 401/);
+    visitor.allow(BACKEND_GONE, /status of 401/);
     await belay.kill();
     const again = await visitor.enter(await belay.serve(), address);
     await again.getByRole('button', { name: 'Go on here' }).first().click();

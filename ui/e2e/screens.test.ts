@@ -7,7 +7,7 @@ import { accessible } from './support/axe.ts';
 import type { Belay } from './support/belay.ts';
 import { broken, pool, rehearsal, slow } from './support/books.ts';
 import { LOOKS } from './support/looks.ts';
-import { ARTEFACTS, test, type Visitor } from './support/test.ts';
+import { ARTEFACTS, BACKEND_GONE, test, type Visitor } from './support/test.ts';
 
 /** What is there to be shown: one execution in each state that looks different. */
 interface Stage {
@@ -165,7 +165,7 @@ describe('every screen', () => {
     'can be used by everybody, in light and dark, wide and narrow',
     { timeout: 900_000 },
     async ({ belay, visitor }) => {
-      visitor.allow(/ERR_CONNECTION_REFUSED|status of (401|422)/);
+      visitor.allow(BACKEND_GONE, /status of (401|422)/);
       const stage = await prepare(belay, visitor);
       const first = await visitor.enter(stage.link);
       const state = await first.context().storageState();

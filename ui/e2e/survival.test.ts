@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 
 import { gated, rehearsal, slow } from './support/books.ts';
 import { shoot } from './support/looks.ts';
-import { test } from './support/test.ts';
+import { BACKEND_GONE, test } from './support/test.ts';
 
 test('a backend that dies in the middle of a step is missed, and comes back with everything', async ({
   belay,
@@ -24,7 +24,7 @@ test('a backend that dies in the middle of a step is missed, and comes back with
   const note = page.getByRole('dialog', { name: 'Add a note' }).getByRole('textbox');
   await note.fill('it hangs at the first replica');
 
-  visitor.allow(/ERR_CONNECTION_REFUSED|WebSocket connection to|status of 401/);
+  visitor.allow(BACKEND_GONE, /status of 401/);
   await belay.kill();
   await page.getByText('Belay does not answer').waitFor();
   expect(await note.inputValue(), 'what is typed stays').toBe('it hangs at the first replica');
@@ -78,7 +78,7 @@ test('values and reasons that are being typed survive a backend that dies', asyn
   await incident.fill('INC-4711');
   const share = page.getByLabel('share', { exact: false }).first();
   await share.fill('15');
-  visitor.allow(/ERR_CONNECTION_REFUSED|WebSocket connection to|status of 401/);
+  visitor.allow(BACKEND_GONE, /status of 401/);
   await belay.kill();
   await page.getByText('Belay does not answer').waitFor();
   await enterAgain(page, await belay.serve());

@@ -20,6 +20,12 @@ export const FLAGS = [
   '--disable-sync',
 ];
 
+/**
+ * What a browser says of requests to a backend that has ended: refused, or taken by the system and cut off before an answer.
+ * Which of them comes is a matter of the moment at which the process went.
+ */
+export const BACKEND_GONE = /ERR_CONNECTION_(REFUSED|RESET|CLOSED)|ERR_SOCKET_NOT_CONNECTED|ERR_EMPTY_RESPONSE|WebSocket connection to/;
+
 /** A browser that keeps an eye on what no page of Belay may do. */
 export class Visitor {
   readonly #browser: Browser;
