@@ -9,12 +9,18 @@ export default defineConfig(({ mode }) => ({
     target: 'es2022',
     sourcemap: false,
     assetsInlineLimit: 0,
-    // What several places share comes in one file, and all looks in another: a request costs more than a few bytes.
-    cssCodeSplit: false,
     // The packages that end up in the bundle, with their licences: whoever ships the bundle ships these.
     license: { fileName: 'licences.md' },
     rolldownOptions: {
-      output: { codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] } },
+      output: {
+        codeSplitting: {
+          groups: [
+            // What the first picture needs comes before everything else; what several places share, in one file.
+            { name: 'first', test: /domain\/(first|look)\.ts$|settings\/density\.ts$|preload-helper/, priority: 1 },
+            { name: 'shared', minShareCount: 2 },
+          ],
+        },
+      },
       // How long each plugin takes says nothing to a person who builds Belay.
       checks: { bundlerTimings: false },
     },

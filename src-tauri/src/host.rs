@@ -112,6 +112,7 @@ pub fn run() -> Result<ExitCode, HostError> {
         .manage(host)
         .invoke_handler(tauri::generate_handler![commands::call, commands::listen, commands::unlisten])
         .setup(move |app| {
+            platform::steady_caret();
             window::open(app.handle())?;
             links::listen(app.handle());
             links::open_all(app.handle(), std::env::args().skip(1));

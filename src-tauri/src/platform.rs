@@ -4,6 +4,8 @@
 mod system {
     use std::path::Path;
 
+    use gtk::prelude::GtkSettingsExt as _;
+
     fn is_set(name: &str) -> bool {
         std::env::var_os(name).is_some_and(|value| !value.is_empty())
     }
@@ -18,6 +20,15 @@ mod system {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(|dir| Path::new(&dir).join("bus"));
         is_set("DBUS_SESSION_BUS_ADDRESS") || runtime.is_some_and(|bus| bus.exists())
     }
+
+    /// Keeps the caret from blinking: the web view draws the whole window anew for every blink, which keeps a machine
+    /// without a graphics card busy all the time.
+    pub fn steady_caret() {
+        match gtk::Settings::default() {
+            Some(settings) => settings.set_gtk_cursor_blink(false),
+            None => tracing::debug!("the caret blinks: there are no settings of the toolkit"),
+        }
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -31,6 +42,9 @@ mod system {
     pub fn has_session_bus() -> bool {
         true
     }
+
+    /// A caret costs nothing there.
+    pub fn steady_caret() {}
 }
 
-pub use system::{has_display, has_session_bus};
+pub use system::{has_display, has_session_bus, steady_caret};

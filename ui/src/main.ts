@@ -1,11 +1,10 @@
-import { mount } from 'svelte';
+import { mount, tick } from 'svelte';
 
-import './app.css';
 import App from './App.svelte';
 import type { Backend } from './lib/backend/backend';
 import { TauriBackend } from './lib/backend/tauri';
 import { WebBackend } from './lib/backend/web';
-import { applyDensity } from './lib/domain/settings/density';
+import type { Caret } from './lib/domain/first';
 
 /** The backend that carries this page: the desktop's window says so itself, everything else is served by `belay web`. */
 async function backend(): Promise<Backend> {
@@ -19,9 +18,17 @@ async function backend(): Promise<Backend> {
   return new WebBackend();
 }
 
-applyDensity();
-const target = document.getElementById('app');
-if (target === null) {
-  throw new Error('the page has no place for the application');
+/** Puts the application in the place of the first picture. `take` says at the last instant where the caret stands there. */
+export async function start(target: HTMLElement, take: () => Caret | undefined): Promise<void> {
+  const props = { backend: await backend() };
+  const caret = take();
+  target.replaceChildren();
+  mount(App, { target, props });
+  await tick();
+  if (caret !== undefined) {
+    const field = target.querySelector<HTMLInputElement>('input[type=search]');
+    field?.focus();
+    field?.setSelectionRange(...caret);
+  }
+  target.removeAttribute('aria-busy');
 }
-mount(App, { target, props: { backend: await backend() } });

@@ -24,7 +24,8 @@ export const FLAGS = [
  * What a browser says of requests to a backend that has ended: refused, or taken by the system and cut off before an answer.
  * Which of them comes is a matter of the moment at which the process went.
  */
-export const BACKEND_GONE = /ERR_CONNECTION_(REFUSED|RESET|CLOSED)|ERR_SOCKET_NOT_CONNECTED|ERR_EMPTY_RESPONSE|WebSocket connection to/;
+export const BACKEND_GONE =
+  /ERR_CONNECTION_(REFUSED|RESET|CLOSED)|ERR_SOCKET_NOT_CONNECTED|ERR_EMPTY_RESPONSE|WebSocket connection to/;
 
 /** A browser that keeps an eye on what no page of Belay may do. */
 export class Visitor {
@@ -79,7 +80,8 @@ export class Visitor {
   async enter(link: string, place = '', options: BrowserContextOptions = {}): Promise<Page> {
     const page = await this.window(options);
     await page.goto(link);
-    await page.getByRole('searchbox', { name: /Search runbooks/ }).waitFor();
+    // The first picture has a search too; keys are heard once the application is there.
+    await page.locator('#app:not([aria-busy])').waitFor();
     if (place !== '') {
       await page.goto(`http://${this.#belay.address}/#${place}`);
     }

@@ -16,8 +16,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, middleware};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use belay_cockpit::api::{Api, Call, CallError, Place, Told};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -72,7 +75,6 @@ async fn guard(State(server): State<Arc<Server>>, request: Request, next: Next) 
     };
     let headers = response.headers_mut();
     for (name, value) in [
-        (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
         (REFERRER_POLICY, "no-referrer"),
@@ -81,6 +83,7 @@ async fn guard(State(server): State<Arc<Server>>, request: Request, next: Next) 
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
@@ -129,9 +132,23 @@ async fn front(State(server): State<Arc<Server>>, Query(link): Query<Link>, head
         );
     }
     match server.files.front() {
-        Some(file) => served(file),
+        Some(file) => {
+            let policy = policy_of(&file.bytes);
+            let mut response = served(file);
+            response.headers_mut().extend(policy.map(|policy| (CONTENT_SECURITY_POLICY, policy)));
+            response
+        }
         None => page(StatusCode::NOT_FOUND, "This build has no user interface", "build it with `make ui` first"),
     }
+}
+
+/// The policy of the front page, whose first picture brings its own looks: those very bytes are allowed, by their hash.
+fn policy_of(front: &[u8]) -> Option<HeaderValue> {
+    let html = std::str::from_utf8(front).ok()?;
+    let (_, rest) = html.split_once("<style>")?;
+    let (style, _) = rest.split_once("</style>")?;
+    let hash = BASE64_STANDARD.encode(Sha256::digest(style));
+    HeaderValue::from_str(&POLICY.replace("style-src 'self'", &format!("style-src 'self' 'sha256-{hash}'"))).ok()
 }
 
 /// The page after the link: without the token in its address, and asked for by a page of ours, so that the cookie comes
