@@ -155,13 +155,18 @@ impl Saying {
 
 /// A decision's branch; where a step asks whether it is performed once more, the answer to that.
 fn decision(execution: &Execution, at: VisitId, branch: String) -> Result<Statement, CockpitError> {
-    let asks = execution.visit(&at).is_some_and(|visit| matches!(visit.stage, Stage::Person(Need::Again { .. })));
+    let (left_out, asks) = match execution.visit(&at).map(|visit| &visit.stage) {
+        Some(Stage::Person(Need::Again { .. })) => {
+            ("it is not performed once more", "whether it is performed once more")
+        }
+        Some(Stage::Person(Need::Policy { .. })) => ("the policy could not be read", "whether it goes on"),
+        Some(_) | None => return Ok(Statement::Decide { at, branch }),
+    };
     match branch.as_str() {
-        _ if !asks => Ok(Statement::Decide { at, branch }),
         AGAIN => Ok(Statement::Retry { at }),
-        LEAVE_OUT => Ok(Statement::Skip { at, reason: "it is not performed once more".to_owned() }),
+        LEAVE_OUT => Ok(Statement::Skip { at, reason: left_out.to_owned() }),
         other => Err(CockpitError::user(format!("step `{at}` has no branch `{other}`"))
-            .hint(format!("it asks whether it is performed once more: `{AGAIN}` or `{LEAVE_OUT}`"))),
+            .hint(format!("it asks {asks}: `{AGAIN}` or `{LEAVE_OUT}`"))),
     }
 }
 

@@ -275,7 +275,14 @@ fn step_waiting(visit: &Visit, step: &Step) -> Option<Waiting> {
             (WaitingKind::Input, format!("no value for {}", names.join(", ")), options)
         }
         Stage::Person(Need::Renewal) => {
-            (WaitingKind::Approval, "the request expired; retry the step to ask again".to_owned(), Vec::new())
+            let detail = "the request expired; retry the step to ask again".to_owned();
+            (WaitingKind::Approval, detail, vec![option((AGAIN, "ask again, with what would run now"))])
+        }
+        Stage::Person(Need::Policy { why }) => {
+            let detail = format!("{why}; mend the policy, then go on");
+            let options =
+                [(AGAIN, "go on, with the policy read again"), (LEAVE_OUT, "leave it out and go on after it")];
+            (WaitingKind::Decision, detail, options.map(option).into())
         }
         Stage::Person(Need::Again { why }) => {
             let options = [(AGAIN, "perform it once more"), (LEAVE_OUT, "leave it out and go on after it")];

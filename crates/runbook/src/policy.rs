@@ -16,11 +16,13 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
+mod verdict;
 pub use file::{CommandPattern, LimitedPattern, Match, Policy, PolicyRule};
 pub use pattern::Pattern;
 pub(crate) use pattern::is_of_system;
 
 /// Everything that a decision may look at.
+pub use verdict::{Reason, Verdict};
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
     /// The rendered act.
@@ -39,34 +41,6 @@ pub struct Case<'a> {
     pub nodes_before: &'a BTreeSet<String>,
     /// Whether the runbook's domain or category is security.
     pub security_domain: bool,
-}
-
-/// What the policy says about an act.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// Whether approval is needed.
-    pub required: bool,
-    /// Why, one reason for each rule.
-    pub reasons: Vec<Reason>,
-    /// People and groups who may approve; everybody eligible where empty.
-    pub approvers: Vec<String>,
-    /// Distinct people needed; one or more.
-    pub quorum: u32,
-    /// How much the act matters.
-    pub impact: Impact,
-    /// Why it matters that much.
-    pub impact_reasons: Vec<String>,
-    /// The rule that refuses the act altogether.
-    pub forbidden: Option<Reason>,
-}
-
-/// Why a rule applies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reason {
-    /// The rule's name.
-    pub rule: String,
-    /// For people: lower case, no final period.
-    pub text: String,
 }
 
 /// Whether a condition holds.

@@ -43,7 +43,7 @@ impl Loop {
     /// Gives a durable statement to the engine; one that no longer fits stays in the log without effect.
     pub(super) async fn hear(&mut self, stated: Stated) -> Result<(), CockpitError> {
         let hash = stated.hash.clone();
-        match self.driver.handle(Timestamp::now(), Input::Statement(stated)) {
+        match self.decide(Input::Statement(stated)) {
             Ok(effects) => self.perform(effects).await,
             Err(Refusal::Illegal(illegal)) => Err(Refusal::Illegal(illegal).into()),
             Err(refusal) => {

@@ -349,6 +349,11 @@ pub enum Need {
         /// Why it does not go on by itself.
         why: String,
     },
+    /// What to do while the policy cannot be read: nothing that changes something starts without it.
+    Policy {
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 /// Where the flow goes after a step.

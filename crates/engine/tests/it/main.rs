@@ -20,6 +20,7 @@ mod interrupting;
 mod late;
 mod polling;
 mod properties;
+mod present_policy;
 mod returning;
 mod rollback;
 mod scripts;
