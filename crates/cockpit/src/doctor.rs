@@ -165,7 +165,10 @@ pub(crate) fn on_path(program: &str) -> Option<String> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .map(|dir| dir.join(program))
-        .find(|candidate| candidate.is_file())
+        .find(|candidate| {
+            use std::os::unix::fs::PermissionsExt as _;
+            candidate.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+        })
         .map(|found| found.display().to_string())
 }
 

@@ -28,6 +28,7 @@ mod library;
 mod plan;
 mod policy;
 mod postmortem;
+mod preflight;
 mod projections;
 mod reference;
 mod role;
@@ -60,6 +61,7 @@ pub use import::{ImportOptions, ImportOutcome, ImportedFile, StepCount, import_m
 pub use inputs::judge_input;
 pub use library::{CatalogReport, CatalogSource, SearchQuery};
 pub use policy::PolicyText;
+pub use preflight::missing_programs;
 pub use role::{child, roles};
 pub use rot::{RotQuery, RotReport, RunbookHealth};
 pub use say::Saying;

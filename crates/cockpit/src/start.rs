@@ -100,6 +100,7 @@ impl Cockpit {
         let runbook = &prepared.found.runbook;
         self.refuse_broken(&prepared.found)?;
         self.refuse_unavailable(runbook)?;
+        self.secrets().refuse_unknown(runbook, &request.variables)?;
         if !prepared.missing.is_empty() {
             let names: Vec<_> = prepared.missing.iter().map(|name| format!("`{name}`")).collect();
             let example = prepared.missing.first().map(String::as_str).unwrap_or_default();
@@ -113,6 +114,7 @@ impl Cockpit {
                 format!("give it with `--var {example}=VALUE`")
             }));
         }
+        self.refuse_unusable(request, &prepared)?;
         if runbook.requires_change_ticket && request.ticket.is_none() && prepared.context.environment == "production" {
             return Err(CockpitError::refused(format!("`{}` needs a change ticket in production", runbook.name))
                 .hint("give it with `--ticket ID`"));

@@ -1,5 +1,7 @@
 //! What people say to a running drive, here and from other processes.
 
+use std::sync::Arc;
+
 use belay_engine::driver::{Input, Refusal, Stated};
 use belay_engine::event::{Draft, Event};
 use jiff::Timestamp;
@@ -20,6 +22,7 @@ pub(super) enum Said {
 impl Loop {
     /// A person at this front end says something.
     pub(super) async fn say(&mut self, saying: Saying) -> Result<(), Said> {
+        self.refuse_unknown_secrets(&saying).await.map_err(Said::Refused)?;
         let statement = saying.statement(self.driver.execution()).map_err(Said::Refused)?;
         let accepted = self.driver.execution().accepts(&statement, Timestamp::now());
         accepted.map_err(|refusal| Said::Refused(refusal.into()))?;
@@ -38,6 +41,19 @@ impl Loop {
         self.seen.insert(said.hash());
         let hash = hash_of(said);
         self.hear(Stated { hash, by, statement }).await.map_err(Said::Broken)
+    }
+
+    /// Refuses values that stand for secrets and name none. A keyring may take seconds to answer.
+    async fn refuse_unknown_secrets(&self, saying: &Saying) -> Result<(), CockpitError> {
+        let given = saying.given();
+        if given.is_empty() {
+            return Ok(());
+        }
+        let secrets = Arc::clone(self.cockpit.secrets());
+        let runbook = Arc::clone(&self.driver.execution().runbook);
+        tokio::task::spawn_blocking(move || secrets.refuse_unknown(&runbook, &given))
+            .await
+            .map_err(|error| CockpitError::bug(format!("the secrets cannot be looked for: {error}")))?
     }
 
     /// Gives a durable statement to the engine; one that no longer fits stays in the log without effect.
