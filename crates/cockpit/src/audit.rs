@@ -233,7 +233,10 @@ fn changed(transition: &Transition) -> String {
         Transition::Paused => "paused".to_owned(),
         Transition::Resumed => "goes on".to_owned(),
         Transition::Stopping { then, reason } => format!("stopping, then {}: {reason}", tag(then)),
-        Transition::RollbackPlanned { items } => format!("{} item(s) to take back", items.len()),
+        Transition::RollbackPlanned { items, by_hand } => {
+            let by_hand = by_hand.iter().map(|done| format!("; {}: {}", done.title, done.told()));
+            format!("{} item(s) to take back{}", items.len(), by_hand.collect::<String>())
+        }
         Transition::UndoAsked { item, acts, approval } => {
             format!("undo {item} asks for an approval of {} act(s) ({})", acts.len(), approval.reasons.join("; "))
         }

@@ -13,6 +13,7 @@
 mod support;
 
 mod approval;
+mod by_hand;
 mod digest;
 mod failing;
 mod golden;

@@ -125,6 +125,8 @@ fn step_lines(step: &StepView, names: usize, style: Style) -> String {
     }
     if let Some(undo) = &step.undo
         && (open || !matches!(undo.status.as_str(), "ready" | "irreversible" | "undeclared"))
+        // What is left to a person is told below all steps.
+        && undo.status != BY_HAND
     {
         deep(&mut out, "", &undo_line(undo, style));
     }
@@ -178,6 +180,7 @@ pub fn undo_line(undo: &UndoView, style: Style) -> String {
         "already_before" => format!("{} {what}", style.good("taken back already:")),
         "stuck" | "failed" => format!("{} {what}", style.bad("taking it back is stuck:")),
         "left" => format!("{} {what}", style.care("left as it is:")),
+        BY_HAND => style.care(&what),
         other => format!("undo {}: {what}", text::line(other)),
     };
     line.trim_end_matches([':', ' ']).to_owned()
@@ -186,7 +189,7 @@ pub fn undo_line(undo: &UndoView, style: Style) -> String {
 /// What waits for a person, each with the commands that answer it; or what can be done after the end.
 pub fn next(view: &ExecutionView, style: Style) -> String {
     let summary = &view.summary;
-    let mut out = String::new();
+    let mut out = left_to_people(view, style);
     if !summary.waiting_on.is_empty() {
         put!(out, "\n{}\n", style.bold("Waiting for a person"));
         for waiting in &summary.waiting_on {
@@ -209,6 +212,24 @@ pub fn next(view: &ExecutionView, style: Style) -> String {
         for (command, what) in after {
             put!(out, "   {}  {}\n", style.code(&command), style.dim(what));
         }
+    }
+    out
+}
+
+/// The status of the undo of a step that was done by hand.
+const BY_HAND: &str = "by_hand";
+
+/// What people did by hand and have to take back themselves, once a rollback has begun.
+pub fn left_to_people(view: &ExecutionView, style: Style) -> String {
+    let left =
+        view.steps.iter().filter_map(|step| Some((step, step.undo.as_ref().filter(|undo| undo.status == BY_HAND)?)));
+    let mut out = String::new();
+    for (step, undo) in left {
+        if out.is_empty() {
+            put!(out, "\n{}\n", style.bold("Left to you"));
+        }
+        let lead = format!(" {} {}: ", style.care("!"), text::line(&step.title));
+        out.push_str(&text::hang(&lead, "   ", &text::block(&undo.output), style.columns));
     }
     out
 }
