@@ -120,7 +120,12 @@ impl Cockpit {
         };
         let path = store.path().display().to_string();
         let damage = match store.check() {
-            Ok(damage) if damage.is_empty() => return DoctorCheck::good(name, path),
+            Ok(damage) if damage.is_empty() => match store.unlisted_executions() {
+                Ok(0) => return DoctorCheck::good(name, path),
+                // Rows are derived from the journal.
+                Ok(_) => vec![Damage::new(ROWS, "executions of the journal are missing")],
+                Err(error) => return DoctorCheck::bad(name, chain(&error), error.hint().unwrap_or_default()),
+            },
             Ok(damage) => damage,
             Err(error) => return DoctorCheck::bad(name, chain(&error), error.hint().unwrap_or_default()),
         };

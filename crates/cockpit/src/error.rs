@@ -101,7 +101,9 @@ impl From<Refusal> for CockpitError {
                 format!("its branches are {}", known.join(", "))
             }
             Refusal::OtherDigest => "look at what would run now with `belay status EXEC`, then approve that".to_owned(),
-            Refusal::Expired => "`belay retry EXEC STEP` asks again".to_owned(),
+            Refusal::Expired => {
+                "`belay resume EXEC` goes on and asks again; `belay retry EXEC STEP` does where it says so".to_owned()
+            }
             Refusal::Target(_) => "give it with `--target NAME`".to_owned(),
             Refusal::Stale | Refusal::Illegal(_) => return Self::bug(refusal.to_string()),
         };

@@ -159,6 +159,9 @@ pub fn approval_line(approval: &ApprovalView, style: Style) -> String {
     if approval.status == "waiting" {
         put!(line, ", until {} UTC", clock(approval.expires_at));
     }
+    if approval.status == "expired" {
+        put!(line, ", its time ended at {} UTC", clock(approval.expires_at));
+    }
     if !approval.reasons.is_empty() {
         let reasons: Vec<String> = approval.reasons.iter().map(|reason| text::line(reason)).collect();
         put!(line, ", because {}", reasons.join("; "));
@@ -248,6 +251,12 @@ pub fn commands(view: &ExecutionView, waiting: &Waiting) -> Vec<String> {
                 .as_ref()
                 .and_then(|_| view.steps.iter().find(|step| waiting.is_about(&step.name)))
                 .and_then(|step| step.approval.as_ref());
+            if approval.is_some_and(|approval| approval.status == "expired") {
+                // A request that a drive has closed is asked for anew; one that it has not yet seen is, by going on.
+                let closed = waiting.options.iter().any(|option| option.name == "retry");
+                let retry = closed.then(|| format!("belay retry {execution} {step}"));
+                return retry.into_iter().chain([format!("belay resume {execution}")]).collect();
+            }
             let target = approval
                 .filter(|approval| !approval.target.is_empty())
                 .map(|approval| format!(" --target {}", text::quoted(&text::line(&approval.target))))
