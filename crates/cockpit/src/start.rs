@@ -9,6 +9,7 @@ use belay_runbook::action::ActionCatalog as _;
 use belay_runbook::finding::{Finding, FindingLevel};
 use belay_runbook::lint::rule::HELD_IN_CHECK;
 use belay_runbook::model::{Does, InputKind, Runbook, Step, Undo};
+use belay_runbook::policy::is_production;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -116,7 +117,7 @@ impl Cockpit {
             }));
         }
         self.refuse_unusable(request, &prepared)?;
-        if runbook.requires_change_ticket && request.ticket.is_none() && prepared.context.environment == "production" {
+        if runbook.requires_change_ticket && request.ticket.is_none() && is_production(&prepared.context.environment) {
             return Err(CockpitError::refused(format!("`{}` needs a change ticket in production", runbook.name))
                 .hint("give it with `--ticket ID`"));
         }

@@ -11,18 +11,20 @@ use crate::action::{ActionSpec, COMMAND_ACTION, Effect, Impact, PolicyKind};
 use crate::commands::{self, SimpleCommand};
 use crate::finding::{Finding, FindingLevel, Position};
 
+mod environment;
 mod file;
 mod pattern;
 #[cfg(test)]
 mod tests;
-
 mod verdict;
+
+pub use environment::is_production;
 pub use file::{CommandPattern, LimitedPattern, Match, Policy, PolicyRule};
 pub use pattern::Pattern;
 pub(crate) use pattern::is_of_system;
+pub use verdict::{Reason, Verdict};
 
 /// Everything that a decision may look at.
-pub use verdict::{Reason, Verdict};
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
     /// The rendered act.
@@ -259,7 +261,7 @@ impl Facts {
 
     fn answer(&self, condition: &Match, case: &Case<'_>) -> Answer {
         let environment = case.environment.trim();
-        let listed = |names: &Vec<String>| names.iter().any(|name| name.eq_ignore_ascii_case(environment));
+        let listed = |names: &Vec<String>| names.iter().any(|name| environment::means(name, environment));
         let certain = condition.effects.as_ref().is_none_or(|effects| effects.contains(&self.effect))
             && condition
                 .actions
@@ -331,10 +333,7 @@ impl Facts {
         if self.effect == Effect::Destructive {
             reasons.push("it destroys something".to_owned());
         }
-        let production = ["production", "prod", "prd", "live"];
-        if self.effect != Effect::Read
-            && production.iter().any(|name| name.eq_ignore_ascii_case(case.environment.trim()))
-        {
+        if self.effect != Effect::Read && is_production(case.environment) {
             reasons.push("it changes production".to_owned());
         }
         if self.effect != Effect::Read && self.nodes.as_ref().is_some_and(|nodes| nodes.len() > 1) {

@@ -90,7 +90,7 @@ pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
             hint: error.and_then(|error| error.hint),
         });
     }
-    let production = context.environment == "production";
+    let production = belay_runbook::policy::is_production(&context.environment);
     Ok(StartForm {
         inputs: views,
         checklist: runbook.prerequisites.clone(),

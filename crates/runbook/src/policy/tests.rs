@@ -381,3 +381,20 @@ fn two_policies_together_ask_for_whatever_one_of_them_asks_for() {
     let forbidding = Verdict { forbidden: Some(reason("never")), ..nothing() };
     assert_eq!(two.and(forbidding).forbidden, Some(reason("never")));
 }
+
+#[test]
+fn an_environment_is_production_where_a_word_of_its_name_says_so() {
+    let command =
+        Act { action: COMMAND_ACTION.to_owned(), parameters: json!({ "argv": ["systemctl", "restart", "shop"] }) };
+    let spec = ActionSpec { name: COMMAND_ACTION.to_owned(), ..spec(&[], Effect::Mutate) };
+    let judged = |environment: &'static str| judge(&command, &spec, None, &Setting { environment, ..LOCAL });
+    for environment in ["production", "PROD", "prod-eu", "eu-production", "prd_1", "eu.live", "shop/prod/1", "eu live"]
+    {
+        let verdict = judged(environment);
+        assert!(verdict.required, "{environment} is production");
+        assert_eq!(verdict.impact, Impact::High, "{environment}");
+    }
+    for environment in ["local", "staging", "reproduction", "product", "olive", "delivery", "prod2"] {
+        assert!(!judged(environment).required, "{environment} is not production");
+    }
+}
