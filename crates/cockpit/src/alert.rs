@@ -94,6 +94,16 @@ impl Alert {
             CockpitError::user(format!("the alert is not JSON: {error}"))
                 .hint("give an Alertmanager v4 webhook payload, or one alert of it")
         })?;
+        if let Value::Array(alerts) = &value {
+            let what = if alerts.is_empty() {
+                "the file is an empty list, not an alert"
+            } else {
+                "the file is a list, not an alert"
+            };
+            return Err(CockpitError::user(what).hint(
+                "give one alert as an object with `labels`, or several as `{\"alerts\": […]}` like Alertmanager",
+            ));
+        }
         let (alerts, external_url) = if value.get("alerts").is_some() {
             let payload: Payload = serde_json::from_value(value).map_err(|error| {
                 CockpitError::user(format!("the alert payload cannot be read: {error}"))

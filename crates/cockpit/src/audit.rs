@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use belay_engine::event::{Event, Genesis, Statement, Transition};
+use belay_engine::event::{Closing, Event, Genesis, Need, Statement, Transition};
 use belay_engine::ids::{ActIndex, InvocationId};
 use belay_trust::{AuditReport, EventAudit, Hash32, SignedEnvelope};
 use jiff::Timestamp;
@@ -173,6 +173,9 @@ fn changed(transition: &Transition) -> String {
             format!("values taken: {}", values.keys().cloned().collect::<Vec<_>>().join(", "))
         }
         Transition::StepEntered { at } => format!("step `{at}` reached"),
+        Transition::PersonAwaited { at, need: Need::Policy { why } } => {
+            format!("step `{at}` waits for a person: {why}")
+        }
         Transition::PersonAwaited { at, .. } => format!("step `{at}` waits for a person"),
         Transition::Planned { at, plan } => format!(
             "step `{at}` planned: {} act(s){}",
@@ -189,6 +192,9 @@ fn changed(transition: &Transition) -> String {
         Transition::ApprovalCounted { at, by, self_approved, .. } => {
             let alone = if *self_approved { " (self-approved)" } else { "" };
             format!("approval of `{at}` by {} counted{alone}", by.responder)
+        }
+        Transition::ApprovalClosed { at, how: Closing::Voided { difference }, .. } => {
+            format!("request for `{at}` closed: voided ({})", difference.join("; "))
         }
         Transition::ApprovalClosed { at, how, .. } => format!("request for `{at}` closed: {}", tag(how)),
         Transition::ActStarted { id, act_digest, .. } => {
@@ -227,13 +233,19 @@ fn changed(transition: &Transition) -> String {
         Transition::Paused => "paused".to_owned(),
         Transition::Resumed => "goes on".to_owned(),
         Transition::Stopping { then, reason } => format!("stopping, then {}: {reason}", tag(then)),
-        Transition::RollbackPlanned { items } => format!("{} item(s) to take back", items.len()),
+        Transition::RollbackPlanned { items, by_hand } => {
+            let by_hand = by_hand.iter().map(|done| format!("; {}: {}", done.title, done.told()));
+            format!("{} item(s) to take back{}", items.len(), by_hand.collect::<String>())
+        }
         Transition::UndoAsked { item, acts, approval } => {
             format!("undo {item} asks for an approval of {} act(s) ({})", acts.len(), approval.reasons.join("; "))
         }
         Transition::UndoRendered { item, .. } => format!("undo {item} rendered"),
         Transition::UndoSkipped { item, why } => format!("undo {item} needs no act: {}", tag(why)),
-        Transition::UndoStuck { item, .. } => format!("undo {item} is stuck"),
+        Transition::UndoStuck { item, detail } => {
+            let why = detail.get("error").and_then(serde_json::Value::as_str);
+            format!("undo {item} is stuck{}", why.map(|why| format!(": {why}")).unwrap_or_default())
+        }
         Transition::UndoSettled { item, choice, by } => {
             let by = by.as_ref().map_or("what was seen", |by| by.responder.as_str());
             format!("undo {item} settled by {by}: {}", word(choice))

@@ -71,6 +71,11 @@ impl Cockpit {
         Ok(own.map(|source| PathBuf::from(source.path)))
     }
 
+    /// Whether a bundled runbook has this name already.
+    pub fn is_bundled(&self, name: &str) -> bool {
+        catalog::is_bundled(name)
+    }
+
     /// Writes a new runbook with its first version, a changelog and a review date.
     ///
     /// One that has errors is not written; they are the error's text.

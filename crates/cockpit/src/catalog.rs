@@ -208,6 +208,11 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CockpitError> {
         }
         failed.hint("look at its rights, and whether it is a file")
     };
+    if !is_readable_file(path).map_err(|error| failed(&error))? {
+        // Opening a pipe that nobody writes to would wait for ever.
+        return Err(CockpitError::user(format!("`{}` is no regular file", path.display()))
+            .hint("give a file; `/dev/stdin` reads what is piped in"));
+    }
     let file = fs::File::open(path).map_err(|error| failed(&error))?;
     let size = file.metadata().map_err(|error| failed(&error))?.len();
     if size > LARGEST {
@@ -221,6 +226,13 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CockpitError> {
         return Err(CockpitError::user(format!("`{}` has more bytes than any runbook", path.display())));
     }
     Ok(bytes)
+}
+
+/// Whether reading a path comes to an end: it is a file, a directory (which says so itself), or already open here.
+fn is_readable_file(path: &Path) -> std::io::Result<bool> {
+    let open_here = path == Path::new("/dev/stdin") || path.starts_with("/dev/fd");
+    let about = fs::metadata(path)?;
+    Ok(open_here || about.is_file() || about.is_dir())
 }
 
 /// Every runbook file below a directory, sorted; a finding for what cannot be read.
@@ -337,6 +349,11 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// Whether some finding says that the file cannot be used.
 pub(crate) fn has_errors(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.severity == FindingLevel::Error)
+}
+
+/// Whether a bundled runbook has a name.
+pub(crate) fn is_bundled(name: &str) -> bool {
+    bundled().values().any(|found| found.runbook.name == name)
 }
 
 /// Everything that validation reports of one file.

@@ -10,18 +10,16 @@ use belay_actions::process::Helpers;
 use belay_actions::registry::Registry;
 use belay_actions::script::ScriptExecute;
 use belay_engine::event::Author;
-use belay_runbook::policy::Policy;
 use belay_script::Worker;
 use belay_store::{CrashPoints, Store};
 use belay_trust::DeviceKey;
-use serde::Serialize;
-use ts_rs::TS;
 
 use crate::context::{ContextView, Contexts};
 use crate::drive::watch::Watch;
-use crate::error::{CockpitError, ErrorClass, chain};
+use crate::error::{CockpitError, chain};
 use crate::home::{self, Home};
 use crate::journal::Shared;
+use crate::policy::ReadPolicy;
 use crate::secrets::{KeyringChoice, Secrets};
 
 /// A program of ours that is started as a child.
@@ -48,17 +46,6 @@ pub struct Options {
     pub keyring: KeyringChoice,
 }
 
-/// The policy in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
-pub struct PolicyText {
-    /// Its YAML.
-    pub yaml: String,
-    /// SHA-256 of its canonical form, hex.
-    pub digest: String,
-    /// `default`, or the file.
-    pub source: String,
-}
-
 /// The application. Cheap to make: what it holds is opened when something needs it.
 pub struct Cockpit {
     pub(crate) options: Options,
@@ -77,6 +64,8 @@ pub struct Cockpit {
     notices: Mutex<Vec<String>>,
     secrets: Arc<Secrets>,
     pub(crate) watch: Arc<Watch>,
+    /// The policy's file as it was read last, with what it says.
+    pub(crate) policy_read: Mutex<Option<Arc<ReadPolicy>>>,
     /// Whether what helpers left behind was looked after.
     pub(crate) swept: Once,
     /// How many hold a watch of the catalog.
@@ -100,6 +89,7 @@ impl Cockpit {
             notices: Mutex::new(Vec::new()),
             key: OnceLock::new(),
             watch: Arc::default(),
+            policy_read: Mutex::new(None),
             swept: Once::new(),
             watched: AtomicUsize::new(0),
         })
@@ -223,31 +213,6 @@ impl Cockpit {
     /// Makes a context the one that is used where nobody says otherwise.
     pub fn use_context(&self, name: &str) -> Result<(), CockpitError> {
         self.contexts_file()?.set_current(&self.home, name)
-    }
-
-    /// The policy in force: the file in the home folder, else the default one.
-    pub fn policy(&self) -> Result<PolicyText, CockpitError> {
-        let path = self.home.policy();
-        let (yaml, source) = match std::fs::read_to_string(&path) {
-            Ok(yaml) => (yaml, path.display().to_string()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                (Policy::default_text().to_owned(), "default".to_owned())
-            }
-            Err(error) => {
-                return Err(CockpitError::environment(&format!("`{}` cannot be read", path.display()), &error));
-            }
-        };
-        let policy = Policy::parse(&source, yaml.as_bytes()).map_err(|findings| {
-            let text = findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-            // A policy that cannot be read is never replaced by a weaker one.
-            CockpitError {
-                class: ErrorClass::Refused,
-                message: format!("the policy cannot be used: {text}"),
-                hint: None,
-            }
-            .hint(format!("mend `{}`; nothing runs without a policy", path.display()))
-        })?;
-        Ok(PolicyText { digest: policy.digest(), yaml, source })
     }
 
     /// The automations: bundled ones, and the user's own.

@@ -120,7 +120,12 @@ impl Cockpit {
         };
         let path = store.path().display().to_string();
         let damage = match store.check() {
-            Ok(damage) if damage.is_empty() => return DoctorCheck::good(name, path),
+            Ok(damage) if damage.is_empty() => match store.unlisted_executions() {
+                Ok(0) => return DoctorCheck::good(name, path),
+                // Rows are derived from the journal.
+                Ok(_) => vec![Damage::new(ROWS, "executions of the journal are missing")],
+                Err(error) => return DoctorCheck::bad(name, chain(&error), error.hint().unwrap_or_default()),
+            },
             Ok(damage) => damage,
             Err(error) => return DoctorCheck::bad(name, chain(&error), error.hint().unwrap_or_default()),
         };
@@ -165,7 +170,10 @@ pub(crate) fn on_path(program: &str) -> Option<String> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .map(|dir| dir.join(program))
-        .find(|candidate| candidate.is_file())
+        .find(|candidate| {
+            use std::os::unix::fs::PermissionsExt as _;
+            candidate.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+        })
         .map(|found| found.display().to_string())
 }
 

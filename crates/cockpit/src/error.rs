@@ -85,7 +85,9 @@ impl From<Refusal> for CockpitError {
             | Refusal::Elsewhere { .. }
             | Refusal::NotNow(_)
             | Refusal::UnknownBranch { .. } => ErrorClass::User,
-            Refusal::OtherDigest | Refusal::Expired | Refusal::Target(_) => ErrorClass::Refused,
+            Refusal::OtherDigest | Refusal::Expired | Refusal::Target(_) | Refusal::OtherTarget { .. } => {
+                ErrorClass::Refused
+            }
             Refusal::Stale | Refusal::Illegal(_) => ErrorClass::Bug,
         };
         let hint = match &refusal {
@@ -101,8 +103,13 @@ impl From<Refusal> for CockpitError {
                 format!("its branches are {}", known.join(", "))
             }
             Refusal::OtherDigest => "look at what would run now with `belay status EXEC`, then approve that".to_owned(),
-            Refusal::Expired => "`belay retry EXEC STEP` asks again".to_owned(),
+            Refusal::Expired => {
+                "`belay resume EXEC` goes on and asks again; `belay retry EXEC STEP` does where it says so".to_owned()
+            }
             Refusal::Target(_) => "give it with `--target NAME`".to_owned(),
+            Refusal::OtherTarget { .. } => {
+                "look at what would run with `belay status EXEC`, then type the name of its target".to_owned()
+            }
             Refusal::Stale | Refusal::Illegal(_) => return Self::bug(refusal.to_string()),
         };
         Self { class, message: refusal.to_string(), hint: Some(hint) }

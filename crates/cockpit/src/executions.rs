@@ -202,6 +202,7 @@ impl Cockpit {
             let effects = driver.find_left(now)?;
             self.append_effects(id, &driver, effects, now)?;
         }
+        self.secrets().refuse_unknown(&driver.execution().runbook, &saying.given())?;
         let statement = saying.statement(driver.execution())?;
         driver.execution().accepts(&statement, now)?;
         let event = Event::Statement { by: by.clone(), statement: statement.clone() };

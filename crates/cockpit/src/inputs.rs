@@ -11,28 +11,59 @@ use serde_json::{Value, json};
 use crate::Cockpit;
 use crate::error::CockpitError;
 use crate::home;
+use crate::secrets::{SecretName, no_secret};
 use crate::start::{Prepared, StartRequest};
 
 impl Cockpit {
     /// Judges one value as it is typed: by its declaration, and in every place of the runbook that it would stand in, with
     /// the values that `request` has. What depends on other values that are missing is judged with those.
     pub fn judge_value(&self, request: &StartRequest, name: &str, text: &str) -> Result<(), CockpitError> {
-        let mut prepared = self.gather(request)?;
+        let prepared = self.gather(request)?;
         let runbook = Arc::clone(&prepared.found.runbook);
         let Some(spec) = runbook.inputs.get(name) else { return Ok(()) };
         let value = parse(name, spec, text)?;
+        let given = BTreeMap::from([(name.to_owned(), text.to_owned())]);
+        self.secrets().refuse_unknown(&runbook, &given)?;
+        let mut values = prepared.values.clone();
         for (other, spec) in &runbook.inputs {
-            prepared.values.entry(other.clone()).or_insert_with(|| sample(spec));
+            values.entry(other.clone()).or_insert_with(|| sample(spec));
         }
-        prepared.values.insert(name.to_owned(), sample(spec));
-        let before = self.impossible(request, &prepared)?;
-        prepared.values.insert(name.to_owned(), value);
-        let with = self.impossible(request, &prepared)?;
+        values.insert(name.to_owned(), sample(spec));
+        let before = self.impossible(request, &prepared, values.clone())?;
+        values.insert(name.to_owned(), value);
+        let with = self.impossible(request, &prepared, values)?;
         match with.difference(&before).next() {
+            Some((step, _)) if spec.kind == InputKind::Secret => {
+                Err(CockpitError::user(format!("variable `{name}` cannot be used as step `{step}` would"))
+                    .hint("mend the runbook; `belay plan` shows the step"))
+            }
             Some((step, why)) => Err(CockpitError::user(format!("`{}` cannot be used: {why}", excerpt(text)))
                 .hint(format!("step `{step}` would have to use it; give another value"))),
             None => Ok(()),
         }
+    }
+
+    /// Refuses values that were given and that a place of the runbook would not take, so that no step fails for them half way.
+    pub(crate) fn refuse_unusable(&self, request: &StartRequest, prepared: &Prepared) -> Result<(), CockpitError> {
+        let runbook = &prepared.found.runbook;
+        let given = || request.variables.keys().filter_map(|name| Some((name, runbook.inputs.get(name)?)));
+        if given().next().is_none() {
+            return Ok(());
+        }
+        let harmless = given().map(|(name, spec)| (name.clone(), sample(spec)));
+        let mut values = prepared.values.clone();
+        values.extend(harmless);
+        let before = self.impossible(request, prepared, values)?;
+        let with = self.impossible(request, prepared, prepared.values.clone())?;
+        if with.is_subset(&before) {
+            return Ok(());
+        }
+        for (name, text) in &request.variables {
+            self.judge_value(request, name, text)?;
+        }
+        // Only together do they not fit.
+        let why = with.difference(&before).map(|(step, why)| format!("step `{step}`: {why}")).collect::<Vec<_>>();
+        Err(CockpitError::user(format!("the values cannot be used: {}", why.join("; "))).hint("give other values"))
     }
 
     /// Steps that cannot be rendered whatever happens, and why.
@@ -40,8 +71,9 @@ impl Cockpit {
         &self,
         request: &StartRequest,
         prepared: &Prepared,
+        values: BTreeMap<String, Value>,
     ) -> Result<BTreeSet<(String, String)>, CockpitError> {
-        let execution = Self::pretend(request, prepared);
+        let execution = Self::pretend(request, prepared, values);
         let policy = self.shared.policy(&execution.genesis)?;
         let rules = Rules { actions: Arc::clone(self.registry()) as _, policy };
         let driver = Driver::new(execution, rules, home::nobody_yet());
@@ -99,7 +131,15 @@ pub(crate) fn parse(name: &str, spec: &InputSpec, text: &str) -> Result<Value, C
             "false" | "no" => Value::Bool(false),
             _ => return Err(wrong("`true` or `false`")),
         },
-        InputKind::Secret => json!({ "$secret": text }),
+        // What is no name may be the secret: nothing of it is repeated.
+        InputKind::Secret => {
+            let options: Vec<_> = spec.options.iter().map(plain).collect();
+            if SecretName::parse(text).is_err() || !(options.is_empty() || options.iter().any(|option| option == text))
+            {
+                return Err(no_secret(name));
+            }
+            return Ok(json!({ "$secret": text }));
+        }
     };
     check(name, spec, &value)?;
     Ok(value)
@@ -134,13 +174,8 @@ pub(crate) fn resolve(
     root: &Value,
 ) -> Result<(BTreeMap<String, Value>, Vec<String>), CockpitError> {
     if let Some(unknown) = given.keys().find(|name| !runbook.inputs.contains_key(*name) && !name.starts_with('.')) {
-        let known: Vec<_> = runbook.inputs.keys().cloned().collect();
-        let hint = if known.is_empty() {
-            "the runbook declares no variables".to_owned()
-        } else {
-            format!("the runbook declares {}", known.join(", "))
-        };
-        return Err(CockpitError::user(format!("there is no variable `{unknown}`")).hint(hint));
+        let known: Vec<_> = runbook.inputs.keys().map(String::as_str).collect();
+        return Err(undeclared(unknown, &known));
     }
     let mut values = BTreeMap::new();
     let mut missing = Vec::new();
@@ -172,6 +207,18 @@ pub(crate) fn resolve(
         }
     }
     Ok((values, missing))
+}
+
+/// There is no such variable, and which one may be meant.
+pub(crate) fn undeclared(name: &str, known: &[&str]) -> CockpitError {
+    let near = known.iter().map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()), known));
+    let meant = near.filter(|(nearness, _)| *nearness > 0.8).max_by(|(one, _), (other, _)| one.total_cmp(other));
+    let hint = match meant {
+        Some((_, meant)) => format!("did you mean `{meant}`? the runbook declares {}", known.join(", ")),
+        None if known.is_empty() => "the runbook declares no variables".to_owned(),
+        None => format!("the runbook declares {}", known.join(", ")),
+    };
+    CockpitError::user(format!("there is no variable `{name}`")).hint(hint)
 }
 
 pub(crate) fn plain(value: &Value) -> String {

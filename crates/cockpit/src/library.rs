@@ -141,6 +141,10 @@ impl Cockpit {
         }
         let (files, mut findings) =
             if path.is_dir() { catalog::files_below(path) } else { (vec![path.to_owned()], Vec::new()) };
+        if files.is_empty() && findings.is_empty() {
+            return Err(CockpitError::user(format!("there is no runbook in `{}`", path.display()))
+                .hint("a runbook is a YAML file with `kind: Runbook`; `belay new NAME --dir DIR` writes one"));
+        }
         let mut texts = Vec::with_capacity(files.len());
         for file in &files {
             match catalog::read_bytes(file) {

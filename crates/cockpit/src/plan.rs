@@ -1,6 +1,6 @@
 //! The plan: what would happen, with nothing changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,23 +13,29 @@ use belay_runbook::act::{Act, Preparation};
 use belay_runbook::model::Step;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::Cockpit;
 use crate::catalog::sha256;
 use crate::drive::acts::context_of;
 use crate::error::{CockpitError, chain};
-use crate::home;
 use crate::secrets::SecretReader;
 use crate::start::{Prepared, StartRequest};
 use crate::view;
 use crate::wire::{PlanStep, PlanView, RunbookRef, UndoView};
+use crate::{home, preflight};
 
 impl Cockpit {
     /// Plans an execution; reads live state unless `offline`.
     pub async fn plan(&self, request: &StartRequest, offline: bool) -> Result<PlanView, CockpitError> {
         let prepared = self.gather(request)?;
-        let execution = Self::pretend(request, &prepared);
+        let (secrets, runbook) = (Arc::clone(self.secrets()), Arc::clone(&prepared.found.runbook));
+        let given = request.variables.clone();
+        tokio::task::spawn_blocking(move || secrets.refuse_unknown(&runbook, &given))
+            .await
+            .map_err(|error| CockpitError::bug(format!("the secrets cannot be looked for: {error}")))??;
+        let execution = Self::pretend(request, &prepared, prepared.values.clone());
         let policy = self.shared.policy(&execution.genesis)?;
         let rules = Rules { actions: Arc::clone(self.registry()) as _, policy };
         let driver = Driver::new(execution, rules, home::nobody_yet());
@@ -59,13 +65,13 @@ impl Cockpit {
     }
 
     /// An execution that exists nowhere, to plan with the same engine that runs.
-    pub(crate) fn pretend(request: &StartRequest, prepared: &Prepared) -> Execution {
+    pub(crate) fn pretend(request: &StartRequest, prepared: &Prepared, values: BTreeMap<String, Value>) -> Execution {
         let genesis = Genesis {
             label: String::new(),
             runbook: Arc::clone(&prepared.found.text),
             runbook_digest: prepared.found.digest.clone(),
             runbook_source: prepared.found.source.clone(),
-            inputs: prepared.values.clone(),
+            inputs: values,
             alert: request.alert.as_ref().map(|alert| alert.value.clone()),
             context: prepared.context.name.clone(),
             environment: prepared.context.environment.clone(),
@@ -95,7 +101,7 @@ impl Cockpit {
             undo: None,
             next: driver.leads_to(step),
             known_after: Vec::new(),
-            problems: Vec::new(),
+            problems: absent_programs(driver, step),
         };
         let acts = match driver.rendered(step) {
             StepPlan::Nothing => return planned,
@@ -109,7 +115,7 @@ impl Cockpit {
                 return planned;
             }
         };
-        planned.problems = self.doubtful_secrets(&acts).await;
+        planned.problems.extend(self.doubtful_secrets(&acts).await);
         let mut preparations = Vec::with_capacity(acts.len());
         for act in &acts {
             match self.prepare_for_plan(&driver.execution().genesis, act, offline).await {
@@ -189,6 +195,12 @@ impl Cockpit {
         let surroundings = self.quiet_surroundings(genesis);
         action.prepare(act, &surroundings).await.map_err(|error| chain(&error))
     }
+}
+
+/// Programs that a step would start and that are not here.
+fn absent_programs(driver: &Driver, step: &Step) -> Vec<String> {
+    let missing = preflight::missing_of(&driver.execution().runbook, step);
+    missing.iter().map(|program| format!("{}; {}", preflight::absent(program), preflight::REMEDY)).collect()
 }
 
 fn undo_view(plan: &belay_engine::event::UndoPlan, registry: &belay_actions::registry::Registry) -> Option<UndoView> {

@@ -36,17 +36,23 @@ impl Cockpit {
         rows: Result<Vec<ExecutionRow>, StoreError>,
         wanted: impl Fn(&ExecutionRow) -> bool,
     ) -> Result<Vec<ExecutionRow>, CockpitError> {
-        match rows {
-            Err(error) if error.is_damage() => {
-                let mut rows = self.folded(self.reading()?)?;
-                self.notice(format!(
-                    "the list of executions was made anew from the journal: {error}; `belay doctor` mends it"
-                ));
-                rows.retain(wanted);
-                Ok(rows)
-            }
-            rows => Ok(rows?),
-        }
+        let store = self.reading()?;
+        let why = match &rows {
+            Err(error) if error.is_damage() => error.to_string(),
+            // What nobody has seen may be just this.
+            Ok(_) => match store.unlisted_executions() {
+                Ok(0) => return Ok(rows?),
+                Ok(1) => "1 execution of the journal is missing in it".to_owned(),
+                Ok(missing) => format!("{missing} executions of the journal are missing in it"),
+                Err(error) if error.is_damage() => error.to_string(),
+                Err(error) => return Err(error.into()),
+            },
+            Err(_) => return Ok(rows?),
+        };
+        let mut rows = self.folded(store)?;
+        self.notice(format!("the list of executions was made anew from the journal: {why}; `belay doctor` mends it"));
+        rows.retain(wanted);
+        Ok(rows)
     }
 
     /// Every row as the journal has it, newest first. An execution whose events cannot be followed is left out and told.

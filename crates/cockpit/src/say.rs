@@ -155,13 +155,18 @@ impl Saying {
 
 /// A decision's branch; where a step asks whether it is performed once more, the answer to that.
 fn decision(execution: &Execution, at: VisitId, branch: String) -> Result<Statement, CockpitError> {
-    let asks = execution.visit(&at).is_some_and(|visit| matches!(visit.stage, Stage::Person(Need::Again { .. })));
+    let (left_out, asks) = match execution.visit(&at).map(|visit| &visit.stage) {
+        Some(Stage::Person(Need::Again { .. })) => {
+            ("it is not performed once more", "whether it is performed once more")
+        }
+        Some(Stage::Person(Need::Policy { .. })) => ("the policy could not be read", "whether it goes on"),
+        Some(_) | None => return Ok(Statement::Decide { at, branch }),
+    };
     match branch.as_str() {
-        _ if !asks => Ok(Statement::Decide { at, branch }),
         AGAIN => Ok(Statement::Retry { at }),
-        LEAVE_OUT => Ok(Statement::Skip { at, reason: "it is not performed once more".to_owned() }),
+        LEAVE_OUT => Ok(Statement::Skip { at, reason: left_out.to_owned() }),
         other => Err(CockpitError::user(format!("step `{at}` has no branch `{other}`"))
-            .hint(format!("it asks whether it is performed once more: `{AGAIN}` or `{LEAVE_OUT}`"))),
+            .hint(format!("it asks {asks}: `{AGAIN}` or `{LEAVE_OUT}`"))),
     }
 }
 
@@ -196,15 +201,38 @@ fn positions(items: &[u32]) -> Result<Vec<u32>, CockpitError> {
         .collect()
 }
 
-/// Values as their declarations want them; `name` and `.Vars.name` are the same.
+impl Saying {
+    /// The values that are given by it, by variable: those of secrets are looked at before they are put into the log.
+    pub(crate) fn given(&self) -> BTreeMap<String, String> {
+        let Self::Provide { values } = self else { return BTreeMap::new() };
+        values.iter().map(|(name, value)| (variable(name).to_owned(), crate::inputs::plain(value))).collect()
+    }
+}
+
+/// The variable that a name means: `name` and `.Vars.name` are the same.
+fn variable(name: &str) -> &str {
+    name.strip_prefix(".Vars.").unwrap_or(name)
+}
+
+/// Values as their declarations want them. A name is one that the runbook declares, or a reference that the step waits for.
 fn typed(execution: &Execution, values: BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, CockpitError> {
+    let waits = match execution.current_visit().map(|visit| &visit.stage) {
+        Some(Stage::Person(Need::Values { missing })) => missing.keys().cloned().collect(),
+        Some(_) | None => Vec::new(),
+    };
     values
         .into_iter()
         .map(|(name, value)| {
-            let name = name.strip_prefix(".Vars.").map_or(name.clone(), str::to_owned);
-            let value = match (execution.runbook.inputs.get(&name), &value) {
-                (Some(spec), Value::String(text)) => crate::inputs::parse(&name, spec, text)?,
-                (Some(_) | None, _) => value,
+            let name = variable(&name).to_owned();
+            let value = match (execution.runbook.inputs.get(&name), value) {
+                (Some(spec), Value::String(text)) => crate::inputs::parse(&name, spec, &text)?,
+                (Some(spec), value) => crate::inputs::parse(&name, spec, &crate::inputs::plain(&value))?,
+                (None, value) if name.starts_with('.') || waits.contains(&name) => value,
+                (None, _) => {
+                    let declared = execution.runbook.inputs.keys().filter(|name| !waits.contains(name));
+                    let known: Vec<&str> = waits.iter().chain(declared).map(String::as_str).collect();
+                    return Err(crate::inputs::undeclared(&name, &known));
+                }
             };
             Ok((name, value))
         })

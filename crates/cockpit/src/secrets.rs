@@ -20,6 +20,7 @@ use ts_rs::TS;
 use crate::error::{CockpitError, ErrorClass};
 use keyring::{Keyring, KeyringError, Look};
 pub use name::SecretName;
+pub(crate) use needs::no_secret;
 pub(crate) use source::SecretReader;
 
 /// The longest value, in bytes.

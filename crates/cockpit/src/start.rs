@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use belay_engine::event::{Draft, Event, Genesis, PastExecution};
+use belay_engine::execution::Execution;
 use belay_runbook::action::ActionCatalog as _;
 use belay_runbook::finding::{Finding, FindingLevel};
 use belay_runbook::lint::rule::HELD_IN_CHECK;
 use belay_runbook::model::{Does, InputKind, Runbook, Step, Undo};
+use belay_runbook::policy::is_production;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -98,6 +100,7 @@ impl Cockpit {
     pub fn start(&self, request: &StartRequest) -> Result<String, CockpitError> {
         let prepared = self.gather(request)?;
         let runbook = &prepared.found.runbook;
+        self.secrets().refuse_unknown(runbook, &request.variables)?;
         self.refuse_broken(&prepared.found)?;
         self.refuse_unavailable(runbook)?;
         if !prepared.missing.is_empty() {
@@ -113,7 +116,8 @@ impl Cockpit {
                 format!("give it with `--var {example}=VALUE`")
             }));
         }
-        if runbook.requires_change_ticket && request.ticket.is_none() && prepared.context.environment == "production" {
+        self.refuse_unusable(request, &prepared)?;
+        if runbook.requires_change_ticket && request.ticket.is_none() && is_production(&prepared.context.environment) {
             return Err(CockpitError::refused(format!("`{}` needs a change ticket in production", runbook.name))
                 .hint("give it with `--ticket ID`"));
         }
@@ -142,14 +146,18 @@ impl Cockpit {
             at: Timestamp::now(),
         };
         let now = genesis.at;
-        let draft = encode(&Draft { event: Event::Genesis(Box::new(genesis)), cites: Vec::new() }, now)?;
-        let store = self.store()?;
-        let appended = store.append(None, vec![draft])?;
+        let event = Event::Genesis(Box::new(genesis.clone()));
+        let draft = encode(&Draft { event, cites: Vec::new() }, now)?;
+        let runbook = Arc::clone(runbook);
+        // In one commit with its row: no execution is ever without one.
+        let appended = self.store()?.append_with(None, vec![draft], move |appended| {
+            let first = appended.first()?;
+            let execution = Execution::begin(hash_of(first), Arc::new(genesis), runbook);
+            view::row(&execution, first.execution()).ok()
+        })?;
         let Some(first) = appended.first() else {
             return Err(CockpitError::bug("an append answered with nothing"));
         };
-        let loaded = self.shared.fold(&appended)?;
-        store.put_projection(view::row(&loaded.execution, first.execution())?)?;
         Ok(hash_of(first).0)
     }
 
@@ -215,7 +223,7 @@ impl Cockpit {
             limit: Some(HISTORY),
             ..belay_store::ExecutionFilter::default()
         };
-        let rows = self.store()?.executions(&filter)?;
+        let rows = self.rows(&filter)?;
         Ok(rows
             .into_iter()
             .map(|row| PastExecution {

@@ -29,7 +29,7 @@ pub(crate) fn execution(execution: &Execution, registry: &Registry, now: Timesta
     let rollback = execution.runbook.rollback_steps.iter();
     ExecutionView {
         summary: summary(execution, now),
-        steps: forward.chain(rollback).map(|step| step_view(execution, step, registry)).collect(),
+        steps: forward.chain(rollback).map(|step| step_view(execution, step, registry, now)).collect(),
         conflicts: conflicts(execution),
         takes_back: undo::takes_back(execution, registry),
     }
@@ -79,7 +79,7 @@ pub(crate) fn summary(execution: &Execution, now: Timestamp) -> ExecutionSummary
             .iter()
             .map(|note| NoteView { at: note.at, by: note.by.responder.clone(), text: note.text.clone() })
             .collect(),
-        waiting_on: waiting_on(execution),
+        waiting_on: waiting_on(execution, now),
     }
 }
 
@@ -137,13 +137,13 @@ fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
 }
 
 /// Everything that waits for a person.
-fn waiting_on(execution: &Execution) -> Vec<Waiting> {
+fn waiting_on(execution: &Execution, now: Timestamp) -> Vec<Waiting> {
     let mut waiting = Vec::new();
     match &execution.phase {
         Phase::Checklist => waiting.push(checklist(execution, Checklist::Prerequisites)),
         Phase::SignOff => waiting.push(checklist(execution, Checklist::PostConditions)),
         Phase::Undoing => {
-            waiting.extend(execution.asking_undo().and_then(asking_undo));
+            waiting.extend(execution.asking_undo().and_then(|entry| asking_undo(entry, now)));
             waiting.extend(stuck_undos(execution));
         }
         Phase::Forward | Phase::RollbackSteps | Phase::Stopping(_) | Phase::Finished(_) => {}
@@ -152,7 +152,7 @@ fn waiting_on(execution: &Execution) -> Vec<Waiting> {
         && let Some(visit) = execution.current_visit()
         && let Some(step) = execution.step(&visit.id.step)
     {
-        waiting.extend(step_waiting(visit, step));
+        waiting.extend(step_waiting(visit, step, now));
     }
     waiting
 }
@@ -175,11 +175,24 @@ fn checklist(execution: &Execution, list: Checklist) -> Waiting {
 }
 
 /// An undo that asks for an approval of its own.
-fn asking_undo(entry: &UndoEntry) -> Option<Waiting> {
-    let target = &entry.request.as_ref()?.asked.target;
+fn asking_undo(entry: &UndoEntry, now: Timestamp) -> Option<Waiting> {
+    let request = entry.request.as_ref()?;
+    let target = &request.asked.target;
     let step = entry.item.at.to_string();
+    if has_run_out(request, now) {
+        let detail = format!("the request for taking step `{step}` back has expired; {RESUME}");
+        return Some(Waiting { kind: WaitingKind::Approval, step: Some(step), detail, options: Vec::new() });
+    }
     let detail = format!("taking step `{step}` back needs an approval: approve by naming the target `{target}`");
     Some(Waiting { kind: WaitingKind::Approval, step: Some(step), detail, options: vec![option(REJECT_UNDO)] })
+}
+
+/// What to do about a request whose time has ended while nobody drove the execution.
+const RESUME: &str = "`belay resume` goes on and asks again";
+
+/// Whether a request still waits although its time has ended: nobody drives the execution, or not yet.
+fn has_run_out(request: &Request, now: Timestamp) -> bool {
+    request.open() && now >= request.asked.expires_at
 }
 
 /// All that can be done beside approving an undo.
@@ -237,7 +250,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn step_waiting(visit: &Visit, step: &Step) -> Option<Waiting> {
+fn step_waiting(visit: &Visit, step: &Step, now: Timestamp) -> Option<Waiting> {
     let name = Some(visit.id.step.to_string());
     let (kind, detail, options) = match &visit.stage {
         Stage::Person(Need::Confirmation) => {
@@ -275,7 +288,14 @@ fn step_waiting(visit: &Visit, step: &Step) -> Option<Waiting> {
             (WaitingKind::Input, format!("no value for {}", names.join(", ")), options)
         }
         Stage::Person(Need::Renewal) => {
-            (WaitingKind::Approval, "the request expired; retry the step to ask again".to_owned(), Vec::new())
+            let detail = "the request expired; retry the step to ask again".to_owned();
+            (WaitingKind::Approval, detail, vec![option((AGAIN, "ask again, with what would run now"))])
+        }
+        Stage::Person(Need::Policy { why }) => {
+            let detail = format!("{why}; mend the policy, then go on");
+            let options =
+                [(AGAIN, "go on, with the policy read again"), (LEAVE_OUT, "leave it out and go on after it")];
+            (WaitingKind::Decision, detail, options.map(option).into())
         }
         Stage::Person(Need::Again { why }) => {
             let options = [(AGAIN, "perform it once more"), (LEAVE_OUT, "leave it out and go on after it")];
@@ -286,7 +306,11 @@ fn step_waiting(visit: &Visit, step: &Step) -> Option<Waiting> {
         }
         Stage::Approval => {
             let request = visit.request.as_ref()?;
-            let detail = format!("approve by naming the target `{}`", request.asked.target);
+            let detail = if has_run_out(request, now) {
+                format!("the request has expired; {RESUME}")
+            } else {
+                format!("approve by naming the target `{}`", request.asked.target)
+            };
             (WaitingKind::Approval, detail, Vec::new())
         }
         Stage::Interrupted(id) => {
@@ -305,7 +329,7 @@ fn step_waiting(visit: &Visit, step: &Step) -> Option<Waiting> {
     Some(Waiting { kind, step: name, detail, options })
 }
 
-fn step_view(execution: &Execution, step: &Step, registry: &Registry) -> StepView {
+fn step_view(execution: &Execution, step: &Step, registry: &Registry, now: Timestamp) -> StepView {
     let visit = execution.last_visit(&step.name);
     let asking = execution.asking_undo().filter(|entry| entry.item.at.step == step.name);
     let planned: Vec<&PlannedAct> = visit
@@ -345,7 +369,7 @@ fn step_view(execution: &Execution, step: &Step, registry: &Registry) -> StepVie
         approval: asking
             .and_then(|entry| entry.request.as_ref())
             .or_else(|| visit.and_then(|visit| visit.request.as_ref()))
-            .map(approval),
+            .map(|request| approval(request, now)),
         undo: visit.and_then(|visit| undo::view(execution, visit, registry)),
     }
 }
@@ -405,8 +429,9 @@ fn attempt(record: &ActRecord, driver: &Author) -> AttemptView {
     }
 }
 
-fn approval(request: &Request) -> ApprovalView {
+fn approval(request: &Request, now: Timestamp) -> ApprovalView {
     let (status, difference) = match &request.closed {
+        None if has_run_out(request, now) => ("expired", Vec::new()),
         None if request.granted() => ("granted", Vec::new()),
         None => ("waiting", Vec::new()),
         Some(Closing::Rejected { .. }) => ("rejected", Vec::new()),

@@ -149,7 +149,8 @@ pub struct TakenBack {
     pub step: String,
     /// Its title.
     pub title: String,
-    /// The status of its undo, or `step` for a step of the runbook's own rollback.
+    /// The status of its undo, `by_hand` for what a person did and has to take back, or `step` for a step of the runbook's
+    /// own rollback.
     pub status: String,
     /// What would run, or why nothing can, for people.
     pub how: String,

@@ -27,7 +27,7 @@ pub struct ApprovalPreimage<'a> {
     pub acts: &'a [PlannedAct],
     /// What takes them back.
     pub undo: &'a UndoPlan,
-    /// SHA-256 of the policy.
+    /// SHA-256 of the policy of the genesis; where another one was judged by as well, both, joined by `+`.
     pub policy_digest: &'a str,
     /// Who may approve.
     pub approvers: &'a [String],

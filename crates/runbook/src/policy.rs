@@ -11,14 +11,18 @@ use crate::action::{ActionSpec, COMMAND_ACTION, Effect, Impact, PolicyKind};
 use crate::commands::{self, SimpleCommand};
 use crate::finding::{Finding, FindingLevel, Position};
 
+mod environment;
 mod file;
 mod pattern;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
+pub use environment::is_production;
 pub use file::{CommandPattern, LimitedPattern, Match, Policy, PolicyRule};
 pub use pattern::Pattern;
 pub(crate) use pattern::is_of_system;
+pub use verdict::{Reason, Verdict};
 
 /// Everything that a decision may look at.
 #[derive(Debug, Clone, Copy)]
@@ -39,34 +43,6 @@ pub struct Case<'a> {
     pub nodes_before: &'a BTreeSet<String>,
     /// Whether the runbook's domain or category is security.
     pub security_domain: bool,
-}
-
-/// What the policy says about an act.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// Whether approval is needed.
-    pub required: bool,
-    /// Why, one reason for each rule.
-    pub reasons: Vec<Reason>,
-    /// People and groups who may approve; everybody eligible where empty.
-    pub approvers: Vec<String>,
-    /// Distinct people needed; one or more.
-    pub quorum: u32,
-    /// How much the act matters.
-    pub impact: Impact,
-    /// Why it matters that much.
-    pub impact_reasons: Vec<String>,
-    /// The rule that refuses the act altogether.
-    pub forbidden: Option<Reason>,
-}
-
-/// Why a rule applies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reason {
-    /// The rule's name.
-    pub rule: String,
-    /// For people: lower case, no final period.
-    pub text: String,
 }
 
 /// Whether a condition holds.
@@ -285,7 +261,7 @@ impl Facts {
 
     fn answer(&self, condition: &Match, case: &Case<'_>) -> Answer {
         let environment = case.environment.trim();
-        let listed = |names: &Vec<String>| names.iter().any(|name| name.eq_ignore_ascii_case(environment));
+        let listed = |names: &Vec<String>| names.iter().any(|name| environment::means(name, environment));
         let certain = condition.effects.as_ref().is_none_or(|effects| effects.contains(&self.effect))
             && condition
                 .actions
@@ -357,10 +333,7 @@ impl Facts {
         if self.effect == Effect::Destructive {
             reasons.push("it destroys something".to_owned());
         }
-        let production = ["production", "prod", "prd", "live"];
-        if self.effect != Effect::Read
-            && production.iter().any(|name| name.eq_ignore_ascii_case(case.environment.trim()))
-        {
+        if self.effect != Effect::Read && is_production(case.environment) {
             reasons.push("it changes production".to_owned());
         }
         if self.effect != Effect::Read && self.nodes.as_ref().is_some_and(|nodes| nodes.len() > 1) {

@@ -23,7 +23,8 @@ pub struct Damage {
 }
 
 impl Damage {
-    pub(crate) fn new(table: &'static str, detail: impl Into<String>) -> Self {
+    /// Damage of a table as a whole, and what is wrong.
+    pub fn new(table: &'static str, detail: impl Into<String>) -> Self {
         Self { table, execution: None, seq: None, detail: detail.into() }
     }
 

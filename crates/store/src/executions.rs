@@ -223,6 +223,18 @@ pub(crate) fn find(connection: &Connection, prefix: &str) -> Result<Vec<Executio
     rows.map(|row| checked(row.doing(doing)?).map_err(StoreError::Damaged)).collect()
 }
 
+/// How many executions of the journal have no row.
+pub(crate) fn unlisted(connection: &Connection) -> Result<u64, StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM (SELECT DISTINCT execution FROM chains) AS known
+             WHERE NOT EXISTS (SELECT 1 FROM executions WHERE executions.id = known.execution)",
+        )
+        .and_then(|mut count| count.query_row([], |row| row.get::<_, i64>(0)))
+        .map(i64::cast_unsigned)
+        .doing("count the executions without a row")
+}
+
 pub(crate) fn clear(connection: &Connection) -> Result<(), StoreError> {
     connection.execute("DELETE FROM executions", []).doing("clear the rows of the executions")?;
     Ok(())

@@ -387,3 +387,25 @@ proptest! {
         prop_assert_eq!(store.check().unwrap(), []);
     }
 }
+
+#[test]
+fn in_a_large_catalog_the_place_in_the_index_does_not_decide_what_is_ranked() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("belay.db"), 1);
+    let document = |number: usize, title: &str, body: &str| Document {
+        key: format!("mine/{number:05}"),
+        source: "mine".to_owned(),
+        content_hash: number.to_string(),
+        name: format!("n{number}"),
+        title: title.to_owned(),
+        body: body.to_owned(),
+        ..Document::default()
+    };
+    // Many mention both words in passing; the one that is meant stands between them.
+    let passing = |n| document(n, "Something", "quokka, and wombat");
+    let mut documents: Vec<Document> = (0..1_600).map(passing).collect();
+    documents.push(document(1_600, "Wombat", "of a quokka"));
+    documents.extend((1_601..3_300).map(passing));
+    store.put_documents(documents).unwrap();
+    assert_eq!(keys(&search(&store, "quokka wombat")).first(), Some(&"mine/01600"), "it says one of them in its title");
+}

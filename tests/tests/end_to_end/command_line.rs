@@ -71,9 +71,20 @@ fn i4_an_expired_request_counts_no_approval() {
     let (status, code) = run(&desk, &gated("{ required: true, timeout: 1ms }"));
     assert_eq!(code, Some(3));
     let target = status["steps"][0]["approval"]["target"].as_str().unwrap();
+    let shown = |arguments: &[&str], what: &str| {
+        let shown = desk.belay(arguments).exits(0).stdout;
+        assert!(!shown.contains("belay approve"), "nobody is sent to what is refused: {shown}");
+        assert!(shown.contains(what), "{shown}");
+    };
+    for arguments in [&["approvals"][..], &["status", id(&status)]] {
+        shown(arguments, "expired");
+        shown(arguments, "belay resume");
+    }
+    assert_eq!(desk.belay(["approvals", "--json"]).exits(0).json()[0]["approval"]["status"], "expired");
     let refused = desk.belay(["approve", id(&status), "count", "--target", target]);
     assert_eq!(refused.code, Some(4), "a request that has expired is refused: {refused:?}");
     desk.belay(["resume", id(&status), "--no-input"]).exits(3);
+    shown(&["status", id(&status)], "belay retry");
     assert_eq!(desk.world.lines().unwrap(), Vec::new(), "I4: nothing ran");
 }
 

@@ -17,6 +17,7 @@ mod hostile_sources;
 mod hostile_values;
 mod identity;
 mod kill_points;
+mod present_policy;
 mod random_kills;
 mod reading;
 mod rot;

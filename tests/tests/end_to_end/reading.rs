@@ -183,3 +183,19 @@ fn damaged_rows_of_executions_are_read_from_the_journal_and_mended_by_the_doctor
     desk.belay(["confirm", &execution, "ask"]).exits(0);
     desk.belay(["resume", &execution, "--no-input"]).exits(0);
 }
+
+#[test]
+fn rows_of_executions_that_are_gone_are_read_from_the_journal_and_mended_by_the_doctor() {
+    let desk = Desk::new();
+    let execution = execution(&desk);
+    let connection = rusqlite::Connection::open(desk.home.join("belay.db")).unwrap();
+    connection.execute("DELETE FROM executions", []).unwrap();
+    drop(connection);
+    let told = every_reader_works(&desk, &execution);
+    assert!(told.contains("made anew from the journal: 1 execution"), "{told}");
+    let listed = desk.belay(["executions", "--json"]).exits(0).json();
+    assert_eq!(listed[0]["status"], "waiting", "the journal is the truth");
+    let doctor = desk.belay(["doctor", "--json"]).json();
+    assert_eq!(doctor["checks"][0]["ok"], true, "{doctor:#}");
+    assert_eq!(desk.belay(["executions"]).exits(0).stderr, "");
+}

@@ -3,20 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use belay_runbook::commands;
 use belay_runbook::finding::Finding;
-use belay_runbook::model::{Does, InputKind};
+use belay_runbook::model::InputKind;
 use belay_runbook::template::{self, Scope};
 use serde_json::{Value, json};
 
 use super::{Api, InputView, Obstacle, PlanRequest, Start, StartForm, Started};
 use crate::alert::Alert;
 use crate::catalog::Found;
-use crate::doctor::on_path;
 use crate::error::CockpitError;
-use crate::inputs;
 use crate::start::StartRequest;
 use crate::wire::PlanView;
+use crate::{inputs, preflight};
 
 /// The request as the cockpit takes it.
 fn request(start: &Start) -> Result<StartRequest, CockpitError> {
@@ -61,7 +59,9 @@ pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
             .variables
             .iter()
             .filter(|(name, text)| {
+                let alone = std::collections::BTreeMap::from([((*name).clone(), (*text).clone())]);
                 runbook.inputs.get(*name).is_some_and(|spec| inputs::parse(name, spec, text).is_ok())
+                    && cockpit.secrets().refuse_unknown(runbook, &alone).is_ok()
             })
             .map(|(name, text)| (name.clone(), text.clone()))
             .collect(),
@@ -90,7 +90,7 @@ pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
             hint: error.and_then(|error| error.hint),
         });
     }
-    let production = context.environment == "production";
+    let production = belay_runbook::policy::is_production(&context.environment);
     Ok(StartForm {
         inputs: views,
         checklist: runbook.prerequisites.clone(),
@@ -113,19 +113,6 @@ fn obstacles(api: &Api, found: &Found, request: &StartRequest) -> Vec<Obstacle> 
         hint: Some("do its steps by hand; the runbook can be read and planned".to_owned()),
         blocking: true,
     });
-    let variables: BTreeSet<String> = runbook.inputs.keys().cloned().collect();
-    let programs: BTreeSet<String> = runbook
-        .steps
-        .iter()
-        .chain(&runbook.rollback_steps)
-        .filter(|step| step.kind != belay_runbook::model::StepKind::Manual)
-        .filter_map(|step| match &step.does {
-            Does::Commands(entries) => Some(commands::programs(entries, &variables)),
-            Does::Action(_) | Does::Automation(_) | Does::Nothing => None,
-        })
-        .flatten()
-        .collect();
-    let missing = programs.into_iter().filter(|program| !program.contains('/') && on_path(program).is_none());
     let secrets = match api.cockpit().missing_secrets(request) {
         Ok(errors) => errors
             .into_iter()
@@ -137,9 +124,9 @@ fn obstacles(api: &Api, found: &Found, request: &StartRequest) -> Vec<Obstacle> 
     faults
         .chain(unavailable)
         .chain(secrets)
-        .chain(missing.map(|program| Obstacle {
-            what: format!("`{program}` is not on this device's PATH"),
-            hint: Some("install it, or do its steps by hand".to_owned()),
+        .chain(preflight::missing_programs(runbook).keys().map(|program| Obstacle {
+            what: preflight::absent(program),
+            hint: Some(preflight::REMEDY.to_owned()),
             blocking: false,
         }))
         .collect()

@@ -1,5 +1,7 @@
 //! What people say to a running drive, here and from other processes.
 
+use std::sync::Arc;
+
 use belay_engine::driver::{Input, Refusal, Stated};
 use belay_engine::event::{Draft, Event};
 use jiff::Timestamp;
@@ -20,6 +22,7 @@ pub(super) enum Said {
 impl Loop {
     /// A person at this front end says something.
     pub(super) async fn say(&mut self, saying: Saying) -> Result<(), Said> {
+        self.refuse_unknown_secrets(&saying).await.map_err(Said::Refused)?;
         let statement = saying.statement(self.driver.execution()).map_err(Said::Refused)?;
         let accepted = self.driver.execution().accepts(&statement, Timestamp::now());
         accepted.map_err(|refusal| Said::Refused(refusal.into()))?;
@@ -40,10 +43,23 @@ impl Loop {
         self.hear(Stated { hash, by, statement }).await.map_err(Said::Broken)
     }
 
+    /// Refuses values that stand for secrets and name none. A keyring may take seconds to answer.
+    async fn refuse_unknown_secrets(&self, saying: &Saying) -> Result<(), CockpitError> {
+        let given = saying.given();
+        if given.is_empty() {
+            return Ok(());
+        }
+        let secrets = Arc::clone(self.cockpit.secrets());
+        let runbook = Arc::clone(&self.driver.execution().runbook);
+        tokio::task::spawn_blocking(move || secrets.refuse_unknown(&runbook, &given))
+            .await
+            .map_err(|error| CockpitError::bug(format!("the secrets cannot be looked for: {error}")))?
+    }
+
     /// Gives a durable statement to the engine; one that no longer fits stays in the log without effect.
     pub(super) async fn hear(&mut self, stated: Stated) -> Result<(), CockpitError> {
         let hash = stated.hash.clone();
-        match self.driver.handle(Timestamp::now(), Input::Statement(stated)) {
+        match self.decide(Input::Statement(stated)) {
             Ok(effects) => self.perform(effects).await,
             Err(Refusal::Illegal(illegal)) => Err(Refusal::Illegal(illegal).into()),
             Err(refusal) => {

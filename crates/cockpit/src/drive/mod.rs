@@ -222,9 +222,16 @@ impl Loop {
         }
     }
 
+    /// Feeds the engine, which judges by the policy that is there now as well.
+    fn decide(&mut self, input: Input) -> Result<Vec<Effect>, Refusal> {
+        let present = self.cockpit.present_policy(&self.driver.execution().genesis.policy_digest);
+        self.driver.see_policy(present);
+        self.driver.handle(Timestamp::now(), input)
+    }
+
     /// Feeds the engine and performs what it answers.
     async fn handle(&mut self, input: Input) -> Result<(), CockpitError> {
-        let effects = match self.driver.handle(Timestamp::now(), input) {
+        let effects = match self.decide(input) {
             Ok(effects) => effects,
             // What arrives for something that was given up meanwhile is of no use any more.
             Err(Refusal::Stale) => return Ok(()),
@@ -243,7 +250,7 @@ impl Loop {
                 Effect::Append(more) => drafts.extend(more),
                 Effect::Prepare { ticket, acts } if acts.iter().all(|act| !reads_live_state(&act.action)) => {
                     let results = self.prepare_now(&acts).await;
-                    match self.driver.handle(Timestamp::now(), Input::Prepared { ticket, results }) {
+                    match self.decide(Input::Prepared { ticket, results }) {
                         Ok(more) => queue.extend(more),
                         Err(Refusal::Stale) => {}
                         Err(refusal) => return Err(refusal.into()),

@@ -54,6 +54,18 @@ impl Secrets {
         }
     }
 
+    /// Whether the environment or the keyring has a secret; blocks, and reads no value.
+    pub(super) fn knows(&self, name: &SecretName) -> Known {
+        if from_environment(name).is_some() {
+            return Known::Yes;
+        }
+        match self.seen(name) {
+            Ok(Seen::Open | Seen::Locked) => Known::Yes,
+            Ok(Seen::PerhapsLocked) => Known::Locked,
+            Ok(Seen::Absent) | Err(_) => Known::No,
+        }
+    }
+
     fn seen(&self, name: &SecretName) -> Result<Seen, KeyringError> {
         let look: Look = self.keyring()?.look(Some(name.as_str()))?;
         Ok(match () {
@@ -79,6 +91,16 @@ enum Seen {
     PerhapsLocked,
     /// It is not there.
     Absent,
+}
+
+/// Whether some source has a secret.
+pub(super) enum Known {
+    /// One has.
+    Yes,
+    /// None has.
+    No,
+    /// Only unlocking the keyring tells.
+    Locked,
 }
 
 /// Why a secret may not be there.

@@ -17,7 +17,14 @@ pub(super) fn takes_back(execution: &Execution, registry: &Registry) -> Vec<Take
     }
     let items = execution.to_take_back(None);
     let mut all: Vec<TakenBack> = items.iter().filter_map(|item| taken_back(execution, item, registry)).collect();
-    if !all.is_empty() {
+    let acts = !all.is_empty();
+    all.extend(execution.done_by_hand(None).iter().map(|done| TakenBack {
+        step: done.at.step.to_string(),
+        title: done.title.clone(),
+        status: BY_HAND.to_owned(),
+        how: done.told(),
+    }));
+    if acts {
         all.extend(execution.runbook.rollback_steps.iter().map(|step| TakenBack {
             step: step.name.to_string(),
             title: step.display_title().to_owned(),
@@ -44,7 +51,14 @@ fn taken_back(execution: &Execution, item: &UndoItem, registry: &Registry) -> Op
     Some(TakenBack { step: step.name.to_string(), title: step.display_title().to_owned(), status, how })
 }
 
+/// The status of the undo of a step that was done by hand.
+const BY_HAND: &str = "by_hand";
+
 pub(super) fn view(execution: &Execution, visit: &Visit, registry: &Registry) -> Option<UndoView> {
+    let by_hand = execution.rollback.iter().flat_map(|rollback| &rollback.by_hand).find(|done| done.at == visit.id);
+    if let Some(done) = by_hand {
+        return Some(UndoView { status: BY_HAND.to_owned(), output: done.told(), detail: None });
+    }
     let entry = execution.rollback.iter().flat_map(|rollback| &rollback.items).rfind(|entry| entry.item.at == visit.id);
     let plan = visit.plan().map(|plan| &plan.undo);
     let said = plan.map(|plan| undo_text(plan, registry)).unwrap_or_default();

@@ -175,6 +175,10 @@ impl Driver {
             self.expire_request(now, at, digest)?;
             return Ok(true);
         }
+        if self.policy_intervenes(now, at, &step, preparation.as_ref())? {
+            return Ok(true);
+        }
+        let Some(visit) = self.execution.visit(at) else { return Ok(false) };
         let Some((next, planned)) =
             visit.next_act().and_then(|next| Some((next, visit.plan()?.acts.get(next as usize)?.clone())))
         else {
@@ -357,7 +361,7 @@ impl Driver {
         if self.poll.as_ref().is_some_and(|poll| poll.at == id.at)
             && !matches!(self.execution.phase, Phase::Stopping(_))
         {
-            return Ok(self.poll_again(now, id));
+            return self.poll_again(now, id);
         }
         self.poll = None;
         let Some(visit) = self.execution.visit(&id.at) else { return Ok(false) };

@@ -400,11 +400,13 @@ impl Driver {
             }
             Stop::Rollback => {
                 let items = self.execution.to_take_back(None);
-                self.record(now, Transition::RollbackPlanned { items })?;
+                let by_hand = self.execution.done_by_hand(None);
+                self.record(now, Transition::RollbackPlanned { items, by_hand })?;
             }
             Stop::UndoStep(at) => {
                 let items = self.execution.to_take_back(Some(at));
-                self.record(now, Transition::RollbackPlanned { items })?;
+                let by_hand = self.execution.done_by_hand(Some(at));
+                self.record(now, Transition::RollbackPlanned { items, by_hand })?;
             }
         }
         Ok(true)

@@ -64,6 +64,14 @@ pub enum Refusal {
     /// An approver who is alone has to type the target.
     #[error("the target's name has to be typed: `{0}`")]
     Target(String),
+    /// The target that was typed is another one.
+    #[error("`{typed}` is not the target of what would run, which is `{target}`")]
+    OtherTarget {
+        /// What was typed.
+        typed: String,
+        /// The request's.
+        target: String,
+    },
     /// An input that belongs to nothing that is under way.
     #[error("nothing that is under way waits for this")]
     Stale,
@@ -100,10 +108,13 @@ impl Execution {
                 if now >= request.expires_at {
                     return Err(Refusal::Expired);
                 }
-                if self.is_solo() && target.as_deref() != Some(request.target.as_str()) {
-                    return Err(Refusal::Target(request.target.clone()));
+                match target {
+                    Some(typed) if self.is_solo() && *typed != request.target => {
+                        Err(Refusal::OtherTarget { typed: typed.clone(), target: request.target.clone() })
+                    }
+                    None if self.is_solo() => Err(Refusal::Target(request.target.clone())),
+                    Some(_) | None => Ok(()),
                 }
-                Ok(())
             }
             Statement::Reject { at, digest, .. } => self.request(at, digest).map(|_| ()),
             Statement::Retry { at } | Statement::Skip { at, .. } => {

@@ -1,5 +1,6 @@
 //! What policy says of an act: its effect, and the approval that it needs.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use belay_runbook::act::{Act, Preparation};
 use belay_runbook::action::{ActionSpec, COMMAND_ACTION, Effect as ActEffect, SCRIPT_ACTION};
 use belay_runbook::automation::AutomationSpec;
 use belay_runbook::model::{Does, Domain, Step, StepKind};
-use belay_runbook::policy::{Case, Verdict};
+use belay_runbook::policy::{Case, Policy, Verdict};
 use jiff::Timestamp;
 
 use super::Driver;
@@ -30,34 +31,44 @@ pub(super) struct Asking<'a> {
 }
 
 impl Driver {
-    /// Settles the effect of one act and lets policy judge it.
+    /// Settles the effect of one act and lets policy judge it: the one of the start, and the one that is there now.
     pub(super) fn judge_act(
         &self,
         step: &Step,
         act: Act,
         preparation: Preparation,
     ) -> Result<(PlannedAct, Verdict), String> {
+        self.judge_act_by(step, act, preparation, self.present.policy())
+    }
+
+    /// The same by the policy of the start and by another one where there is one; what either asks for counts.
+    pub(super) fn judge_act_by(
+        &self,
+        step: &Step,
+        act: Act,
+        preparation: Preparation,
+        present: Option<&Policy>,
+    ) -> Result<(PlannedAct, Verdict), String> {
         let Some(spec) = self.rules.actions.spec(&act.action) else {
             return Err(format!("there is no action `{}`", act.action));
         };
-        let policy = &self.rules.policy;
+        let policies = || std::iter::once(&*self.rules.policy).chain(present);
         // What a command does is for the policy to say; every other action knows best from live state.
         let live = if spec.name == COMMAND_ACTION { ActEffect::Read } else { preparation.effect };
         let automation = self.automation_of(step);
         let raised = step.effect.max(automation.and_then(|automation| automation.effect));
-        let effect = policy.effect_of(&act, spec, raised).max(live);
+        let effect = policies().map(|policy| policy.effect_of(&act, spec, raised)).fold(live, ActEffect::max);
         if step.kind == StepKind::Verification && effect != ActEffect::Read {
             return Err(format!("a verification may only read, and `{}` is `{}`", describe(&act), effect.as_str()));
         }
-        let idempotent = policy.is_idempotent(&act, spec, effect) || spec.name == SCRIPT_ACTION;
-        let verdict = match automation.filter(|automation| !automation.kinds.is_empty()) {
-            None => self.judge(&act, spec, effect, Some(&preparation)),
-            Some(automation) => {
-                let mut spec = spec.clone();
-                spec.kinds.extend(automation.kinds.iter().copied());
-                self.judge(&act, &spec, effect, Some(&preparation))
-            }
-        };
+        let idempotent =
+            policies().all(|policy| policy.is_idempotent(&act, spec, effect)) || spec.name == SCRIPT_ACTION;
+        let mut spec = Cow::Borrowed(spec);
+        if let Some(automation) = automation.filter(|automation| !automation.kinds.is_empty()) {
+            spec.to_mut().kinds.extend(automation.kinds.iter().copied());
+        }
+        let judge = |policy: &Policy| self.judge(policy, &act, &spec, effect, &preparation);
+        let verdict = present.map(judge).into_iter().fold(judge(&self.rules.policy), Verdict::and);
         // What the policy finds weighty is shown as such, wherever the act is shown.
         let preparation = Preparation { impact: preparation.impact.max(verdict.impact), ..preparation };
         Ok((PlannedAct { act, effect, idempotent, preparation }, verdict))
@@ -71,19 +82,20 @@ impl Driver {
         }
     }
 
-    pub(super) fn judge(
+    fn judge(
         &self,
+        policy: &Policy,
         act: &Act,
         spec: &ActionSpec,
         effect: ActEffect,
-        preparation: Option<&Preparation>,
+        preparation: &Preparation,
     ) -> Verdict {
         let nodes: BTreeSet<String> = self.execution.nodes_touched();
-        self.rules.policy.judge(&Case {
+        policy.judge(&Case {
             act,
             spec,
             effect,
-            preparation,
+            preparation: Some(preparation),
             environment: &self.execution.genesis.environment,
             solo: self.execution.is_solo(),
             nodes_before: &nodes,
@@ -112,9 +124,11 @@ impl Driver {
         }
         let demanding: Vec<_> = verdicts.iter().filter(|verdict| verdict.required).collect();
         for reason in demanding.iter().flat_map(|verdict| &verdict.reasons) {
-            reasons.push(format!("policy rule `{}`: {}", reason.rule, reason.text));
+            let reason = format!("policy rule `{}`: {}", reason.rule, reason.text);
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
         }
-        reasons.dedup();
         if reasons.is_empty() {
             return None;
         }
@@ -124,7 +138,11 @@ impl Driver {
             approvers.clone_from(&runbook.approvers);
         }
         if approvers.is_empty() {
-            approvers = demanding.iter().flat_map(|verdict| verdict.approvers.iter().cloned()).collect();
+            for approver in demanding.iter().flat_map(|verdict| &verdict.approvers) {
+                if !approvers.contains(approver) {
+                    approvers.push(approver.clone());
+                }
+            }
         }
         let quorum = said
             .and_then(|approval| approval.quorum)
@@ -135,6 +153,11 @@ impl Driver {
         let expires_at = later(now, time);
         // Alone, one person approves by typing the target: more than one cannot be had.
         let quorum = if self.execution.is_solo() { 1 } else { quorum };
+        let policy = self.present.policy().map(Policy::digest);
+        let judged_by = match &policy {
+            Some(present) => Cow::Owned(format!("{}+{present}", self.execution.genesis.policy_digest)),
+            None => Cow::Borrowed(self.execution.genesis.policy_digest.as_str()),
+        };
         let digest = ApprovalPreimage {
             genesis: &self.execution.id,
             epoch: 0,
@@ -143,7 +166,7 @@ impl Driver {
             call: asking.call,
             acts: asking.acts,
             undo: asking.undo,
-            policy_digest: &self.execution.genesis.policy_digest,
+            policy_digest: &judged_by,
             approvers: &approvers,
             quorum,
             attempts: asking.attempts,
@@ -161,6 +184,7 @@ impl Driver {
             attempts: asking.attempts,
             requested_at: now,
             expires_at,
+            policy,
         })
     }
 }

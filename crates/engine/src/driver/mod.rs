@@ -13,6 +13,7 @@ mod judging;
 mod needing;
 mod planning;
 mod polling;
+mod present;
 mod preview;
 mod rendering;
 mod script;
@@ -35,6 +36,7 @@ pub use self::flow::ENTRIES_ALONE;
 pub use self::hearing::{Refusal, Stated};
 use self::needing::Needing;
 pub use self::planning::{describe, reads_live_state};
+pub use self::present::Present;
 pub use self::preview::{Judged, StepPlan};
 use crate::event::{Author, Draft, Event, Transition};
 use crate::execution::{Execution, Stage, UndoEntryState};
@@ -204,6 +206,8 @@ pub struct Rules {
 pub struct Driver {
     execution: Execution,
     rules: Rules,
+    /// The policy that is there now, which may ask for more than the one of the genesis.
+    present: Present,
     /// Definitions of the automations that the genesis holds.
     automations: BTreeMap<String, AutomationSpec>,
     me: Author,
@@ -296,6 +300,7 @@ impl Driver {
         Self {
             execution,
             rules,
+            present: Present::Unchanged,
             automations,
             me,
             driving: false,

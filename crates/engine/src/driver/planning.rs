@@ -137,6 +137,9 @@ impl Driver {
             let error = format!("policy rule `{}` forbids it: {}", reason.rule, reason.text);
             return self.fail_step(now, at, &error, StepStatus::Failed);
         }
+        if let Some(why) = self.refused_unread(planned.iter().skip(from as usize)) {
+            return self.await_policy(now, at, why);
+        }
         let undo = self.plan_undo(&step, &planned);
         let visit = self.execution.visit(at);
         let number = visit.and_then(|visit| visit.plans.last()).map_or(1, |plan| plan.number + 1);

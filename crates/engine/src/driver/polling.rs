@@ -108,14 +108,20 @@ impl Driver {
     }
 
     /// The next round, under the same intent.
-    pub(super) fn poll_again(&mut self, now: Timestamp, id: &InvocationId) -> bool {
-        let Some(step) = self.execution.step(&id.at.step) else { return false };
+    pub(super) fn poll_again(&mut self, now: Timestamp, id: &InvocationId) -> Result<bool, Illegal> {
+        let Some(step) = self.execution.step(&id.at.step) else { return Ok(false) };
         if step.kind != StepKind::Verification {
-            return false;
+            return Ok(false);
         }
-        let Some(visit) = self.execution.visit(&id.at) else { return false };
-        let Some(record) = visit.acts.iter().find(|act| &act.id == id) else { return false };
-        let Some(planned) = visit.planned_act(record) else { return false };
+        let Some(visit) = self.execution.visit(&id.at) else { return Ok(false) };
+        let Some(record) = visit.acts.iter().find(|act| &act.id == id) else { return Ok(false) };
+        let Some(planned) = visit.planned_act(record) else { return Ok(false) };
+        if let Some(error) = self.reads_no_more(id, step, planned) {
+            self.poll = None;
+            let outcome = Box::new(Outcome { error: Some(error), ..Outcome::bare(Ending::Failed) });
+            self.record(now, Transition::ActEnded { id: id.clone(), outcome })?;
+            return Ok(true);
+        }
         let invocation = Invocation {
             first: id.clone(),
             id: id.clone(),
@@ -130,6 +136,6 @@ impl Driver {
         self.cancelling = false;
         self.busy = Some(Busy::Acting(id.clone()));
         self.effects.push(Effect::Invoke(Box::new(invocation)));
-        false
+        Ok(false)
     }
 }

@@ -190,8 +190,9 @@ impl Driver {
                 return self.refuse_call(now, script, index, function, act, error);
             }
         };
-        if let Some(reason) = &verdict.forbidden {
-            let error = format!("policy rule `{}` forbids it: {}", reason.rule, reason.text);
+        let forbidden = verdict.forbidden.as_ref();
+        let forbidden = forbidden.map(|reason| format!("policy rule `{}` forbids it: {}", reason.rule, reason.text));
+        if let Some(error) = forbidden.or_else(|| self.refused_unread(std::iter::once(&planned))) {
             let (function, act) = (calling.function.clone(), Some(calling.act.clone()));
             return self.refuse_call(now, script, index, function, act, error);
         }
@@ -210,6 +211,8 @@ impl Driver {
                     basis_difference(&describe(&known.act), &known.preparation, &planned.preparation)
                 });
                 difference.extend(stricter(&asked, &verdict));
+                difference.extend(self.beyond_call(now, &step, calling, &planned, Some(&asked)));
+                difference.dedup();
                 (!difference.is_empty()).then_some(Closing::Voided { difference })
             };
             match how {

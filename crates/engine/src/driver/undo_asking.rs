@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::judging::{Asking, stricter};
 use super::planning::describe;
+use super::present::JudgedTwice;
 use super::script::Calling;
 use super::{Busy, Driver, Effect, HostAnswer};
 use crate::digest::basis_difference;
@@ -23,7 +24,8 @@ use crate::ids::{InvocationId, VisitId};
 impl Driver {
     /// Whether the acts of an item may run without asking.
     pub(super) fn undo_is_allowed(&self, item: u32, at: &VisitId) -> bool {
-        self.allowed.contains(&item) || self.execution.visit(at).is_some_and(Visit::undo_is_approved)
+        let approved = || self.execution.visit(at).is_some_and(Visit::undo_is_approved);
+        self.allowed.contains(&item) || (self.policy_is_unchanged() && approved())
     }
 
     /// Asks for the state before the acts that take an item back, to judge them by.
@@ -50,33 +52,53 @@ impl Driver {
         };
         let at = entry.item.at.clone();
         let Some(step) = self.undoing_step(&at).cloned() else { return Ok(()) };
-        let mut planned = Vec::with_capacity(acts.len());
-        let mut verdicts = Vec::with_capacity(acts.len());
+        let mut judged = Vec::with_capacity(acts.len());
         let mut results = results.into_iter();
         for act in acts {
             // What could not be read is judged as what it may be.
             let preparation = results.next().and_then(Result::ok).unwrap_or_else(unread);
-            let judged = self.judge_act(&step, act, preparation).and_then(|(act, verdict)| match &verdict.forbidden {
-                Some(reason) => Err(format!("policy rule `{}` forbids it: {}", reason.rule, reason.text)),
-                None => Ok((act, verdict)),
-            });
-            match judged {
-                Ok((act, verdict)) => {
-                    planned.push(act);
-                    verdicts.push(verdict);
-                }
-                Err(error) => {
-                    return self.record(now, Transition::UndoStuck { item, detail: json!({ "error": error }) });
-                }
+            match self.judge_twice(&step, act, preparation) {
+                Ok(twice) => judged.push(twice),
+                Err(error) => return self.stick_undo(now, item, &error),
             }
         }
-        if let Some(request) = entry.request.as_ref().filter(|request| request.call.is_none() && request.granted()) {
-            return self.use_undo_approval(now, item, &entry, request, &planned, &verdicts);
+        self.settle_undo_judgement(now, item, &step, judged, true)
+    }
+
+    /// Settles whether what takes an item back may run: it may, is forbidden, or an approval is asked for. Where it is not
+    /// `declared` but captured by the act, the policy of the start has judged it with that.
+    pub(super) fn settle_undo_judgement(
+        &mut self,
+        now: Timestamp,
+        item: u32,
+        step: &Step,
+        judged: Vec<JudgedTwice>,
+        declared: bool,
+    ) -> Result<(), Illegal> {
+        let Some(entry) = self.execution.rollback.as_ref().and_then(|it| it.items.get(item as usize)).cloned() else {
+            return Ok(());
+        };
+        let forbidden = judged.iter().find_map(|judged| judged.by_both.1.forbidden.as_ref());
+        let forbidden = forbidden.map(|reason| format!("policy rule `{}` forbids it: {}", reason.rule, reason.text));
+        let unread = || self.refused_unread(judged.iter().map(|judged| &judged.by_both.0));
+        if let Some(error) = forbidden.or_else(unread) {
+            return self.stick_undo(now, item, &error);
         }
-        let number = self.execution.visit(&at).and_then(Visit::plan).map_or(0, |plan| plan.number);
+        let at = entry.item.at.clone();
+        let asked = entry.request.as_ref().filter(|request| request.call.is_none() && request.granted());
+        let visit = self.execution.visit(&at);
+        let agreed = asked.map(|request| &request.asked).or_else(|| visit.and_then(Visit::approval_of_step));
+        let beyond = self.beyond(now, step, &at, &judged, agreed);
+        let (planned, verdicts): (Vec<_>, Vec<_>) = judged.into_iter().map(|judged| judged.by_both).unzip();
+        if let Some(request) = asked {
+            return self.use_undo_approval(now, item, &entry, request, &planned, &verdicts, beyond);
+        }
+        let covered = !declared || visit.is_some_and(Visit::undo_is_approved);
+        let number = visit.and_then(Visit::plan).map_or(0, |plan| plan.number);
         let undo = UndoPlan::NotNeeded;
         let asking = Asking { at: &at, plan: number, call: None, acts: &planned, undo: &undo, attempts: 1 };
-        match self.approval_for(now, &step, &asking, &verdicts) {
+        let asks = !covered || !beyond.is_empty();
+        match self.approval_for(now, step, &asking, &verdicts).filter(|_| asks) {
             None => {
                 self.allowed.insert(item);
                 Ok(())
@@ -85,6 +107,11 @@ impl Driver {
                 self.record(now, Transition::UndoAsked { item, acts: planned, approval: Box::new(approval) })
             }
         }
+    }
+
+    /// An item cannot go on without a person.
+    pub(super) fn stick_undo(&mut self, now: Timestamp, item: u32, error: &str) -> Result<(), Illegal> {
+        self.record(now, Transition::UndoStuck { item, detail: json!({ "error": error }) })
     }
 
     /// The step whose declaration says what takes a step back.
@@ -97,6 +124,7 @@ impl Driver {
     }
 
     /// Compares what was agreed to with what is there now.
+    #[expect(clippy::too_many_arguments, reason = "what was agreed to, what is there now, and what goes beyond it")]
     fn use_undo_approval(
         &mut self,
         now: Timestamp,
@@ -105,6 +133,7 @@ impl Driver {
         request: &Request,
         planned: &[PlannedAct],
         verdicts: &[Verdict],
+        beyond: Vec<String>,
     ) -> Result<(), Illegal> {
         let (at, asked) = (entry.item.at.clone(), &request.asked);
         let used = self.execution.visit(&at).is_some_and(|visit| {
@@ -121,6 +150,11 @@ impl Driver {
                 difference.extend(basis_difference(&describe(&known.act), &known.preparation, &fresh.preparation));
             }
             difference.extend(stricter(asked, verdict));
+        }
+        for more in beyond {
+            if !difference.contains(&more) {
+                difference.push(more);
+            }
         }
         if difference.is_empty() {
             self.allowed.insert(item);
@@ -154,7 +188,7 @@ impl Driver {
         match self.execution.next_undo() {
             // The script that asked is still ending, and is stuck by that.
             Some(_) if running => Ok(()),
-            Some(item) => self.record(now, Transition::UndoStuck { item, detail: json!({ "error": why }) }),
+            Some(item) => self.stick_undo(now, item, why),
             None => Err(Illegal { transition: "undo_stuck", why: format!("`{at}` is not being taken back") }),
         }
     }
@@ -176,8 +210,14 @@ impl Driver {
         let covered = visit.is_some_and(Visit::undo_is_approved);
         let request = self.undo_request_of(script);
         let of_acts = request.as_ref().is_some_and(|request| request.call.is_none() && request.granted());
-        let of_call = request.filter(|request| request.call == Some(index) && request.granted());
-        let mut asks = verdict.required && !covered && !of_acts;
+        let of_call = request.clone().filter(|request| request.call == Some(index) && request.granted());
+        let Some(step) = self.undoing_step(&at).cloned() else { return Ok(()) };
+        let agreed = match &request {
+            Some(request) if of_acts => Some(&request.asked),
+            Some(_) | None => visit.and_then(Visit::approval_of_step),
+        };
+        let beyond = self.beyond_call(now, &step, calling, &planned, agreed);
+        let mut asks = verdict.required && ((!covered && !of_acts) || !beyond.is_empty());
         if let Some(request) = of_call.filter(|_| asks) {
             let asked = request.asked;
             let mut difference = known.as_ref().map_or_else(Vec::new, |known| {
@@ -196,7 +236,6 @@ impl Driver {
                 None => asks = false,
             }
         }
-        let Some(step) = self.undoing_step(&at).cloned() else { return Ok(()) };
         let number = self.execution.visit(&at).and_then(Visit::plan).map_or(0, |plan| plan.number);
         let acts = std::slice::from_ref(&planned);
         let nothing = UndoPlan::NotNeeded;

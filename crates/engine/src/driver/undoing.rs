@@ -127,11 +127,18 @@ impl Driver {
             }
             let at = entry.item.at.clone();
             if self.captured(&at, reference).is_none() {
-                let detail = json!({ "error": "the record of what it changed is missing" });
-                self.record(now, Transition::UndoStuck { item, detail })?;
+                self.stick_undo(now, item, "the record of what it changed is missing")?;
                 return Ok(true);
             }
-            return self.driving_only(|driver| Ok(driver.compare(item, &at, reference)));
+            let record = self.record_of(&at, reference).cloned();
+            return self.driving_only(|driver| {
+                if let Some(record) = record
+                    && driver.policy_holds_back(now, item, &record)?
+                {
+                    return Ok(true);
+                }
+                Ok(driver.compare(item, &at, reference))
+            });
         }
         let undo = visit.undo_plan().cloned().unwrap_or(UndoPlan::Undeclared);
         let acts = match (&entry.acts, undo) {
@@ -190,12 +197,14 @@ impl Driver {
         false
     }
 
+    fn record_of(&self, at: &VisitId, reference: InvocationRef) -> Option<&ActRecord> {
+        let mut acts = self.execution.visit(at)?.acts.iter();
+        acts.find(|record| record.id.attempt == reference.attempt && record.id.act == reference.act)
+    }
+
     fn captured(&self, at: &VisitId, reference: InvocationRef) -> Option<(Act, Value, Option<Value>)> {
         let visit = self.execution.visit(at)?;
-        let record = visit
-            .acts
-            .iter()
-            .find(|record| record.id.attempt == reference.attempt && record.id.act == reference.act)?;
+        let record = self.record_of(at, reference)?;
         let act = visit.planned_act(record)?.act.clone();
         let undo = visit.preparation(record)?.undo.clone()?;
         let after = record.counted_outcome().and_then(|outcome| outcome.after.clone());
@@ -228,6 +237,12 @@ impl Driver {
             Ok(UndoState::AsAfter | UndoState::Incomparable) => {
                 if interrupted {
                     self.record(now, Transition::UndoSettled { item, choice: UndoChoice::Retry, by: None })?;
+                }
+                // The policy may have changed while it was compared.
+                if let Some(record) = self.record_of(&entry.item.at, reference).cloned()
+                    && self.policy_holds_back(now, item, &record)?
+                {
+                    return Ok(());
                 }
                 if let Some((act, record, after)) = self.captured(&entry.item.at, reference) {
                     self.start_undo(now, &entry.item.at, act, Some((record, after)))?;

@@ -24,6 +24,10 @@ pub struct ApprovalRequest {
     pub requested_at: Timestamp,
     /// Until when it stands.
     pub expires_at: Timestamp,
+    /// SHA-256 of the policy that was there when it was asked for and judged beside the one of the genesis; none where
+    /// that was the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// How a request ended without its approval.

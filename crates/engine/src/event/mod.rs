@@ -17,7 +17,7 @@ pub use self::genesis::{Author, Genesis, PastExecution};
 pub use self::plan::{Plan, PlannedAct, UndoPlan};
 pub use self::statement::{Checklist, Confirmation, Statement};
 pub use self::transition::{Finish, Need, NextStep, Settlement, Stop, Transition};
-pub use self::undo::{InvocationRef, UndoChoice, UndoItem, UndoSkip};
+pub use self::undo::{DoneByHand, InvocationRef, UndoChoice, UndoItem, UndoSkip};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

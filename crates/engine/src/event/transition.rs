@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApprovalRequest, Author, Checklist, Closing, Plan, PlannedAct, UndoChoice, UndoItem, UndoSkip};
+use super::{
+    ApprovalRequest, Author, Checklist, Closing, DoneByHand, Plan, PlannedAct, UndoChoice, UndoItem, UndoSkip,
+};
 use crate::ids::{InvocationId, VisitId};
 use crate::status::StepStatus;
 
@@ -214,6 +216,9 @@ pub enum Transition {
     RollbackPlanned {
         /// The items.
         items: Vec<UndoItem>,
+        /// What people did by hand, which is left to them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        by_hand: Vec<DoneByHand>,
     },
     /// The acts that take an item back need an approval that the step's own does not give.
     UndoAsked {
@@ -343,6 +348,11 @@ pub enum Need {
     Recovery {
         /// Why it failed.
         error: String,
+    },
+    /// What to do while the policy cannot be read: nothing that changes something starts without it.
+    Policy {
+        /// What is wrong with it.
+        why: String,
     },
     /// Whether the step may be performed once more: the flow came back to it by itself.
     Again {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Author;
 use crate::ids::{ActIndex, VisitId};
 
 /// What to do with a stuck undo.
@@ -25,6 +26,27 @@ pub struct UndoItem {
     pub at: VisitId,
     /// The act that captured its record; `None` where the step's own rollback takes it back as a whole.
     pub act: Option<InvocationRef>,
+}
+
+/// A step that a person did by hand: nothing of it is taken back by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoneByHand {
+    /// The visit.
+    pub at: VisitId,
+    /// The step's title.
+    pub title: String,
+    /// Who did it.
+    pub by: Option<Author>,
+    /// What a person has to do to take it back, line by line, as far as the runbook says.
+    pub undo: Vec<String>,
+}
+
+impl DoneByHand {
+    /// It in a sentence, for people.
+    pub fn told(&self) -> String {
+        let by = self.by.as_ref().map(|by| format!(" by {}", by.responder)).unwrap_or_default();
+        format!("done by hand{by}, nothing is taken back by itself; undo: {}", self.undo.join("; "))
+    }
 }
 
 /// An act inside its visit.

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use belay_runbook::act::Act;
 use belay_runbook::action::Effect;
+use belay_runbook::commands;
+use belay_runbook::model::{Does, Step, StepKind, Undo};
 use serde_json::Value;
 
-use super::{ActRecord, Execution, Request, Visit};
-use crate::event::{InvocationRef, PlannedAct, UndoItem, UndoPlan, UndoSkip};
+use super::{ActRecord, Execution, Request, Stage, Visit};
+use crate::event::{DoneByHand, InvocationRef, PlannedAct, UndoItem, UndoPlan, UndoSkip};
 use crate::ids::{InvocationId, VisitId};
+use crate::status::StepStatus;
 
 /// What came of taking a step back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub enum UndoResult {
 pub struct Rollback {
     /// Everything to take back, newest first.
     pub items: Vec<UndoEntry>,
+    /// What people did by hand, newest first, which is left to them.
+    pub by_hand: Vec<DoneByHand>,
     /// Whether the whole execution is rolled back, or one step only.
     pub whole: bool,
 }
@@ -107,4 +112,69 @@ impl Execution {
         }
         items
     }
+
+    /// Steps that people did by hand, newest first, of which a rollback that begins now takes nothing back by itself; of one
+    /// visit only where `only` names it.
+    pub fn done_by_hand(&self, only: Option<&VisitId>) -> Vec<DoneByHand> {
+        let visits = self.visits.values().flatten();
+        let mut done: Vec<(&Visit, &Step)> = visits
+            .filter(|visit| only.is_none_or(|only| &visit.id == only))
+            .filter(|visit| matches!(visit.stage, Stage::Ended(StepStatus::Succeeded)))
+            .filter_map(|visit| Some((visit, self.runbook.step(&visit.id.step)?)))
+            .filter(|(visit, step)| visit.by_hand || is_work(step))
+            .collect();
+        done.sort_by_key(|(visit, _)| std::cmp::Reverse((visit.ended_at, visit.entered_at)));
+        done.into_iter()
+            .map(|(visit, step)| DoneByHand {
+                at: visit.id.clone(),
+                title: step.display_title().to_owned(),
+                by: visit.done_by.clone(),
+                undo: self.undo_by_hand(step),
+            })
+            .collect()
+    }
+
+    /// What the runbook says of taking a step back, for whoever does that by hand.
+    fn undo_by_hand(&self, step: &Step) -> Vec<String> {
+        let lines = match &step.undo {
+            Some(Undo::Does(does)) => self.told(does),
+            Some(Undo::Step(name)) => match self.step(name) {
+                Some(undo) => {
+                    let mut lines = vec![format!("as step `{name}` says")];
+                    lines.extend(self.told(&undo.does));
+                    lines
+                }
+                None => Vec::new(),
+            },
+            Some(Undo::Irreversible(reason)) => vec![format!("nothing can ({reason})")],
+            None => Vec::new(),
+        };
+        if !lines.is_empty() {
+            return lines;
+        }
+        let done = self.told(&step.does);
+        let what = if done.is_empty() { String::new() } else { format!(": what was done is {}", done.join("; ")) };
+        vec![format!("the runbook does not say how{what}")]
+    }
+
+    /// What is performed, as a person would type or call it.
+    fn told(&self, does: &Does) -> Vec<String> {
+        match does {
+            Does::Nothing => Vec::new(),
+            Does::Commands(entries) => {
+                let variables = self.runbook.inputs.keys().cloned().collect();
+                commands::shown(entries, &self.values, &variables)
+            }
+            Does::Action(call) | Does::Automation(call) => vec![format!("{} {}", call.name, call.parameters)],
+        }
+    }
+}
+
+/// Whether a step that a person performs may change something.
+fn is_work(step: &Step) -> bool {
+    step.kind == StepKind::Manual
+        && match step.effect {
+            Some(effect) => effect != Effect::Read,
+            None => step.undo.is_some() || step.does != Does::Nothing,
+        }
 }

@@ -141,7 +141,13 @@ impl Visit {
             (Stage::Entered | Stage::Ready | Stage::Acting(_) | Stage::Retry(_), None) => StepStatus::Running,
             (Stage::Person(Need::Renewal) | Stage::Approval, None) => StepStatus::WaitingApproval,
             (
-                Stage::Person(Need::Confirmation | Need::Decision { .. } | Need::Values { .. } | Need::Again { .. }),
+                Stage::Person(
+                    Need::Confirmation
+                    | Need::Decision { .. }
+                    | Need::Values { .. }
+                    | Need::Policy { .. }
+                    | Need::Again { .. },
+                ),
                 None,
             ) => StepStatus::WaitingInput,
             (Stage::Person(Need::Recovery { .. }), None) => StepStatus::Failed,

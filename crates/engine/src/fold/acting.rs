@@ -132,8 +132,9 @@ impl Execution {
         let visit = self.visit_mut(id)?;
         ensure(!matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_)), "an act is running or not settled")?;
         ensure(visit.undo.is_none(), "it was taken back")?;
-        // Asking for an approval anew is not trying again: what was done under the old one is not repeated.
-        let renews = visit.stage == Stage::Person(Need::Renewal);
+        // Asking for an approval anew, or going on with a policy that can be read again, is not trying again: what was
+        // done is not repeated.
+        let renews = matches!(visit.stage, Stage::Person(Need::Renewal | Need::Policy { .. }));
         visit.stage = Stage::Entered;
         visit.ended_at = None;
         visit.error = None;

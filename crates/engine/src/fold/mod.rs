@@ -296,7 +296,7 @@ impl Execution {
                 self.error = Some(reason.clone());
                 Ok(())
             }
-            Transition::RollbackPlanned { items } => self.plan_rollback(items),
+            Transition::RollbackPlanned { items, by_hand } => self.plan_rollback(items, by_hand),
             Transition::UndoAsked { item, acts, approval } => {
                 let entry = self.undo_entry(*item)?;
                 ensure(entry.state == UndoEntryState::Due, "it is being undone or stuck")?;

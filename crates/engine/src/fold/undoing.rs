@@ -5,14 +5,14 @@ use belay_runbook::action::Effect;
 use jiff::Timestamp;
 
 use super::ensure;
-use crate::event::{Author, Closing, Settlement, Stop, UndoChoice, UndoItem};
+use crate::event::{Author, Closing, DoneByHand, Settlement, Stop, UndoChoice, UndoItem};
 use crate::execution::{
     ActRecord, Execution, Phase, Request, Rollback, Stage, UndoEntry, UndoEntryState, UndoPath, UndoResult,
 };
 use crate::ids::{ActIndex, InvocationId, VisitId};
 
 impl Execution {
-    pub(super) fn plan_rollback(&mut self, items: &[UndoItem]) -> Result<(), String> {
+    pub(super) fn plan_rollback(&mut self, items: &[UndoItem], by_hand: &[DoneByHand]) -> Result<(), String> {
         let whole = match &self.phase {
             Phase::Stopping(Stop::Rollback) => true,
             Phase::Stopping(Stop::UndoStep(_)) => false,
@@ -42,7 +42,7 @@ impl Execution {
                 }
             })
             .collect();
-        self.rollback = Some(Rollback { items: entries, whole });
+        self.rollback = Some(Rollback { items: entries, by_hand: by_hand.to_vec(), whole });
         self.phase = Phase::Undoing;
         self.current = None;
         self.upcoming = None;

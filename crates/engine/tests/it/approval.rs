@@ -51,7 +51,8 @@ fn the_target_has_to_be_typed_and_the_digest_has_to_be_the_one_asked_for() {
     for (digest, target) in [(digest.as_str(), None), (digest.as_str(), Some("b")), ("0000", Some(target.as_str()))] {
         run.say(approval(digest, target)).unwrap();
     }
-    assert_eq!(run.refusals, [Refusal::Target("a".to_owned()), Refusal::Target("a".to_owned()), Refusal::OtherDigest]);
+    let other = Refusal::OtherTarget { typed: "b".to_owned(), target: "a".to_owned() };
+    assert_eq!(run.refusals, [Refusal::Target("a".to_owned()), other, Refusal::OtherDigest]);
     assert!(run.world.log.is_empty(), "nothing ran");
     run.say(approval(&digest, Some("a"))).unwrap();
     run.drive();

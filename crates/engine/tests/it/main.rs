@@ -13,15 +13,18 @@
 mod support;
 
 mod approval;
+mod by_hand;
 mod digest;
 mod failing;
 mod golden;
 mod interrupting;
 mod late;
 mod polling;
+mod present_policy;
 mod properties;
 mod returning;
 mod rollback;
+mod rollback_steps;
 mod scripts;
 mod statements;
 mod steps;

@@ -281,53 +281,6 @@ fn a_retry_compares_again() {
 }
 
 #[test]
-fn the_runbooks_own_steps_follow() {
-    let setting = Setting::new(
-        "rollbackOnFailure: true
-         steps:
-         - name: set
-           action: thing.set
-           parameters: {name: a, value: 5}
-         - name: fails
-           commands: [thingctl fail]
-           rollback: {irreversible: nothing}
-         rollback:
-           steps:
-           - name: put
-             action: thing.put
-             parameters: {name: b, value: 1}
-           - name: check
-             type: verification
-             action: thing.read
-             parameters: {name: a}
-             validation: {postCondition: {value: 0}}
-        ",
-    );
-    crash_everywhere(&setting, People::new, |run| {
-        assert_eq!(run.execution().status(), ExecutionStatus::RolledBack);
-        assert_eq!((run.world.value("a"), run.world.value("b")), (0, 1));
-    });
-}
-
-#[test]
-fn nothing_started_means_nothing_undone() {
-    let setting = Setting::new(
-        "steps:
-         - name: look
-           type: manual
-           description: Look.
-         rollback:
-           steps:
-           - name: put
-             action: thing.put
-             parameters: {name: b, value: 1}
-        ",
-    );
-    let people = || People::new().when(|execution, _, _| execution.started.then(|| rollback("no")));
-    crash_everywhere(&setting, people, restored);
-}
-
-#[test]
 fn an_abort_is_followed_by_a_rollback() {
     let setting = Setting::new(TWO_ON_ONE);
     let people = || {
@@ -368,35 +321,6 @@ fn a_rollback_that_was_aborted_goes_on_where_it_was() {
         };
         crash_everywhere(&setting, people, restored);
     }
-}
-
-#[test]
-fn the_rollbacks_own_steps_are_not_taken_back() {
-    let setting = Setting::new(
-        "rollbackOnFailure: true
-         steps:
-         - name: set
-           action: thing.set
-           parameters: {name: a, value: 5}
-         - name: fails
-           commands: [thingctl fail]
-           rollback: {irreversible: nothing}
-         rollback:
-           steps:
-           - name: repair
-             action: thing.set
-             parameters: {name: b, value: 1}
-           - name: look
-             type: manual
-             description: Look.
-        ",
-    );
-    let people = People::new()
-        .when(|execution, _, _| (execution.current.as_ref()? == &at("look")).then(abort))
-        .when(|execution, _, _| (execution.status() == ExecutionStatus::Aborted).then(|| rollback("on")));
-    let run = setting.run(people);
-    assert_eq!(run.execution().status(), ExecutionStatus::RolledBack);
-    assert_eq!((run.world.value("a"), run.world.value("b")), (0, 1));
 }
 
 #[test]
@@ -446,39 +370,6 @@ fn one_step_is_taken_back_when_a_person_says_so_of_an_interrupted_act() {
     assert_eq!(run.execution().status(), ExecutionStatus::Failed);
     assert_eq!(run.world.value("a"), 1);
     assert_eq!(status(run.execution(), "a-second"), StepStatus::Undone);
-}
-
-#[test]
-fn a_step_of_the_rollback_is_asked_first_whether_it_is_still_needed() {
-    let setting = Setting::new(
-        "rollbackOnFailure: true
-         steps:
-         - name: set
-           action: thing.set
-           parameters: {name: a, value: 5}
-         - name: fails
-           commands: [thingctl fail]
-           rollback: {irreversible: nothing}
-         rollback:
-           steps:
-           - name: so-already
-             action: thing.place
-             parameters: {name: b, value: 0}
-           - name: needed
-             action: thing.place
-             parameters: {name: c, value: 7}
-           - name: cannot-tell
-             commands: [thingctl add b 1]
-        ",
-    );
-    for setting in [setting.clone(), setting.production()] {
-        crash_everywhere(&setting, People::new, |run| {
-            assert_eq!(run.execution().status(), ExecutionStatus::RolledBack);
-            assert_eq!((run.world.value("b"), run.world.value("c")), (1, 7));
-            assert_eq!(status(run.execution(), "so-already"), StepStatus::Skipped);
-            assert!(run.world.invoked("thing.place b").is_empty(), "what is so already is not done");
-        });
-    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use belay_engine::Execution;
-use belay_engine::driver::{Driver, Effect, Input, Refusal, Rules, Stated};
+use belay_engine::driver::{Driver, Effect, Input, Present, Refusal, Rules, Stated};
 use belay_engine::event::{Event, Genesis, Statement};
 use belay_runbook::format;
 use belay_runbook::policy::Policy;
@@ -91,6 +91,8 @@ pub struct Run {
     pub inbox: VecDeque<Input>,
     wakes: Vec<Timestamp>,
     rules: Rules,
+    /// The policy that is there now.
+    pub present: Present,
     /// Instants at which the program could have been killed so far.
     pub points: usize,
     pub kill_at: Option<usize>,
@@ -119,6 +121,7 @@ impl Run {
             inbox: VecDeque::from([Input::Drive]),
             wakes: Vec::new(),
             rules,
+            present: Present::Unchanged,
             points: 0,
             kill_at: None,
             refusals: Vec::new(),
@@ -244,6 +247,7 @@ impl Run {
     }
 
     pub fn input(&mut self, input: Input) -> Result<(), Killed> {
+        self.driver.see_policy(self.present.clone());
         let handled = self.driver.handle(self.now, input);
         for effect in self.effects(handled) {
             self.perform(effect)?;

@@ -60,7 +60,8 @@ pub struct PolicyRule {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Match {
-    /// Names of environments; an environment without a name counts as one of them.
+    /// Names of environments, or words of their names (`prod` means `prod-eu`, too; the words for production mean each
+    /// other); an environment without a name counts as one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environments: Option<Vec<String>>,
     /// Effects.

@@ -354,3 +354,47 @@ fn a_wrong_policy_is_a_finding_where_it_is() {
     assert_eq!(findings.len(), 3);
     assert!(Policy::parse("p.yaml", b"\xff\x00{{{").is_err());
 }
+
+#[test]
+fn two_policies_together_ask_for_whatever_one_of_them_asks_for() {
+    let reason = |rule: &str| Reason { rule: rule.to_owned(), text: format!("because of {rule}") };
+    let verdict = |required: bool, quorum: u32, approvers: &[&str], rules: &[&str]| Verdict {
+        required,
+        reasons: rules.iter().map(|rule| reason(rule)).collect(),
+        approvers: approvers.iter().map(|name| (*name).to_owned()).collect(),
+        quorum,
+        impact: Impact::Low,
+        impact_reasons: Vec::new(),
+        forbidden: None,
+    };
+    let nothing = || verdict(false, 1, &[], &[]);
+    let anybody = || verdict(true, 1, &[], &["a"]);
+    assert_eq!(nothing().and(anybody()), anybody(), "what only one of them needs is needed");
+    assert_eq!(anybody().and(nothing()), anybody(), "whichever of them it is");
+    let two = verdict(true, 2, &["sre", "dba"], &["a", "b"]);
+    assert_eq!(anybody().and(two.clone()), two, "more people, of fewer, for more reasons; the same reason once");
+    let narrow = verdict(true, 1, &["dba", "net"], &["c"]);
+    let both = two.clone().and(narrow);
+    assert_eq!((both.approvers.as_slice(), both.quorum), (["dba".to_owned()].as_slice(), 2), "who may by both of them");
+    let apart = two.clone().and(verdict(true, 1, &["net"], &["d"]));
+    assert!(apart.forbidden.is_some(), "where nobody may by both of them, nobody can agree: {apart:?}");
+    let forbidding = Verdict { forbidden: Some(reason("never")), ..nothing() };
+    assert_eq!(two.and(forbidding).forbidden, Some(reason("never")));
+}
+
+#[test]
+fn an_environment_is_production_where_a_word_of_its_name_says_so() {
+    let command =
+        Act { action: COMMAND_ACTION.to_owned(), parameters: json!({ "argv": ["systemctl", "restart", "shop"] }) };
+    let spec = ActionSpec { name: COMMAND_ACTION.to_owned(), ..spec(&[], Effect::Mutate) };
+    let judged = |environment: &'static str| judge(&command, &spec, None, &Setting { environment, ..LOCAL });
+    for environment in ["production", "PROD", "prod-eu", "eu-production", "prd_1", "eu.live", "shop/prod/1", "eu live"]
+    {
+        let verdict = judged(environment);
+        assert!(verdict.required, "{environment} is production");
+        assert_eq!(verdict.impact, Impact::High, "{environment}");
+    }
+    for environment in ["local", "staging", "reproduction", "product", "olive", "delivery", "prod2"] {
+        assert!(!judged(environment).required, "{environment} is not production");
+    }
+}

@@ -11,7 +11,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::SearchFilter;
-use super::query::{Plan, Slot};
+use super::query::{Plan, Slot, Variant};
 use crate::error::{Doing, StoreError};
 
 /// How far the index is asked.
@@ -34,6 +34,10 @@ const NARROW: Reach = Reach { most: 150, enough: 10, most_loose: 60, enough_loos
 const MOST_NAMED: usize = 200;
 /// A word in more documents is looked for together with rarer ones only.
 const FREQUENT: i64 = 2_000;
+/// A word in more documents is not looked for in heads by itself, so that it costs no more than it says.
+const TELLING: i64 = 5_000;
+/// So many words are looked for in heads by themselves.
+const MOST_TELLING: usize = 2;
 
 /// The rows of documents that may answer the query.
 pub(crate) fn gather(
@@ -50,10 +54,10 @@ pub(crate) fn gather(
     }
     let expected: Vec<&Slot> = plan.slots.iter().filter(|slot| slot.expected).collect();
     if !expected.is_empty() {
-        let all = all(&expected);
-        if matching(connection, &all, filter, reach.most, &mut rows)? == reach.most {
-            // Of very many those come in that say it in a head.
-            matching(connection, &format!("{{head}} : ({all})"), filter, reach.most, &mut rows)?;
+        let every = all(&expected);
+        if matching(connection, &every, filter, reach.most, &mut rows)? == reach.most {
+            // Of very many those come in that say most of it in a head, whatever their place in the index.
+            best_said(connection, &expected, filter, &reach, &mut rows)?;
         }
     }
     if rows.len() >= reach.enough {
@@ -83,14 +87,50 @@ pub(crate) fn gather(
     Ok(rows)
 }
 
+/// Of more documents with every word than are ranked: those with every word in a head, and of too many of these those that
+/// have the words as they were typed; of too few, those with one of the most telling words in a head.
+fn best_said(
+    connection: &Connection,
+    expected: &[&Slot],
+    filter: &SearchFilter,
+    reach: &Reach,
+    rows: &mut BTreeSet<i64>,
+) -> Result<(), StoreError> {
+    let in_head = matching(connection, &format!("{{head}} : ({})", all(expected)), filter, reach.most, rows)?;
+    if in_head == reach.most {
+        let typed = expected.iter().map(|slot| strongest(slot)).collect::<Vec<_>>().join(" AND ");
+        matching(connection, &format!("{{head}} : ({typed})"), filter, reach.most, rows)?;
+        return Ok(());
+    }
+    let mut by_mass: Vec<&Slot> = expected.iter().copied().filter(|slot| slot.documents() <= TELLING).collect();
+    by_mass.sort_by(|a, b| b.mass.total_cmp(&a.mass));
+    if expected.len() > 1 {
+        for slot in by_mass.into_iter().take(MOST_TELLING) {
+            let expression = format!("({{head}} : {}) AND {}", any(slot), all(expected));
+            matching(connection, &expression, filter, reach.most_loose, rows)?;
+        }
+    }
+    Ok(())
+}
+
+/// The terms that stand best for a slot: the word itself, where it is in the index.
+fn strongest(slot: &Slot) -> String {
+    let best = slot.variants.iter().map(|variant| variant.weight).fold(0.0, f64::max);
+    any_of(slot.variants.iter().filter(|variant| variant.weight >= best))
+}
+
 /// The expression for documents with every slot. Terms hold neither quotes nor operators, and each is one token.
 fn all(slots: &[&Slot]) -> String {
     slots.iter().map(|slot| any(slot)).collect::<Vec<_>>().join(" AND ")
 }
 
 fn any(slot: &Slot) -> String {
+    any_of(slot.variants.iter())
+}
+
+fn any_of<'v>(variants: impl Iterator<Item = &'v Variant>) -> String {
     let mut expression = String::from("(");
-    for (number, variant) in slot.variants.iter().enumerate() {
+    for (number, variant) in variants.enumerate() {
         let or = if number > 0 { " OR " } else { "" };
         write!(expression, "{or}\"{}\"", variant.term).expect("a string takes every write");
     }

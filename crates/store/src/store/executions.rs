@@ -33,6 +33,14 @@ impl Store {
         self.read(|connection| executions::find(connection, prefix))
     }
 
+    /// Returns how many executions of the journal have no row; [`Self::rebuild_projections`] mends that.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn unlisted_executions(&self) -> Result<u64, StoreError> {
+        self.read(executions::unlisted)
+    }
+
     /// Writes the row of an execution.
     ///
     /// # Errors

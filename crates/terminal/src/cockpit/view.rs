@@ -12,6 +12,7 @@ pub mod runbook;
 mod start;
 
 use belay_cockpit::api::CallError;
+use belay_runbook::policy::is_production;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -72,10 +73,10 @@ fn bar(frame: &mut Frame<'_>, area: Rect, state: &State, look: Look) {
     let used = left.width();
     frame.render_widget(left, area);
     if let Some(about) = &state.about {
-        let mark = if about.environment == "production" { "! " } else { "" };
+        let mark = if is_production(&about.environment) { "! " } else { "" };
         let who = format!("{mark}{} · {} ", text::line(&about.context), text::line(&about.responder));
         let who = text::cut(&who, usize::from(area.width).saturating_sub(used + 1));
-        let style = if about.environment == "production" { look.bad().patch(look.bold()) } else { look.dim() };
+        let style = if is_production(&about.environment) { look.bad().patch(look.bold()) } else { look.dim() };
         frame.render_widget(Line::styled(who, style).right_aligned(), area);
     }
 }

@@ -57,7 +57,10 @@ pub fn new(desk: &Desk, new: &New) -> Result<Exit, Failure> {
     let path = desk.cockpit.write_new(&mut runbook, &dir, new.force, &changes)?;
     let mut found = reported;
     found.extend(desk.cockpit.validate(&path)?);
-    let document = json!({ "path": path.display().to_string(), "name": runbook.name, "findings": found });
+    let bundled = desk.cockpit.is_bundled(&runbook.name);
+    let document = json!({
+        "path": path.display().to_string(), "name": runbook.name, "bundled": bundled, "findings": found,
+    });
     desk.show(&document, || {
         let style = desk.settings.style;
         let mut out = String::new();
@@ -67,6 +70,13 @@ pub fn new(desk: &Desk, new: &New) -> Result<Exit, Failure> {
         let shown = text::line(&path.display().to_string());
         put!(out, "{} wrote {}\n", style.good("✓"), style.bold(&shown));
         let quoted = text::quoted(&shown);
+        if bundled {
+            let what = format!(
+                "a bundled runbook is named `{}`, too; yours comes before it where its folder is in the catalog",
+                text::line(&runbook.name)
+            );
+            out.push_str(&text::hang(&format!("{} ", style.care("warning:")), "  ", &what, style.columns));
+        }
         put!(out, "{} `belay show {quoted}` shows it, `belay edit {quoted}` goes on\n", style.code("hint:"));
         out
     })?;

@@ -148,6 +148,12 @@ fn about(alert: &Triaged, style: Style) -> String {
 
 /// Asks what is wrong, offers runbooks, and starts the one that is picked.
 pub fn ask(desk: &Desk) -> Result<Exit, Failure> {
+    if !desk.settings.input {
+        return Err(Failure::usage(
+            "`guide` asks a person, and nobody can be asked here",
+            "run it on a terminal without `--json` and `--no-input`, or use `belay search` and `belay run`",
+        ));
+    }
     let style = desk.settings.style;
     page::print(&format!("{}\n", style.bold("Belay")))?;
     let open: Vec<_> = desk

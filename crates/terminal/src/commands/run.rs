@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use belay_cockpit::wire::{DriveEvent, ExecutionView};
-use belay_cockpit::{Cockpit, CockpitError, ErrorClass, Saying, StartRequest};
+use belay_cockpit::{Cockpit, CockpitError, ErrorClass, Saying, StartRequest, missing_programs};
 
 use super::{Desk, find, wait};
 use crate::arguments::{Given, Plan, Run};
@@ -62,16 +62,31 @@ pub fn begin(desk: &Desk, mut request: StartRequest) -> Result<Exit, Failure> {
     }
     let execution = desk.cockpit.start(&request)?;
     warn_of_secrets(desk, &request)?;
+    warn_of_programs(desk, &request)?;
     drive(desk, &execution)
+}
+
+/// Says which programs are not here before the first step needs one; by then there is time to install them.
+fn warn_of_programs(desk: &Desk, request: &StartRequest) -> Result<(), Failure> {
+    let found = desk.cockpit.find(&request.runbook)?;
+    for (program, steps) in missing_programs(&found.runbook) {
+        let steps: Vec<String> = steps.iter().map(|step| format!("`{}`", text::line(step))).collect();
+        let what = format!("`{}` is not on this device, and {} would start it", text::line(&program), steps.join(", "));
+        warn(desk, &what, "install it, or do its steps by hand with `belay confirm EXEC STEP --by-hand`");
+    }
+    Ok(())
+}
+
+fn warn(desk: &Desk, problem: &str, remedy: &str) {
+    let style = desk.settings.errors;
+    page::warn(&text::hang(&format!("{} ", style.care("warning:")), "  ", &text::line(problem), style.columns));
+    page::warn(&text::hang(&format!("{} ", style.code("hint:")), "  ", &text::line(remedy), style.columns));
 }
 
 /// Says which secrets are missing before the first step needs one; by then there is time to set them.
 fn warn_of_secrets(desk: &Desk, request: &StartRequest) -> Result<(), Failure> {
     for error in desk.cockpit.missing_secrets(request)? {
-        let lead = format!("{} ", desk.settings.errors.care("warning:"));
-        let style = desk.settings.errors;
-        page::warn(&text::hang(&lead, "  ", &text::line(&error.problem), style.columns));
-        page::warn(&text::hang(&format!("{} ", style.code("hint:")), "  ", &text::line(&error.remedy), style.columns));
+        warn(desk, &error.problem, &error.remedy);
     }
     Ok(())
 }

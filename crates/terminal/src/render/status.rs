@@ -125,6 +125,8 @@ fn step_lines(step: &StepView, names: usize, style: Style) -> String {
     }
     if let Some(undo) = &step.undo
         && (open || !matches!(undo.status.as_str(), "ready" | "irreversible" | "undeclared"))
+        // What is left to a person is told below all steps.
+        && undo.status != BY_HAND
     {
         deep(&mut out, "", &undo_line(undo, style));
     }
@@ -157,6 +159,9 @@ pub fn approval_line(approval: &ApprovalView, style: Style) -> String {
     if approval.status == "waiting" {
         put!(line, ", until {} UTC", clock(approval.expires_at));
     }
+    if approval.status == "expired" {
+        put!(line, ", its time ended at {} UTC", clock(approval.expires_at));
+    }
     if !approval.reasons.is_empty() {
         let reasons: Vec<String> = approval.reasons.iter().map(|reason| text::line(reason)).collect();
         put!(line, ", because {}", reasons.join("; "));
@@ -178,6 +183,7 @@ pub fn undo_line(undo: &UndoView, style: Style) -> String {
         "already_before" => format!("{} {what}", style.good("taken back already:")),
         "stuck" | "failed" => format!("{} {what}", style.bad("taking it back is stuck:")),
         "left" => format!("{} {what}", style.care("left as it is:")),
+        BY_HAND => style.care(&what),
         other => format!("undo {}: {what}", text::line(other)),
     };
     line.trim_end_matches([':', ' ']).to_owned()
@@ -186,7 +192,7 @@ pub fn undo_line(undo: &UndoView, style: Style) -> String {
 /// What waits for a person, each with the commands that answer it; or what can be done after the end.
 pub fn next(view: &ExecutionView, style: Style) -> String {
     let summary = &view.summary;
-    let mut out = String::new();
+    let mut out = left_to_people(view, style);
     if !summary.waiting_on.is_empty() {
         put!(out, "\n{}\n", style.bold("Waiting for a person"));
         for waiting in &summary.waiting_on {
@@ -213,6 +219,24 @@ pub fn next(view: &ExecutionView, style: Style) -> String {
     out
 }
 
+/// The status of the undo of a step that was done by hand.
+const BY_HAND: &str = "by_hand";
+
+/// What people did by hand and have to take back themselves, once a rollback has begun.
+pub fn left_to_people(view: &ExecutionView, style: Style) -> String {
+    let left =
+        view.steps.iter().filter_map(|step| Some((step, step.undo.as_ref().filter(|undo| undo.status == BY_HAND)?)));
+    let mut out = String::new();
+    for (step, undo) in left {
+        if out.is_empty() {
+            put!(out, "\n{}\n", style.bold("Left to you"));
+        }
+        let lead = format!(" {} {}: ", style.care("!"), text::line(&step.title));
+        out.push_str(&text::hang(&lead, "   ", &text::block(&undo.output), style.columns));
+    }
+    out
+}
+
 /// The commands that answer what waits.
 pub fn commands(view: &ExecutionView, waiting: &Waiting) -> Vec<String> {
     let execution = text::short(&view.summary.execution);
@@ -227,6 +251,12 @@ pub fn commands(view: &ExecutionView, waiting: &Waiting) -> Vec<String> {
                 .as_ref()
                 .and_then(|_| view.steps.iter().find(|step| waiting.is_about(&step.name)))
                 .and_then(|step| step.approval.as_ref());
+            if approval.is_some_and(|approval| approval.status == "expired") {
+                // A request that a drive has closed is asked for anew; one that it has not yet seen is, by going on.
+                let closed = waiting.options.iter().any(|option| option.name == "retry");
+                let retry = closed.then(|| format!("belay retry {execution} {step}"));
+                return retry.into_iter().chain([format!("belay resume {execution}")]).collect();
+            }
             let target = approval
                 .filter(|approval| !approval.target.is_empty())
                 .map(|approval| format!(" --target {}", text::quoted(&text::line(&approval.target))))

@@ -177,3 +177,82 @@ fn a_failure_that_leads_back_to_a_change_is_a_decision() {
     bench.expect(&["resume", "@last", "--no-input"], 0);
     assert_eq!(std::fs::read_to_string(bench.path().join("lines")).unwrap(), "x\nx\n");
 }
+
+#[test]
+fn a_rollback_names_what_was_done_by_hand_and_what_has_to_be_undone() {
+    let bench = Bench::new();
+    bench.runbook(
+        "hands",
+        "  steps:
+    - name: scale
+      title: Scale the shop
+      commands:
+        - [\"false\"]
+      rollback:
+        commands:
+          - [shopctl, scale, \"2\"]
+    - name: tell
+      title: Tell them
+      type: manual
+      description: Say it.
+",
+    );
+    bench.expect(&["run", "./hands.yaml", "--no-input"], 1);
+    bench.expect(&["confirm", "@last", "scale", "--by-hand"], 0);
+    bench.expect(&["resume", "@last", "--no-input"], 3);
+    let by_hand = "nothing is taken back by itself; undo: shopctl scale 2";
+    let preview = bench.json(&["status", "@last"], 0)["takes_back"].clone();
+    let scale = preview.as_array().unwrap().iter().find(|item| item["status"] == "by_hand").unwrap();
+    assert_eq!(scale["title"], "Scale the shop");
+    assert!(scale["how"].as_str().unwrap().contains(by_hand), "{preview:#}");
+    let told = bench.expect(&["rollback", "@last", "--reason", "enough"], 0);
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("Scale the shop: done by hand by ") && told.contains(by_hand), "{told}");
+    assert!(!told.contains("Tell them"), "what changes nothing is not asked back: {told}");
+    bench.expect(&["resume", "@last", "--no-input"], 1);
+    let log = bench.expect(&["log", "@last"], 0);
+    let log = log.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(log.contains(by_hand), "the record has it, too: {log}");
+    let status = bench.json(&["status", "@last"], 0);
+    assert_eq!(status["steps"][0]["undo"]["status"], "by_hand", "{status:#}");
+    bench.expect(&["audit", "verify"], 0);
+}
+
+#[test]
+fn what_would_fail_half_way_is_told_or_refused_at_the_start() {
+    let bench = Bench::new();
+    bench.runbook(
+        "absent",
+        "  inputs:
+    replicas: { type: integer, description: how many, required: true }
+  steps:
+    - name: first
+      title: First
+      effect: read
+      commands:
+        - [echo, hello]
+      rollback: { irreversible: it only reads }
+    - name: second
+      title: Second
+      commands:
+        - no-such-program-here --replicas {replicas}
+        - echo {replicas}
+      rollback: { irreversible: it only reads }
+",
+    );
+    let plan = bench.expect(&["plan", "./absent.yaml", "--var", "replicas=3"], 0);
+    let plan = plan.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(plan.contains("problem: `no-such-program-here` is not on this device's PATH"), "{plan}");
+    let output = bench.belay(&["run", "./absent.yaml", "--no-input", "--var", "replicas=3"]);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let err = err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(err.contains("warning: `no-such-program-here` is not on this device"), "{out} {err}");
+    assert!(err.contains("`second` would start it"), "{err}");
+
+    let started = bench.json(&["executions"], 0).as_array().unwrap().len();
+    let output = bench.belay(&["run", "./absent.yaml", "--no-input", "--var", "replicas=-5"]);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("`-5` cannot be used") && err.contains("step `second`"), "{err}");
+    assert_eq!(bench.json(&["executions"], 0).as_array().unwrap().len(), started, "nothing was started");
+}

@@ -11,4 +11,5 @@ mod hints;
 mod import;
 mod keyring;
 mod promises;
+mod refusals;
 mod secrets;

@@ -23,6 +23,12 @@ const NEEDS: &str = "  inputs:
       rollback: { irreversible: it only reads }
 ";
 
+/// The same with the name of the secret in the runbook itself.
+fn naming(secret: &str) -> String {
+    let steps = NEEDS.split_once("  steps:").unwrap().1;
+    format!("  steps:{}", steps.replace("'{{ .Vars.token }}'", &format!("{{ $secret: {secret} }}")))
+}
+
 const NEEDS_NONE: &str = "  steps:
     - name: look
       title: Look
@@ -48,7 +54,7 @@ fn run_with(bench: &Bench, environment: &[(&str, &str)], variable: &str, code: i
 /// Every file below a folder that holds a text.
 fn holding(folder: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
+    let mut folders = Vec::from_iter(folder.exists().then(|| folder.to_owned()));
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -104,10 +110,10 @@ fn a_secret_is_kept_given_to_a_command_and_removed() {
 }
 
 #[test]
-fn a_missing_secret_is_told_before_the_step_and_with_both_ways_to_give_it() {
+fn a_secret_that_the_runbook_names_and_that_is_missing_is_told_before_the_step_and_with_both_ways_to_give_it() {
     let (session, bench) = (Session::open(), Bench::new());
-    bench.runbook("needs", NEEDS);
-    let (plan, _) = session.expect(&bench, &["plan", "./needs.yaml", "--var", "token=front.door"], "", 0);
+    bench.runbook("needs", &naming("front.door"));
+    let (plan, _) = session.expect(&bench, &["plan", "./needs.yaml"], "", 0);
     let plan = plan.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in
         ["problem: secret `front.door` is not set", "`belay secret set front.door`", "`BELAY_SECRET_FRONT_DOOR`"]
@@ -115,14 +121,58 @@ fn a_missing_secret_is_told_before_the_step_and_with_both_ways_to_give_it() {
         assert!(plan.contains(part), "{part}: {plan}");
     }
     assert!(plan.contains("will run printf"), "the rest of the step is planned all the same: {plan}");
-    let told = run_with(&bench, &session.environment(), "token=front.door", 1);
-    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (out, err) = session.expect(&bench, &["run", "./needs.yaml", "--no-input"], "", 1);
+    let told = (out + &err).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("warning: secret `front.door` is not set"), "{told}");
     let (status, _) = session.expect(&bench, &["status", "@last", "--json"], "", 0);
     let status: Value = serde_json::from_str(&status).unwrap();
     let error = status["steps"][0]["error"].as_str().unwrap_or_default();
     assert!(error.contains("`belay secret set front.door`"), "{status}");
     assert!(status["steps"][0]["approval"].is_null(), "nobody was asked to approve what cannot start: {status}");
+}
+
+#[test]
+fn what_is_typed_for_a_secret_and_names_none_is_refused_and_stands_nowhere() {
+    let bench = Bench::new();
+    bench.runbook("needs", NEEDS);
+    // One looks like a name, the other like nothing that could be one.
+    for typed in ["hunter2", "correct horse battery!"] {
+        let variable = format!("token={typed}");
+        for command in ["run", "plan"] {
+            let arguments = [command, "./needs.yaml", "--no-input", "--var", &variable];
+            let (out, err) = printed(&bench.belay(&arguments), &arguments, 2);
+            assert!(err.contains("variable `token`") && err.contains("`belay secret set NAME`"), "{err}");
+            assert!(!(out + &err).contains(typed), "it may be the secret: {err}");
+        }
+        assert_eq!(holding(&bench.path().join("home"), typed), Vec::<String>::new(), "no file of the home holds it");
+    }
+    assert_eq!(bench.json(&["executions"], 0), Value::Array(Vec::new()), "nothing was started");
+
+    let mut terminal = bench.terminal(&["run", "./needs.yaml"]);
+    terminal.wait_for("token =");
+    terminal.press("hunter2\r");
+    terminal.shows("is not the name of a secret");
+    assert_eq!(holding(&bench.path().join("home"), "hunter2"), Vec::<String>::new());
+}
+
+#[test]
+fn a_missing_value_that_is_given_later_is_a_name_that_is_declared_and_a_secret_is_never_one_itself() {
+    let bench = Bench::new();
+    bench.runbook("later", &NEEDS.replace("required: true", "required: false"));
+    bench.expect(&["run", "./later.yaml", "--no-input"], 3);
+    let refused = |value: &str, parts: &[&str]| {
+        let arguments = ["provide", "@last", value];
+        let (out, err) = printed(&bench.belay(&arguments), &arguments, 2);
+        for part in parts {
+            assert!(err.contains(part), "{part}: {err}");
+        }
+        out + &err
+    };
+    assert!(!refused("token=hunter2", &["variable `token`", "`belay secret set NAME`"]).contains("hunter2"));
+    refused("tokn=door", &["there is no variable `tokn`", "did you mean `token`?"]);
+    assert_eq!(holding(&bench.path().join("home"), "hunter2"), Vec::<String>::new());
+    let given = ["provide", "@last", "token=door"];
+    printed(&bench.belay_with(&[("BELAY_SECRET_DOOR", VALUE)], &given, ""), &given, 0);
 }
 
 #[test]
@@ -187,8 +237,11 @@ fn without_a_keyring_the_environment_serves() {
     assert_eq!((&check["ok"], &report["ok"]), (&false.into(), &true.into()), "it is told, and stops nothing");
     assert!(check["hint"].as_str().unwrap().contains("BELAY_SECRET_<NAME>"), "{check}");
 
-    let told = run_with(&bench, &nowhere, "token=front-door", 1);
-    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = run_with(&bench, &nowhere, "token=front-door", 2);
+    assert!(told.contains("BELAY_SECRET_<NAME>") && !told.contains("front-door"), "{told}");
+    bench.runbook("names", &naming("front-door"));
+    let (out, err) = printed(&bench.belay_with(&nowhere, &["run", "./names.yaml", "--no-input"], ""), &["run"], 1);
+    let told = (out + &err).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("not set in the environment, and there is no keyring here"), "{told}");
     run_with(&bench, &[nowhere[0], nowhere[1], ("BELAY_SECRET_FRONT_DOOR", VALUE)], "token=front-door", 0);
     assert_eq!(bench.expect(&["output", "@last", "use"], 0), format!("[redacted]|{}\n", VALUE.len()));

@@ -2169,7 +2169,8 @@ step: string,
  */
 title: string, 
 /**
- * The status of its undo, or `step` for a step of the runbook's own rollback.
+ * The status of its undo, `by_hand` for what a person did and has to take back, or `step` for a step of the runbook's
+ * own rollback.
  */
 status: string, 
 /**

@@ -82,6 +82,7 @@ const APPROVAL: Record<string, Look> = {
 const UNDO: Record<string, Look> = {
   ready: { word: 'Can be taken back', tone: 'good', icon: 'undo' },
   irreversible: { word: 'Irreversible', tone: 'bad', icon: 'knot' },
+  by_hand: { word: 'For you to undo', tone: 'wait', icon: 'hand' },
   undeclared: { word: 'No undo declared', tone: 'wait', icon: 'question' },
   running: { word: 'Taking back', tone: 'run', icon: 'undo' },
   done: { word: 'Taken back', tone: 'good', icon: 'check' },

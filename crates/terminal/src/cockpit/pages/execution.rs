@@ -75,7 +75,11 @@ impl Execution {
             };
             format!("{}. {} — {how}", index + 1, item.title)
         };
-        let lead = "it is taken back in this order, each only if its state is still the one it left:".to_owned();
+        let lead = if view.takes_back.iter().all(|item| item.status == "by_hand") {
+            "nothing is taken back by itself; this was done by hand:".to_owned()
+        } else {
+            "it is taken back in this order, each only if its state is still the one it left:".to_owned()
+        };
         std::iter::once(lead).chain(view.takes_back.iter().enumerate().map(one)).collect()
     }
 
