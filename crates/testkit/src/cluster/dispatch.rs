@@ -61,6 +61,9 @@ fn decoded(bytes: &[u8], content_type: &str) -> Result<Value, Refusal> {
     if bytes.is_empty() {
         return Err(Refusal::bad_request("Object 'Kind' is missing in ''"));
     }
+    if content_type.contains("protobuf") {
+        return Err(Refusal::media_type(&["application/json", "application/yaml"]));
+    }
     let json = serde_json::from_slice(bytes);
     if let (Err(_), true) = (&json, content_type.contains("yaml"))
         && let Ok(value) = serde_saphyr::from_slice(bytes)

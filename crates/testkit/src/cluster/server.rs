@@ -292,8 +292,11 @@ async fn handle(shared: &Arc<Shared>, target: &Target, request: Request<Incoming
 }
 
 fn is_logged_in(state: &State, headers: &HeaderMap) -> bool {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    state.token.as_ref().is_some_and(|token| given.strip_prefix("Bearer ") == Some(token.as_str()))
+    let Some(token) = &state.token else { return false };
+    match headers.get(header::AUTHORIZATION) {
+        Some(given) => given.to_str().ok().and_then(|given| given.strip_prefix("Bearer ")) == Some(token.as_str()),
+        None => state.settings.anonymous,
+    }
 }
 
 /// What is served nowhere has no `Status`.
