@@ -215,6 +215,7 @@ fn faulty(shared: &Shared, target: &Target, fault: &Fault) -> Response {
             Refusal::unauthorized()
         }
         Fault::NotYetServed => return text(404, "text/plain; charset=utf-8", "404 page not found\n"),
+        Fault::Initializing => Refusal { message: "storage is (re)initializing".to_owned(), ..Refusal::busy(1) },
         Fault::Garbage => {
             let page =
                 "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Please sign in.</body></html>\n";

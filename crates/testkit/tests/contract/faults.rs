@@ -73,12 +73,11 @@ async fn an_expired_login_stays_expired_until_it_is_renewed(ground: Ground) {
 }
 
 async fn a_resource_that_is_not_yet_served_is_plain_text(ground: Ground) {
-    let matching = Matching::resource("volumesnapshots");
-    ground.cluster().fail_next(matching.clone(), Fault::NotYetServed);
-    ground.cluster().fail_next(matching, Fault::Busy(1));
+    ground.cluster().define_volume_snapshots();
     let path = ground.of("snapshot.storage.k8s.io", "volumesnapshots");
     assert_eq!(ground.get(&path).await.expect(404).text, "404 page not found\n");
-    ground.get(&path).await.refused(429, "TooManyRequests");
+    let answer = ground.get(&path).await.refused(429, "TooManyRequests");
+    assert_eq!(answer.at("/message"), "storage is (re)initializing");
     ground.get(&path).await.expect(200);
 }
 

@@ -207,6 +207,8 @@ async fn a_dry_run_validates_and_persists_nothing(ground: Ground) {
     ground.post(&format!("{path}?dryRun=All"), &bad).await.refused(422, "Invalid");
     ground.get(&format!("{path}/dry")).await.refused(404, "NotFound");
 
+    ground.post(&format!("{path}?dryRun=Some"), &deployment("dry", 1)).await.refused(422, "Invalid");
+
     let before = ground.deploy("wet", 1).await;
     let one = format!("{path}/wet");
     let patch = json!({ "spec": { "replicas": 5 } });

@@ -25,6 +25,7 @@ crate::cases! {
         a_job_completes,
         a_job_fails_beyond_its_limit,
         a_snapshot_becomes_ready_where_its_claim_is_bound,
+        a_field_that_a_schema_does_not_name_is_pruned,
     ],
 }
 
@@ -305,4 +306,18 @@ async fn a_snapshot_becomes_ready_where_its_claim_is_bound(ground: Ground) {
         .patch("strategic-merge", &one, &json!({ "metadata": { "labels": { "a": "b" } } }))
         .await
         .refused(415, "UnsupportedMediaType");
+}
+
+async fn a_field_that_a_schema_does_not_name_is_pruned(ground: Ground) {
+    let path = ground.of("snapshot.storage.k8s.io", "volumesnapshots");
+    let snapshot = json!({
+        "metadata": { "name": "before", "labels": { "kept": "yes" } }, "extra": true,
+        "spec": { "source": { "persistentVolumeClaimName": "none", "extra": 1 }, "extra": {} },
+    });
+    let made = ground.post(&path, &snapshot).await.expect(201);
+    assert_eq!(made.body["spec"], json!({ "source": { "persistentVolumeClaimName": "none" } }));
+    assert!(made.body.get("extra").is_none());
+    assert_eq!(made.at("/metadata/labels/kept"), "yes");
+    let snapshot = ground.get(&format!("{path}/before")).await.expect(200);
+    assert!(snapshot.at("/status/error/message").contains("failed to retrieve PVC none"), "{}", snapshot.text);
 }

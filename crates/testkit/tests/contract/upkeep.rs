@@ -17,6 +17,7 @@ crate::cases! {
         a_wrong_token_is_401,
         a_cordon_keeps_new_pods_away_and_lets_the_old_ones_run,
         a_node_that_stops_reporting_is_unknown_and_tainted,
+        pods_of_a_lost_node_are_replaced_when_their_patience_ends,
         mirror_pods_and_daemons_can_be_told,
         a_budget_counts_healthy_pods,
         a_budget_in_percent_follows_its_controller,
@@ -125,6 +126,22 @@ async fn a_node_that_stops_reporting_is_unknown_and_tainted(ground: Ground) {
     ground.get(&ground.core(&format!("pods/{name}"))).await.expect(200);
     ground.cluster().restore_node("node-1").unwrap();
     ground.get(&ground.core(&format!("pods/{name}"))).await.refused(404, "NotFound");
+}
+
+async fn pods_of_a_lost_node_are_replaced_when_their_patience_ends(ground: Ground) {
+    ground.deploy("checkout", 3).await;
+    ground.cluster().add_daemonset("shop", "agent");
+    ground.cluster().lose_node("node-1").unwrap();
+    let path = ground.core("pods?labelSelector=app%3Dcheckout");
+    ground.cluster().advance(Duration::from_secs(299));
+    assert_eq!(ground.get(&path).await.names().len(), 3);
+    ground.cluster().advance(Duration::from_secs(2));
+    let pods = ground.get(&path).await.expect(200);
+    let going = |pod: &&Value| pod["metadata"].get("deletionTimestamp").is_some();
+    let pods = pods.body["items"].as_array().unwrap();
+    assert_eq!((pods.len(), pods.iter().filter(going).count()), (4, 1), "one goes and another comes");
+    let daemons = ground.get(&ground.core("pods?labelSelector=app%3Dagent")).await.expect(200);
+    assert!(!daemons.body["items"].as_array().unwrap().iter().any(|pod| going(&pod)), "a daemon bears the taint");
 }
 
 async fn mirror_pods_and_daemons_can_be_told(ground: Ground) {
