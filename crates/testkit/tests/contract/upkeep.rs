@@ -18,6 +18,7 @@ crate::cases! {
         a_cordon_keeps_new_pods_away_and_lets_the_old_ones_run,
         a_node_that_stops_reporting_is_unknown_and_tainted,
         pods_of_a_lost_node_are_replaced_when_their_patience_ends,
+        pods_of_a_removed_node_go_after_a_while,
         mirror_pods_and_daemons_can_be_told,
         a_budget_counts_healthy_pods,
         a_budget_in_percent_follows_its_controller,
@@ -142,6 +143,16 @@ async fn pods_of_a_lost_node_are_replaced_when_their_patience_ends(ground: Groun
     assert_eq!((pods.len(), pods.iter().filter(going).count()), (4, 1), "one goes and another comes");
     let daemons = ground.get(&ground.core("pods?labelSelector=app%3Dagent")).await.expect(200);
     assert!(!daemons.body["items"].as_array().unwrap().iter().any(|pod| going(&pod)), "a daemon bears the taint");
+}
+
+async fn pods_of_a_removed_node_go_after_a_while(ground: Ground) {
+    ground.deploy("checkout", 3).await;
+    ground.delete("/api/v1/nodes/node-1", &Value::Null).await.expect(200);
+    let path = ground.core("pods?fieldSelector=spec.nodeName%3Dnode-1");
+    assert_eq!(ground.get(&path).await.names().len(), 1);
+    ground.cluster().advance(Duration::from_secs(41));
+    assert!(ground.get(&path).await.names().is_empty());
+    assert_eq!(ground.get(&ground.core("pods")).await.names().len(), 3, "and come back elsewhere");
 }
 
 async fn mirror_pods_and_daemons_can_be_told(ground: Ground) {
