@@ -21,7 +21,7 @@ use super::fault::{Call, Fault};
 use super::state::State;
 use super::status::Refusal;
 use super::target::{Place, Target};
-use super::{access, controllers, dispatch, stream as streams};
+use super::{access, controllers, dispatch, render, stream as streams};
 
 /// No body is larger, as with etcd.
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
@@ -277,6 +277,11 @@ async fn handle(shared: &Arc<Shared>, target: &Target, request: Request<Incoming
             let act = |state: &mut State| dispatch::resource(state, kind, target, &parts.headers, &bytes);
             let answer = if read { shared.with(act) } else { shared.change(act) };
             match answer {
+                Ok((code, body)) if read => {
+                    let accept = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+                    let now = shared.with(|state| state.now());
+                    object(code, &render::in_form(kind, accept.unwrap_or_default(), body, now))
+                }
                 Ok((code, body)) => object(code, &body),
                 Err(refusal) => refused(&refusal),
             }
