@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 #[tokio::main(flavor = "current_thread")]
 async fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let cluster = ClusterOptions::new().port(arguments.port).volume_snapshots().start().await?;
+    let cluster = ClusterOptions::new().port(arguments.port).volume_snapshots().anonymous().start().await?;
     furnish(&cluster)?;
     cluster.set_pod_start(std::time::Duration::from_millis(arguments.pod_start_ms));
     cluster.write_kubeconfig_to(&arguments.kubeconfig)?;

@@ -19,6 +19,10 @@ pub fn resource(state: &mut State, kind: &'static Kind, target: &Target, headers
     if kind.is_review() && target.verb != "create" {
         return Err(Refusal::no_method());
     }
+    if let Some(other) = target.parameter("dryRun").filter(|value| !matches!(*value, "" | "All")) {
+        let what = format!("dryRun: Unsupported value: \"{other}\": supported values: \"All\"");
+        return Err(Refusal::new(422, "Invalid", format!("Options.meta.k8s.io \"\" is invalid: {what}")));
+    }
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let agent = text(header::USER_AGENT).split('/').next().unwrap_or_default();
     let agent = if agent.is_empty() { "unknown" } else { agent };
@@ -60,6 +64,9 @@ fn optional(bytes: &[u8], content_type: &str) -> Result<Value, Refusal> {
 fn decoded(bytes: &[u8], content_type: &str) -> Result<Value, Refusal> {
     if bytes.is_empty() {
         return Err(Refusal::bad_request("Object 'Kind' is missing in ''"));
+    }
+    if content_type.contains("protobuf") {
+        return Err(Refusal::media_type(&["application/json", "application/yaml"]));
     }
     let json = serde_json::from_slice(bytes);
     if let (Err(_), true) = (&json, content_type.contains("yaml"))

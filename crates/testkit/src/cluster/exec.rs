@@ -1,7 +1,7 @@
 //! Commands in containers, over a WebSocket with one channel in the first byte of each message.
 
 use axum::body::Bytes;
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use serde_json::{Value, json};
 
 /// A command that somebody wants to run in a container.
@@ -99,7 +99,8 @@ pub async fn answer(mut socket: WebSocket, exec: &Exec, executed: &Executed, str
         messages.extend(executed.stderr.chunks(32 * 1024).map(|chunk| on_channel(STDERR, chunk)));
     }
     messages.push(on_channel(ERROR, status.to_string().as_bytes()));
-    messages.push(Message::Close(None));
+    let done = CloseFrame { code: close_code::NORMAL, reason: "".into() };
+    messages.push(Message::Close(Some(done)));
     for message in messages {
         // The peer may have gone: then nobody is there who could be told.
         if socket.send(message).await.is_err() {

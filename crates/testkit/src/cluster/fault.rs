@@ -68,6 +68,8 @@ pub enum Fault {
     ExpiredLogin,
     /// The plain-text 404 of a resource that was defined a moment ago.
     NotYetServed,
+    /// The 429 of a resource that was defined a moment ago and whose storage is still being set up.
+    Initializing,
     /// The request is handled after this time.
     Slow(Duration),
     /// The request is handled; headers and half of the body arrive, then the connection ends.

@@ -89,6 +89,17 @@ impl Cluster {
         self.shared().change(|state| state.store.compact());
     }
 
+    /// Defines `volumesnapshots` now: as with every new definition, its resource answers a plain-text 404 first, then 429,
+    /// and is served from then on.
+    pub fn define_volume_snapshots(&self) {
+        self.shared().with(|state| {
+            state.settings.snapshots = true;
+            for fault in [Fault::NotYetServed, Fault::Initializing] {
+                state.plan.add(Matching::resource("volumesnapshots"), fault, false);
+            }
+        });
+    }
+
     /// Lets a node stop reporting: its conditions become `Unknown`, it gets the taints, and nothing starts or stops on it.
     pub fn lose_node(&self, name: &str) -> Result<(), ClusterError> {
         self.change("nodes", "", name, |node| super::controllers::nodes::set_reporting(node, false))?;

@@ -27,6 +27,7 @@ mod options;
 mod patch;
 mod proxy;
 mod read;
+mod render;
 mod scale;
 mod selector;
 mod server;

@@ -26,6 +26,7 @@ impl Default for ClusterOptions {
                 snapshot: Duration::ZERO,
                 bookmark_every: Duration::from_secs(1),
                 user: "alice".to_owned(),
+                anonymous: false,
                 snapshots: false,
             },
             token: "secret-token-of-alice".to_owned(),
@@ -67,6 +68,14 @@ impl ClusterOptions {
     #[must_use]
     pub fn token(mut self, token: &str) -> Self {
         token.clone_into(&mut self.token);
+        self
+    }
+
+    /// With requests that bring no token at all taken for the user's, as long as the login is not over: kubectl sends no
+    /// token where there is no TLS. A wrong token is refused all the same.
+    #[must_use]
+    pub fn anonymous(mut self) -> Self {
+        self.settings.anonymous = true;
         self
     }
 

@@ -21,7 +21,7 @@ use super::fault::{Call, Fault};
 use super::state::State;
 use super::status::Refusal;
 use super::target::{Place, Target};
-use super::{access, controllers, dispatch, stream as streams};
+use super::{access, controllers, dispatch, render, stream as streams};
 
 /// No body is larger, as with etcd.
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
@@ -215,6 +215,7 @@ fn faulty(shared: &Shared, target: &Target, fault: &Fault) -> Response {
             Refusal::unauthorized()
         }
         Fault::NotYetServed => return text(404, "text/plain; charset=utf-8", "404 page not found\n"),
+        Fault::Initializing => Refusal { message: "storage is (re)initializing".to_owned(), ..Refusal::busy(1) },
         Fault::Garbage => {
             let page =
                 "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Please sign in.</body></html>\n";
@@ -276,6 +277,11 @@ async fn handle(shared: &Arc<Shared>, target: &Target, request: Request<Incoming
             let act = |state: &mut State| dispatch::resource(state, kind, target, &parts.headers, &bytes);
             let answer = if read { shared.with(act) } else { shared.change(act) };
             match answer {
+                Ok((code, body)) if read => {
+                    let accept = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+                    let now = shared.with(|state| state.now());
+                    object(code, &render::in_form(kind, accept.unwrap_or_default(), body, now))
+                }
                 Ok((code, body)) => object(code, &body),
                 Err(refusal) => refused(&refusal),
             }
@@ -292,8 +298,11 @@ async fn handle(shared: &Arc<Shared>, target: &Target, request: Request<Incoming
 }
 
 fn is_logged_in(state: &State, headers: &HeaderMap) -> bool {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    state.token.as_ref().is_some_and(|token| given.strip_prefix("Bearer ") == Some(token.as_str()))
+    let Some(token) = &state.token else { return false };
+    match headers.get(header::AUTHORIZATION) {
+        Some(given) => given.to_str().ok().and_then(|given| given.strip_prefix("Bearer ")) == Some(token.as_str()),
+        None => state.settings.anonymous,
+    }
 }
 
 /// What is served nowhere has no `Status`.

@@ -30,6 +30,8 @@ pub struct Settings {
     pub bookmark_every: Duration,
     /// Whose token it is.
     pub user: String,
+    /// Whether a request that brings no login at all is taken for the user's.
+    pub anonymous: bool,
     /// Whether volume snapshots are served.
     pub snapshots: bool,
 }

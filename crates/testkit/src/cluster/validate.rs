@@ -64,6 +64,43 @@ pub fn shape(kind: &Kind, object: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The fields that the schema of a custom resource names; all others are pruned.
+const SNAPSHOT_FIELDS: &[&[&str]] = &[
+    &["spec", "source", "persistentVolumeClaimName"],
+    &["spec", "source", "volumeSnapshotContentName"],
+    &["spec", "volumeSnapshotClassName"],
+    &["status", "boundVolumeSnapshotContentName"],
+    &["status", "creationTime"],
+    &["status", "error", "message"],
+    &["status", "error", "time"],
+    &["status", "readyToUse"],
+    &["status", "restoreSize"],
+    &["status", "volumeGroupSnapshotName"],
+];
+
+/// Takes every field out of a custom resource that its schema does not name. Its metadata stays.
+pub fn prune(kind: &Kind, object: &mut Value) {
+    if kind.is_custom() {
+        prune_at(object, &[]);
+    }
+}
+
+fn prune_at(value: &mut Value, path: &[&str]) {
+    let Some(map) = value.as_object_mut() else { return };
+    map.retain(|key, member| {
+        let key = key.as_str();
+        if path.is_empty() && matches!(key, "apiVersion" | "kind" | "metadata") {
+            return true;
+        }
+        let here: Vec<&str> = path.iter().copied().chain([key]).collect();
+        if !SNAPSHOT_FIELDS.iter().any(|field| field.starts_with(&here)) {
+            return false;
+        }
+        prune_at(member, &here);
+        true
+    });
+}
+
 /// A quantity such as `512Mi` or `250m`, in its base unit.
 pub fn quantity(value: &Value) -> Option<f64> {
     if let Some(number) = value.as_f64() {

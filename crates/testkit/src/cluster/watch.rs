@@ -118,14 +118,13 @@ impl Watch {
             if let Some(lines) = self.lines() {
                 return Some(lines);
             }
-            let bookmark = if self.bookmarks { self.next_bookmark } else { self.end };
             tokio::select! {
                 changed = self.news.changed() => changed.ok()?,
                 () = tokio::time::sleep_until(self.end) => {
                     self.over = true;
                     return self.bookmarks.then(|| self.bookmark(false));
                 }
-                () = tokio::time::sleep_until(bookmark) => {
+                () = tokio::time::sleep_until(self.next_bookmark), if self.bookmarks => {
                     self.next_bookmark = Instant::now() + self.every;
                     return Some(self.bookmark(false));
                 }

@@ -117,6 +117,7 @@ fn insert(state: &mut State, kind: &'static Kind, writer: Writer<'_>, mut object
     }
     json::without_nulls(&mut object);
     let now = state.now();
+    validate::prune(kind, &mut object);
     validate::shape(kind, &object)?;
     let mut tracked = object.clone();
     defaults::fill(kind, &mut object, now);
@@ -304,6 +305,7 @@ pub fn finish(
             None => drop(json::take(&mut new, &["status"])),
         }
     }
+    validate::prune(kind, &mut new);
     validate::shape(kind, &new)?;
     let now = state.now();
     defaults::fill(kind, &mut new, now);

@@ -70,7 +70,9 @@ pub fn names(objects: &[Value]) -> Vec<String> {
 }
 
 async fn client(kubeconfig: Kubeconfig) -> Client {
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    // The client asks again after 429, 503 and 504 by itself, which would hide what was answered.
+    config.default_retry = false;
     Client::try_from(config).unwrap()
 }
 

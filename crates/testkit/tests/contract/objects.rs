@@ -23,6 +23,7 @@ crate::cases! {
         generation_follows_the_spec_and_not_labels_or_status,
         an_update_that_changes_nothing_keeps_the_version,
         a_list_has_a_kind_a_version_and_items_without_type,
+        metadata_alone_is_answered_where_it_is_asked_for,
         label_selectors_choose,
         field_selectors_choose,
         a_list_is_read_page_by_page_as_of_one_version,
@@ -207,6 +208,8 @@ async fn a_dry_run_validates_and_persists_nothing(ground: Ground) {
     ground.post(&format!("{path}?dryRun=All"), &bad).await.refused(422, "Invalid");
     ground.get(&format!("{path}/dry")).await.refused(404, "NotFound");
 
+    ground.post(&format!("{path}?dryRun=Some"), &deployment("dry", 1)).await.refused(422, "Invalid");
+
     let before = ground.deploy("wet", 1).await;
     let one = format!("{path}/wet");
     let patch = json!({ "spec": { "replicas": 5 } });
@@ -251,6 +254,18 @@ async fn a_list_has_a_kind_a_version_and_items_without_type(ground: Ground) {
     assert!(!list.at("/metadata/resourceVersion").is_empty());
     assert_eq!(list.names(), ["checkout"]);
     assert!(list.body["items"][0].get("kind").is_none(), "the list tells the type of its items");
+}
+
+async fn metadata_alone_is_answered_where_it_is_asked_for(ground: Ground) {
+    ground.deploy("checkout", 1).await;
+    let deployments: kube::Api<k8s_openapi::api::apps::v1::Deployment> =
+        kube::Api::namespaced(ground.client.clone(), &ground.namespace);
+    let list = deployments.list_metadata(&kube::api::ListParams::default()).await.unwrap();
+    assert_eq!(list.items[0].metadata.name.as_deref(), Some("checkout"));
+    let one = deployments.get_metadata("checkout").await.unwrap();
+    assert_eq!(one.types.unwrap().kind, "PartialObjectMetadata");
+    let none = deployments.get_metadata("none").await.unwrap_err();
+    assert!(matches!(none, kube::Error::Api(status) if status.code == 404), "an error keeps its form");
 }
 
 async fn labelled(ground: &Ground) {

@@ -39,7 +39,10 @@ pub fn sync(state: &mut State, kind: &'static Kind, pod: &Arc<Value>) {
     if !is_ready(pod) {
         state.no_longer(&uid, "ready");
     }
-    let Some(node) = node else { return };
+    let Some(node) = node else {
+        forsaken(state, kind, pod);
+        return;
+    };
     if !nodes::is_reporting(&node) {
         lost(state, kind, pod);
         return;
@@ -52,6 +55,14 @@ pub fn sync(state: &mut State, kind: &'static Kind, pod: &Arc<Value>) {
         "Pending" | "" => start(state, kind, pod, &node),
         "Running" => run(state, kind, pod),
         _ => {}
+    }
+}
+
+/// A pod whose node is gone goes too, after a while.
+fn forsaken(state: &mut State, kind: &'static Kind, pod: &Value) {
+    let bound = !json::text(pod, "/spec/nodeName").is_empty();
+    if bound && state.has_held(json::uid(pod), "forsaken", Duration::from_secs(40)) {
+        delete::gone(state, kind, pod);
     }
 }
 

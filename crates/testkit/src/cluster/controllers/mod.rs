@@ -14,6 +14,7 @@ mod replicaset;
 mod rollout;
 mod scheduler;
 mod statefulset;
+mod taints;
 mod volumes;
 
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub fn settle(state: &mut State) {
         each(state, "daemonsets", daemonset::sync);
         each(state, "jobs", job::sync);
         scheduler::run(state);
+        each(state, "pods", taints::sync);
         each(state, "pods", kubelet::sync);
         each(state, "persistentvolumeclaims", volumes::bind);
         each(state, "volumesnapshots", volumes::take_snapshot);

@@ -80,15 +80,19 @@ pub fn is_reporting(node: &Value) -> bool {
 
 /// The taint that keeps a pod off a node, if there is one.
 pub fn untolerated<'a>(node: &'a Value, pod: &Value) -> Option<&'a Value> {
-    json::list(node, "/spec/taints").iter().find(|taint| {
-        let effect = json::text(taint, "/effect");
-        effect != "PreferNoSchedule"
-            && !json::list(pod, "/spec/tolerations").iter().any(|toleration| {
-                let key = json::text(toleration, "/key");
-                let same_key = key == json::text(taint, "/key") || key.is_empty();
-                let same_effect = matches!(json::text(toleration, "/effect"), own if own.is_empty() || own == effect);
-                let exists = json::text(toleration, "/operator") == "Exists";
-                same_key && same_effect && (exists || json::text(toleration, "/value") == json::text(taint, "/value"))
-            })
+    json::list(node, "/spec/taints")
+        .iter()
+        .find(|taint| json::text(taint, "/effect") != "PreferNoSchedule" && tolerations(pod, taint).next().is_none())
+}
+
+/// The tolerations of a pod by which it bears a taint.
+pub fn tolerations<'a>(pod: &'a Value, taint: &'a Value) -> impl Iterator<Item = &'a Value> {
+    let (effect, name) = (json::text(taint, "/effect"), json::text(taint, "/key"));
+    json::list(pod, "/spec/tolerations").iter().filter(move |toleration| {
+        let (key, own) = (json::text(toleration, "/key"), json::text(toleration, "/effect"));
+        let exists = json::text(toleration, "/operator") == "Exists";
+        (key == name || key.is_empty())
+            && (own.is_empty() || own == effect)
+            && (exists || json::text(toleration, "/value") == json::text(taint, "/value"))
     })
 }
