@@ -136,7 +136,7 @@ async fn a_restart_replaces_every_pod_and_waits_for_them() {
     let before = stage.pods_of("checkout");
     stage.cluster.set_pod_start(std::time::Duration::from_millis(300));
     let outcome = stage.run("kubernetes.restart_deployment", json!({ "deployment": "checkout" })).await;
-    assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
+    assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?} {}", stage.said.lock().unwrap());
     assert_eq!(outcome.output["restartedAt"], "2026-01-02T03:04:05Z");
     let after = stage.pods_of("checkout");
     assert_eq!(after.len(), 4);
@@ -149,12 +149,13 @@ async fn a_restart_that_is_cancelled_says_what_goes_on() {
     let stage = Stage::new().await;
     stage.cluster.set_pod_start(std::time::Duration::from_secs(600));
     let cancel = stage.surroundings.cancel.clone();
-    let (outcome, ()) = tokio::join!(stage.run("kubernetes.restart_deployment", json!({ "deployment": "checkout" })), async {
-        while stage.said.lock().unwrap().is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        cancel.cancel();
-    });
+    let (outcome, ()) =
+        tokio::join!(stage.run("kubernetes.restart_deployment", json!({ "deployment": "checkout" })), async {
+            while stage.said.lock().unwrap().is_empty() {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            cancel.cancel();
+        });
     assert_eq!(outcome.ending, Ending::Failed);
     assert!(error(&outcome).contains("cancelled") && error(&outcome).contains("goes on in the cluster"), "{outcome:?}");
 }
@@ -176,7 +177,7 @@ fn memory(limit: &str) -> Value {
     json!({
         "deployment": "checkout",
         "patch": { "spec": { "template": { "spec": { "containers": [
-            { "name": "checkout", "resources": { "limits": { "memory": limit } } },
+            { "name": "app", "resources": { "limits": { "memory": limit } } },
         ] } } } },
     })
 }
@@ -259,10 +260,7 @@ async fn what_somebody_patched_since_keeps_an_undo_from_running() {
         object["spec"]["template"]["spec"]["containers"][0]["image"] = json!("shop/checkout:9");
     };
     stage.cluster.change("deployments", "shop", "checkout", image).unwrap();
-    assert!(matches!(
-        stage.undo_state(PATCH, memory("768Mi"), &prepared, &outcome).await,
-        UndoState::Other { .. }
-    ));
+    assert!(matches!(stage.undo_state(PATCH, memory("768Mi"), &prepared, &outcome).await, UndoState::Other { .. }));
     let refused = stage.undo(PATCH, memory("768Mi"), &prepared, &outcome).await;
     assert_eq!(refused.ending, Ending::NotStarted, "{refused:?}");
     assert_eq!(containers(&stage)[0]["image"], "shop/checkout:9");
@@ -271,8 +269,7 @@ async fn what_somebody_patched_since_keeps_an_undo_from_running() {
 /// A second revision with another image.
 fn release(stage: &Stage, image: &str) {
     let image = image.to_owned();
-    let change =
-        move |object: &mut Value| object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+    let change = move |object: &mut Value| object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
     stage.cluster.change("deployments", "shop", "checkout", change).unwrap();
 }
 

@@ -75,7 +75,9 @@ async fn a_restart_waits_until_the_owner_has_as_many_pods_as_before() {
     let replacement = outcome.output["replacement"].as_str().unwrap();
     assert!(after.iter().any(|pod| pod == replacement) && !before.iter().any(|pod| pod == replacement));
     let ready = &stage.object("pods", replacement)["status"]["conditions"];
-    assert!(ready.as_array().unwrap().iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True"));
+    assert!(
+        ready.as_array().unwrap().iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    );
     assert!(matches!(stage.probe(RESTART, pod(name), &prepared).await, ProbeAnswer::Done(_)));
 }
 
@@ -134,7 +136,7 @@ async fn the_only_pod_of_its_owner_weighs_more() {
 async fn the_end_of_a_log_is_read() {
     let stage = Stage::new().await;
     let name = stage.pods_of("checkout").remove(0);
-    stage.cluster.log("shop", &name, "checkout", &["one", "two", "three"]);
+    stage.cluster.log("shop", &name, "app", &["one", "two", "three"]);
     let outcome = stage.run("kubernetes.get_logs", json!({ "podName": name, "tailLines": 2 })).await;
     assert_eq!(outcome.published["logs"], json!(["two", "three"]));
     assert_eq!(outcome.output["truncated"], true);
@@ -157,11 +159,7 @@ async fn events_come_newest_first_and_by_object() {
             .unwrap();
     }
     let outcome = stage.run("kubernetes.get_events", json!({ "kind": "Pod", "name": "a" })).await;
-    let messages: Vec<&str> = outcome.published["events"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|event| event["message"].as_str())
-        .collect();
+    let messages: Vec<&str> =
+        outcome.published["events"].as_array().unwrap().iter().filter_map(|event| event["message"].as_str()).collect();
     assert_eq!(messages, ["number 3", "number 1"]);
 }

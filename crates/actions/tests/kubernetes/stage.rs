@@ -120,13 +120,7 @@ impl Stage {
         self.action(name).undo_state(&act, record, outcome.after.as_ref(), &self.surroundings).await.unwrap()
     }
 
-    pub async fn undo(
-        &self,
-        name: &str,
-        parameters: Value,
-        preparation: &Preparation,
-        outcome: &Outcome,
-    ) -> Outcome {
+    pub async fn undo(&self, name: &str, parameters: Value, preparation: &Preparation, outcome: &Outcome) -> Outcome {
         let record = preparation.undo.as_ref().unwrap();
         let act = act(name, parameters);
         self.action(name).undo(&act, record, outcome.after.as_ref(), &self.surroundings).await
@@ -142,8 +136,7 @@ impl Stage {
     pub fn pods_of(&self, app: &str) -> Vec<String> {
         let pods = self.cluster.objects("pods", "shop");
         let of_app = pods.iter().filter(|pod| pod["metadata"]["labels"]["app"] == app);
-        let mut names: Vec<String> =
-            of_app.map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect();
+        let mut names: Vec<String> = of_app.map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect();
         names.sort();
         names
     }

@@ -16,7 +16,9 @@ use super::write::Answer;
 
 /// Evicts a pod.
 pub fn evict(state: &mut State, kind: &'static Kind, target: &Target, body: &Value) -> Answer {
-    if json::text(body, "/apiVersion") != "policy/v1" || json::text(body, "/kind") != "Eviction" {
+    // What a body leaves out is taken from where it was sent to.
+    let is = |field: &str, expected: &str| ["", expected].contains(&json::text(body, field));
+    if !is("/apiVersion", "policy/v1") || !is("/kind", "Eviction") {
         return Err(Refusal::bad_request(format!(
             "no kind \"{}\" is registered for version \"{}\" in scheme \"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30\"",
             json::text(body, "/kind"),

@@ -82,7 +82,7 @@ impl Shared {
         loop {
             let wait = self.with(|state| {
                 let now = state.now();
-                state.take_due().map(|due| Duration::try_from(now.duration_until(due)).unwrap_or_default())
+                state.due().map(|due| Duration::try_from(now.duration_until(due)).unwrap_or_default())
             });
             match wait {
                 Some(wait) => {

@@ -200,9 +200,14 @@ impl State {
         self.due = Some(self.due.map_or(time, |due| due.min(time)));
     }
 
-    /// When the controllers want to run next, which is thereby answered.
-    pub fn take_due(&mut self) -> Option<Timestamp> {
-        self.due.take()
+    /// When the controllers want to run next.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.due
+    }
+
+    /// Forgets when the controllers want to run: they are about to, and say it again.
+    pub fn forget_due(&mut self) {
+        self.due = None;
     }
 
     /// Since when this holds for an object: now, where it is asked for the first time.

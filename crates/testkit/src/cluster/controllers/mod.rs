@@ -35,7 +35,7 @@ pub fn settle(state: &mut State) {
     for _ in 0..ROUNDS {
         let version = state.store.version();
         // Whoever still has to wait says so again in the last round.
-        state.take_due();
+        state.forget_due();
         garbage::collect(state);
         each(state, "deployments", deployment::sync);
         each(state, "replicasets", replicaset::sync);
