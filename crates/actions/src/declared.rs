@@ -2,7 +2,6 @@
 //!
 //! Runbooks that use them validate, plan and run against mocks; a real run refuses before its first step.
 
-mod kubernetes;
 mod platform;
 
 use async_trait::async_trait;
@@ -14,9 +13,7 @@ use crate::action::{Action, ActionError, Surroundings};
 
 /// The declarations, in no particular order.
 pub fn specs() -> Vec<ActionSpec> {
-    let mut specs = kubernetes::specs();
-    specs.extend(platform::specs());
-    specs
+    platform::specs()
 }
 
 /// An action that is only declared.

@@ -9,6 +9,7 @@ pub mod declared;
 mod encodings;
 pub mod host_functions;
 pub mod http;
+pub mod kubernetes;
 pub mod notification;
 mod preparation;
 pub mod process;

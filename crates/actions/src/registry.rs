@@ -9,6 +9,7 @@ use crate::action::Action;
 use crate::command::CommandRun;
 use crate::declared;
 use crate::http::{Healthcheck, HealthcheckBatch};
+use crate::kubernetes::{self, Clusters};
 use crate::notification::NotificationSend;
 use crate::process::Helpers;
 
@@ -34,6 +35,7 @@ impl Registry {
         registry.register(Arc::new(Healthcheck::default()));
         registry.register(Arc::new(HealthcheckBatch::default()));
         registry.register(Arc::new(NotificationSend::default()));
+        kubernetes::register(&mut registry, &Arc::new(Clusters::default()));
         registry
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
+use belay_actions::kubernetes::ClusterAccess;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ts_rs::TS;
@@ -22,6 +24,8 @@ pub struct Context {
     pub environment: String,
     /// Its named services.
     pub config: Value,
+    /// The cluster that it acts on, a [`ClusterAccess`]; none where it names none.
+    pub cluster: Option<Value>,
 }
 
 /// A context as lists show it.
@@ -35,6 +39,10 @@ pub struct ContextView {
     pub current: bool,
     /// Names of its services.
     pub services: Vec<String>,
+    /// The cluster that it acts on, as the kubeconfig names it.
+    pub cluster: Option<String>,
+    /// The namespace of what names none.
+    pub namespace: Option<String>,
 }
 
 /// The file `contexts.yaml`.
@@ -55,12 +63,17 @@ struct ContextEntry {
     /// `.Config`: services by name under `services`, and any named endpoint.
     #[serde(default)]
     config: Value,
+    /// The cluster that it acts on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kubernetes: Option<ClusterAccess>,
 }
 
 /// The contexts of a home.
 #[derive(Debug, Clone)]
 pub struct Contexts {
     file: ContextsFile,
+    /// Where the file lies; relative paths in it are seen from there.
+    folder: PathBuf,
 }
 
 impl Contexts {
@@ -70,7 +83,7 @@ impl Contexts {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self { file: ContextsFile::default() });
+                return Ok(Self { file: ContextsFile::default(), folder: PathBuf::new() });
             }
             Err(error) => {
                 return Err(CockpitError::environment(&format!("`{}` cannot be read", path.display()), &error));
@@ -78,9 +91,11 @@ impl Contexts {
         };
         let file = serde_saphyr::from_str(&text).map_err(|error| {
             CockpitError::user(format!("`{}`: {error}", path.display()))
-                .hint("it has `current` and `contexts`, each with `environment` and `config`")
+                .hint("it has `current` and `contexts`, each with `environment`, `config` and `kubernetes`")
         })?;
-        Ok(Self { file })
+        let contexts = Self { file, folder: path.parent().map(Path::to_owned).unwrap_or_default() };
+        contexts.check()?;
+        Ok(contexts)
     }
 
     /// The context of a name, of the file's `current`, or [`LOCAL`].
@@ -89,14 +104,36 @@ impl Contexts {
         match self.file.contexts.get(name) {
             Some(entry) => {
                 let config = if entry.config.is_null() { json!({}) } else { entry.config.clone() };
-                Ok(Context { name: name.to_owned(), environment: entry.environment.clone(), config })
+                let cluster = entry.kubernetes.as_ref().map(|access| json!(self.settled(access)));
+                Ok(Context { name: name.to_owned(), environment: entry.environment.clone(), config, cluster })
             }
             None if name == LOCAL => {
-                Ok(Context { name: LOCAL.to_owned(), environment: LOCAL.to_owned(), config: json!({}) })
+                Ok(Context { name: LOCAL.to_owned(), environment: LOCAL.to_owned(), config: json!({}), cluster: None })
             }
             None => Err(CockpitError::user(format!("there is no context `{name}`"))
                 .hint(format!("`belay context list` shows them: {}", self.names().join(", ")))),
         }
+    }
+
+    /// Checks what contexts say of clusters.
+    fn check(&self) -> Result<(), CockpitError> {
+        let accesses = self.file.contexts.iter().filter_map(|(name, entry)| Some((name, entry.kubernetes.as_ref()?)));
+        for (name, access) in accesses {
+            access.check().map_err(|problem| {
+                CockpitError::user(format!("context `{name}`: `kubernetes`: {problem}"))
+                    .hint("`kubernetes: {context: NAME, namespace: NAME}` names a context of the kubeconfig")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A way to a cluster whose kubeconfig is named from the root: it is written from the file's folder, or from `~`.
+    fn settled(&self, access: &ClusterAccess) -> ClusterAccess {
+        let from_root = |path: &PathBuf| {
+            let of_home = path.strip_prefix("~").ok().zip(std::env::home_dir()).map(|(rest, home)| home.join(rest));
+            of_home.unwrap_or_else(|| self.folder.join(path))
+        };
+        ClusterAccess { kubeconfig: access.kubeconfig.as_ref().map(from_root), ..access.clone() }
     }
 
     fn names(&self) -> Vec<String> {
@@ -115,8 +152,11 @@ impl Contexts {
             .map(|name| {
                 let context = self.choose(Some(&name))?;
                 let services = context.config.get("services").and_then(Value::as_object);
+                let access = self.file.contexts.get(&name).and_then(|entry| entry.kubernetes.as_ref());
                 Ok(ContextView {
                     current: name == current,
+                    cluster: access.map(|access| access.context.clone().unwrap_or_else(|| "in cluster".to_owned())),
+                    namespace: access.and_then(|access| access.namespace.clone()),
                     name,
                     environment: context.environment,
                     services: services.map(|services| services.keys().cloned().collect()).unwrap_or_default(),

@@ -76,6 +76,7 @@ impl Cockpit {
             context: prepared.context.name.clone(),
             environment: prepared.context.environment.clone(),
             config: prepared.context.config.clone(),
+            cluster: prepared.context.cluster.clone(),
             policy: Arc::clone(&prepared.policy),
             policy_digest: prepared.policy_digest.clone(),
             automations: prepared.automations.clone(),

@@ -132,6 +132,7 @@ impl Cockpit {
             context: prepared.context.name,
             environment: prepared.context.environment,
             config: prepared.context.config,
+            cluster: prepared.context.cluster,
             policy: prepared.policy,
             policy_digest: prepared.policy_digest,
             automations: prepared.automations,

@@ -1,4 +1,5 @@
-//! Test support: the demo shop and a world of objects. Development only; nothing that ships depends on it.
+//! Test support: the demo shop, a world of objects, and a Kubernetes cluster. Development only; nothing that ships depends on it.
 
+pub mod cluster;
 pub mod shop;
 pub mod world;

@@ -134,12 +134,14 @@ impl Loop {
     }
 }
 
-/// What actions see of the context: its name, its environment and its `config`. A plan and a run show them the same.
+/// What actions see: the context's name, environment, `config` and cluster, and the alert. A plan and a run show the same.
 pub(crate) fn context_of(genesis: &Genesis) -> Value {
     json!({
         "name": genesis.context,
         "environment": genesis.environment,
         "config": genesis.config,
+        "kubernetes": genesis.cluster,
+        "alert": genesis.alert,
     })
 }
 

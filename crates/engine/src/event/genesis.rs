@@ -28,6 +28,9 @@ pub struct Genesis {
     pub environment: String,
     /// Its named services: `.Config`.
     pub config: Value,
+    /// The cluster that it acts on and how it is reached; absent where the context names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Value>,
     /// The policy as YAML.
     pub policy: Arc<str>,
     /// SHA-256 of the policy's canonical form, hex.

@@ -359,6 +359,7 @@ fn genesis(setting: &Setting) -> Genesis {
         context: "here".to_owned(),
         environment: setting.environment.to_owned(),
         config: json!({}),
+        cluster: None,
         policy: "".into(),
         policy_digest: setting.policy.digest(),
         automations: setting.automations.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect(),

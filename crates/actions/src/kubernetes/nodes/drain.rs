@@ -1,0 +1,163 @@
+//! `kubernetes.drain_node`.
+
+use async_trait::async_trait;
+use belay_runbook::act::{Outcome, Preparation, ProbeAnswer, UndoState};
+use belay_runbook::action::{ActionSpec, PolicyKind, Sink};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::evict::{Progress, evict_all};
+use super::select::{Allowed, Lot, lot};
+use super::{Named, is_cordoned, of_node, uid};
+use crate::declaration::{boolean, integer};
+use crate::kubernetes::trouble::Trouble;
+use crate::kubernetes::{ClusterAct, Site, pods, record};
+
+/// How many pods that hold a drain are named.
+const NAMED: usize = 5;
+
+/// Cordons a node and evicts its pods as `kubectl drain` does; undone by letting new pods on again.
+pub(super) struct Drain;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Parameters {
+    #[serde(flatten)]
+    named: Named,
+    grace_period: Option<u32>,
+    #[serde(default)]
+    ignore_daemonsets: bool,
+    #[serde(default)]
+    delete_local_data: bool,
+    #[serde(default)]
+    force: bool,
+}
+
+impl Parameters {
+    fn allowed(&self) -> Allowed {
+        Allowed {
+            ignore_daemon_sets: self.ignore_daemonsets,
+            delete_local_data: self.delete_local_data,
+            force: self.force,
+        }
+    }
+}
+
+#[async_trait]
+impl ClusterAct for Drain {
+    type Parameters = Parameters;
+
+    fn declaration() -> ActionSpec {
+        of_node("drain_node", "Cordon a node and evict its pods within their disruption budgets")
+            .optional(
+                "gracePeriod",
+                Sink::Json,
+                integer(0, "seconds that each pod has for ending; its own where absent"),
+            )
+            .optional("ignoreDaemonsets", Sink::Json, boolean("leave pods of daemon sets where they are"))
+            .optional("deleteLocalData", Sink::Json, boolean("also evict pods whose local data would be lost"))
+            .optional("force", Sink::Json, boolean("also evict pods that nothing would replace"))
+            .output("drained", boolean("whether nothing is left to evict"))
+            .output("podsEvicted", integer(0, "pods that were evicted"))
+            .output("remaining", integer(0, "pods that are still there"))
+            .mutates(true)
+            .captures_undo()
+            .kind(PolicyKind::NodeOperation)
+            .access("patch nodes")
+            .access("list pods")
+            .access("create pods/eviction")
+            .build()
+    }
+
+    fn describe(parameters: &Parameters) -> String {
+        format!("drain node {}", parameters.named.node_name)
+    }
+
+    async fn prepare(site: &Site<'_>, parameters: Parameters) -> Result<Preparation, Trouble> {
+        let mut prepared = site.preparation(parameters.named.target(), &Self::declaration());
+        let node = parameters.named.expect(site).await?;
+        let found = pods::on_node(site, &parameters.named.node_name).await?;
+        let lots: Vec<Lot> = found.iter().map(|pod| lot(pod, parameters.allowed())).collect();
+        let holding: Vec<&str> =
+            lots.iter().filter_map(|lot| if let Lot::Holds(why) = lot { Some(why.as_str()) } else { None }).collect();
+        if !holding.is_empty() {
+            let more = holding.len().saturating_sub(NAMED);
+            let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+            let named = holding.into_iter().take(NAMED).collect::<Vec<_>>().join("; ");
+            return Err(Trouble::before(format!(
+                "node `{}` cannot be drained: {named}{more}",
+                parameters.named.node_name
+            )));
+        }
+        let going = lots.iter().filter(|lot| **lot == Lot::Goes).count();
+        prepared.facts.insert("nodeExists".to_owned(), json!(true));
+        prepared.basis.nodes.insert(parameters.named.node_name.clone());
+        prepared.basis.objects.insert(prepared.target.name.clone());
+        prepared.basis.values.insert("uid".to_owned(), json!(uid(&node)));
+        prepared.notes.push(format!(
+            "it evicts {going} of the {} pods on the node{}",
+            found.len(),
+            if is_cordoned(&node) { ", which is cordoned already" } else { "" }
+        ));
+        prepared.undo = Some(record(site, json!({ "unschedulable": is_cordoned(&node), "uid": uid(&node) })));
+        Ok(prepared)
+    }
+
+    async fn run(site: &Site<'_>, parameters: Parameters, preparation: &Preparation) -> Outcome {
+        let uid = preparation.basis.values.get("uid").and_then(Value::as_str).unwrap_or_default();
+        let cordoned = preparation.undo.as_ref().is_some_and(|before| before["unschedulable"] == json!(true));
+        if !cordoned && let Err(trouble) = parameters.named.set_unschedulable(site, uid, true).await {
+            return trouble.outcome();
+        }
+        let mut progress = Progress::default();
+        let node = parameters.named.node_name.clone();
+        let what = format!("draining `{node}`");
+        let evicting = evict_all(site, &node, parameters.allowed(), parameters.grace_period, &mut progress);
+        let ended = site.while_wanted(evicting, &what).await;
+        let output = json!({
+            "drained": progress.left.is_empty(),
+            "podsEvicted": progress.evicted.len(),
+            "remaining": progress.left.len(),
+        });
+        let after = Some(json!({ "unschedulable": true, "uid": uid }));
+        match ended {
+            Ok(()) => Outcome { after, ..Outcome::succeeded(output) },
+            Err(trouble) => {
+                let left: Vec<&str> = progress.left.iter().take(NAMED).map(String::as_str).collect();
+                let error = format!(
+                    "{trouble}; {} pods were evicted, {} are left ({})",
+                    progress.evicted.len(),
+                    progress.left.len(),
+                    left.join(", ")
+                );
+                Outcome { output, after, ..Outcome::failed(error) }
+            }
+        }
+    }
+
+    async fn undo_state(
+        site: &Site<'_>,
+        parameters: Parameters,
+        record: &Value,
+        after: Option<&Value>,
+    ) -> Result<UndoState, Trouble> {
+        super::cordon::compare(site, &parameters.named, record, after).await
+    }
+
+    async fn undo(site: &Site<'_>, parameters: Parameters, record: &Value, _expected: Option<&Value>) -> Outcome {
+        super::cordon::put_back(site, &parameters.named, record).await
+    }
+
+    async fn probe(site: &Site<'_>, parameters: Parameters, preparation: &Preparation) -> Result<ProbeAnswer, Trouble> {
+        let node = parameters.named.expect(site).await?;
+        let found = pods::on_node(site, &parameters.named.node_name).await?;
+        let left = found.iter().filter(|pod| lot(pod, parameters.allowed()) != Lot::Stays).count();
+        Ok(if is_cordoned(&node) && left == 0 {
+            let output = json!({ "drained": true, "podsEvicted": 0, "remaining": 0 });
+            let after = Some(json!({ "unschedulable": true, "uid": preparation.basis.values.get("uid") }));
+            ProbeAnswer::Done(Outcome { after, ..Outcome::succeeded(output) })
+        } else {
+            ProbeAnswer::Unknown
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! Who replaces a pod, and whether everything that it keeps is well.
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
+use kube::Api;
+use kube::api::ListParams;
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use serde_json::Value;
+
+use super::{controller, is_ready, pages};
+use crate::kubernetes::trouble::{Asked, Trouble};
+use crate::kubernetes::{Site, labels};
+
+/// The workload that a pod belongs to: its deployment where there is one, else its controller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Owner {
+    kind: String,
+    api_version: String,
+    name: String,
+}
+
+/// A workload and its pods at some instant.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keeping {
+    /// Pods that it wants; nothing where it wants none in particular, as a job does.
+    pub(super) wanted: Option<u64>,
+    /// Its pods.
+    pub(super) pods: Vec<Pod>,
+}
+
+impl Keeping {
+    /// Pods that take requests and stay.
+    pub(super) fn ready(&self) -> u64 {
+        let ready = self.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod)).count();
+        u64::try_from(ready).unwrap_or(u64::MAX)
+    }
+
+    /// Whether as many take requests as it wants.
+    pub(super) fn is_well(&self) -> bool {
+        self.wanted.is_none_or(|wanted| self.ready() >= wanted)
+    }
+}
+
+impl Owner {
+    /// `deployment/checkout`.
+    pub(super) fn shown(&self) -> String {
+        format!("{}/{}", self.kind.to_lowercase(), self.name)
+    }
+
+    /// The owner of a pod.
+    pub(super) async fn of(site: &Site<'_>, pod: &Pod) -> Result<Option<Self>, Trouble> {
+        let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+        match controller(pod) {
+            Some(reference) => Self::top(site, namespace, Self::named(reference)).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The owner of a pod that is gone, by the name that its replica set gave it.
+    pub(super) async fn of_gone(site: &Site<'_>, namespace: &str, pod: &str) -> Result<Option<Self>, Trouble> {
+        let Some((set, _)) = pod.rsplit_once('-') else { return Ok(None) };
+        let set = Self { kind: "ReplicaSet".to_owned(), api_version: "apps/v1".to_owned(), name: set.to_owned() };
+        match set.read(site, namespace).await {
+            Ok(_) => Self::top(site, namespace, set).await.map(Some),
+            Err(trouble) if trouble.is_missing() => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// The deployment above a replica set.
+    async fn top(site: &Site<'_>, namespace: &str, owner: Self) -> Result<Self, Trouble> {
+        if owner.kind != "ReplicaSet" {
+            return Ok(owner);
+        }
+        let set = match owner.read(site, namespace).await {
+            Ok(set) => set,
+            Err(trouble) if trouble.is_missing() => return Ok(owner),
+            Err(trouble) => return Err(trouble),
+        };
+        let owners = set.metadata.owner_references.unwrap_or_default();
+        Ok(owners.iter().find(|reference| reference.kind == "Deployment").map_or(owner, Self::named))
+    }
+
+    fn named(reference: &OwnerReference) -> Self {
+        Self { kind: reference.kind.clone(), api_version: reference.api_version.clone(), name: reference.name.clone() }
+    }
+
+    async fn read(&self, site: &Site<'_>, namespace: &str) -> Result<DynamicObject, Trouble> {
+        let (group, version) = self.api_version.split_once('/').unwrap_or(("", &self.api_version));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &self.kind));
+        let api: Api<DynamicObject> = Api::namespaced_with(site.cluster.client(), namespace, &resource);
+        let what = if group.is_empty() { resource.plural.clone() } else { format!("{}.{group}", resource.plural) };
+        let asked = Asked { verb: "get", resource: &what, name: &self.name, namespace };
+        site.cluster.ask(&asked, || api.get(&self.name)).await
+    }
+
+    /// The workload's pods, and how many it wants.
+    pub(super) async fn keeping(&self, site: &Site<'_>, namespace: &str) -> Result<Keeping, Trouble> {
+        let object = self.read(site, namespace).await?;
+        let number = |path: &str| object.data.pointer(path).and_then(Value::as_u64);
+        let wanted = match self.kind.as_str() {
+            "Deployment" | "ReplicaSet" | "StatefulSet" | "ReplicationController" => {
+                Some(number("/spec/replicas").unwrap_or(1))
+            }
+            "DaemonSet" => number("/status/desiredNumberScheduled"),
+            _ => None,
+        };
+        let selector = object.data.pointer("/spec/selector").cloned().unwrap_or(Value::Null);
+        let selector: LabelSelector = serde_json::from_value(selector).unwrap_or_default();
+        let mut pods = Vec::new();
+        pages(site, Some(namespace), ListParams::default().labels(&labels::selector(&selector)), |page| {
+            pods.extend(page);
+            true
+        })
+        .await?;
+        Ok(Keeping { wanted, pods })
+    }
+}

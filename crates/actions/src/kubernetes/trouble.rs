@@ -1,0 +1,239 @@
+//! What goes wrong between Belay and an API server: whether anything may have happened, and what to do, in words.
+
+use std::fmt;
+
+use belay_runbook::act::{Ending, Outcome};
+use kube::core::Status;
+
+use crate::action::ActionError;
+
+/// Why a request came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    kind: Kind,
+    text: String,
+}
+
+/// What is known about a request that came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It never reached the server.
+    NotSent,
+    /// The server refused it with this status.
+    Refused(u16),
+    /// It may have been carried out: the answer was lost, or says nothing about that.
+    Unclear,
+    /// What was done is known, and what was waited for did not come.
+    GivenUp,
+}
+
+/// What a request was for, as a role would have to allow it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// `get`, `list`, `patch` …
+    pub(crate) verb: &'a str,
+    /// `deployments/scale.apps`; the core group has no suffix.
+    pub(crate) resource: &'a str,
+    /// The object, or nothing for a list.
+    pub(crate) name: &'a str,
+    /// The namespace; empty for what stands in none.
+    pub(crate) namespace: &'a str,
+}
+
+impl Trouble {
+    /// Something that is wrong before anything is asked.
+    pub(crate) fn before(text: impl Into<String>) -> Self {
+        Self { kind: Kind::NotSent, text: text.into() }
+    }
+
+    /// The server has refused the act in other words: nothing has happened.
+    pub(crate) fn refused(code: u16, text: impl Into<String>) -> Self {
+        Self { kind: Kind::Refused(code), text: text.into() }
+    }
+
+    /// What was done is known, and what was waited for did not come.
+    pub(crate) fn given_up(text: impl Into<String>) -> Self {
+        Self { kind: Kind::GivenUp, text: text.into() }
+    }
+
+    /// Why a request failed.
+    pub(crate) fn of(error: &kube::Error, asked: &Asked<'_>) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::answered(status, asked),
+            kube::Error::Auth(error) => Self::before(format!("the login to the cluster failed: {}", login(error))),
+            kube::Error::InferConfig(_)
+            | kube::Error::InferKubeconfig(_)
+            | kube::Error::TlsRequired
+            | kube::Error::RustlsTls(_)
+            | kube::Error::ProxyProtocolUnsupported { .. }
+            | kube::Error::ProxyProtocolDisabled { .. }
+            | kube::Error::BuildRequest(_)
+            | kube::Error::HttpError(_) => Self::before(chain(error)),
+            _ => match auth_of(error) {
+                Some(error) => Self::before(format!("the login to the cluster failed: {}", login(error))),
+                None if never_connected(error) => {
+                    Self::before(format!("the API server cannot be reached: {}", deepest(error)))
+                }
+                None => Self { kind: Kind::Unclear, text: format!("no answer to `{asked}`: {}", chain(error)) },
+            },
+        }
+    }
+
+    /// A request that ran into its time limit.
+    pub(crate) fn late(asked: &Asked<'_>, seconds: u64) -> Self {
+        Self { kind: Kind::Unclear, text: format!("no answer to `{asked}` within {seconds} s") }
+    }
+
+    fn answered(status: &Status, asked: &Asked<'_>) -> Self {
+        let code = status.code;
+        let said = if status.message.is_empty() { &status.reason } else { &status.message };
+        let text = match code {
+            401 => format!("the login to the cluster has expired or is not known ({said}); log in again, then resume"),
+            403 => format!("{said}; a role with {} would allow it", asked.rule()),
+            404 if status.reason == "NotFound" => said.clone(),
+            404 => format!("the API server does not know `{}`: {said}", asked.resource),
+            _ if said.is_empty() => format!("the API server answered `{asked}` with status {code}"),
+            _ => format!("the API server answered `{asked}` with status {code}: {said}"),
+        };
+        let kind = match code {
+            429 | 400..500 => Kind::Refused(code),
+            // An error on the way, or after the object was written.
+            _ => Kind::Unclear,
+        };
+        Self { kind, text }
+    }
+
+    /// The status of the refusal, where it was one.
+    pub(crate) fn code(&self) -> Option<u16> {
+        match self.kind {
+            Kind::Refused(code) => Some(code),
+            Kind::NotSent | Kind::Unclear | Kind::GivenUp => None,
+        }
+    }
+
+    /// Whether there is no such object.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// Whether asking again, when only reading, may help.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self.kind, Kind::Unclear | Kind::Refused(429))
+    }
+
+    /// The ending of an act whose one changing request came to this.
+    pub(crate) fn outcome(self) -> Outcome {
+        let ending = match self.kind {
+            Kind::NotSent | Kind::Refused(_) => Ending::NotStarted,
+            Kind::Unclear => Ending::Lost,
+            Kind::GivenUp => Ending::Failed,
+        };
+        Outcome { error: Some(self.text), ..Outcome::bare(ending) }
+    }
+
+    /// The ending of an act that has changed something before this.
+    pub(crate) fn outcome_midway(self) -> Outcome {
+        let ending = if self.kind == Kind::Unclear { Ending::Lost } else { Ending::Failed };
+        Outcome { error: Some(self.text), ..Outcome::bare(ending) }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl From<Trouble> for ActionError {
+    fn from(trouble: Trouble) -> Self {
+        Self::Unreachable { target: "the cluster".to_owned(), problem: trouble.text }
+    }
+}
+
+impl Asked<'_> {
+    /// The rule of a role that allows it.
+    fn rule(&self) -> String {
+        let (resource, group) = self.resource.split_once('.').unwrap_or((self.resource, ""));
+        format!("`{{apiGroups: [\"{group}\"], resources: [\"{resource}\"], verbs: [\"{}\"]}}`", self.verb)
+    }
+}
+
+impl fmt::Display for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if !self.name.is_empty() {
+            write!(f, " {}", self.name)?;
+        }
+        if !self.namespace.is_empty() {
+            write!(f, " in {}", self.namespace)?;
+        }
+        Ok(())
+    }
+}
+
+/// An error and its causes, the outermost first.
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let current = next?;
+        next = current.source();
+        Some(current)
+    })
+}
+
+fn auth_of(error: &kube::Error) -> Option<&kube::client::AuthError> {
+    causes(error).find_map(|cause| cause.downcast_ref::<kube::client::AuthError>())
+}
+
+/// Whether the connection was never made, so that nothing can have been asked.
+fn never_connected(error: &kube::Error) -> bool {
+    causes(error).any(|cause| {
+        cause
+            .downcast_ref::<hyper_util::client::legacy::Error>()
+            .is_some_and(hyper_util::client::legacy::Error::is_connect)
+    })
+}
+
+fn login(error: &kube::client::AuthError) -> String {
+    use kube::client::AuthError;
+    match error {
+        AuthError::AuthExecStart(problem) => {
+            format!("the kubeconfig's login program cannot be started: {problem}; is it installed?")
+        }
+        AuthError::AuthExecRun { cmd, out } => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing").trim();
+            format!("`{}` ended with {}: {said}; log in again with it, then resume", first_word(cmd), out.status)
+        }
+        other => chain(other),
+    }
+}
+
+/// The program of a command, as `Command`'s Debug shows it.
+fn first_word(command: &str) -> &str {
+    command.trim_start_matches('"').split(['"', ' ']).next().unwrap_or(command)
+}
+
+/// The innermost cause, which says what the system said.
+fn deepest(error: &kube::Error) -> String {
+    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// An error and its causes; a cause that its effect already tells of is left out.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = inner.source();
+    }
+    text
+}

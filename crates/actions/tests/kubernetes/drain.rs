@@ -1,0 +1,111 @@
+//! Draining a node.
+
+use std::time::Duration;
+
+use belay_runbook::act::{Ending, ProbeAnswer, UndoState};
+use belay_testkit::cluster::{Fault, Matching};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, error};
+
+const DRAIN: &str = "kubernetes.drain_node";
+
+fn parameters() -> Value {
+    json!({ "nodeName": "node-1", "ignoreDaemonsets": true })
+}
+
+/// Pods that are on the node, by the names of their applications.
+fn on_node(stage: &Stage) -> Vec<String> {
+    let pods = stage.cluster.objects("pods", "shop");
+    let here = pods.iter().filter(|pod| pod["spec"]["nodeName"] == "node-1");
+    here.map(|pod| pod["metadata"]["labels"]["app"].as_str().unwrap_or("?").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn pods_leave_within_their_budget_and_those_of_daemon_sets_stay() {
+    let stage = Stage::new().await;
+    stage.cluster.add_daemonset("shop", "agent");
+    stage.cluster.add_deployment("shop", "payments", 6);
+    stage.cluster.add_budget("shop", "payments", "payments", 5);
+    stage.cluster.set_pod_start(Duration::from_millis(200));
+    let prepared = stage.prepare(DRAIN, parameters()).await.unwrap();
+    assert!(prepared.basis.nodes.contains("node-1"));
+    let goes = on_node(&stage).iter().filter(|app| *app != "agent").count();
+    assert!(goes >= 3, "there is something to evict");
+    stage.asked();
+
+    let outcome = stage.run_prepared(DRAIN, parameters(), &prepared).await;
+    assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
+    assert_eq!(outcome.output, json!({ "drained": true, "podsEvicted": goes, "remaining": 0 }));
+    assert_eq!(on_node(&stage), ["agent"]);
+    let said = stage.said.lock().unwrap().clone();
+    assert!(said.contains("left"), "{said}");
+    let calls = stage.cluster.calls();
+    let denied = calls.iter().filter(|call| call.subresource == "eviction" && call.status == 429).count();
+    let evicted = calls.iter().filter(|call| call.subresource == "eviction" && call.status == 201).count();
+    assert_eq!(evicted, goes);
+    assert!(denied > 0, "the budget held some of them for a while");
+    assert!(!calls.iter().any(|call| call.verb == "delete"), "nothing goes past a budget");
+
+    assert_eq!(stage.undo_state(DRAIN, parameters(), &prepared, &outcome).await, UndoState::AsAfter);
+    assert_eq!(stage.undo(DRAIN, parameters(), &prepared, &outcome).await.ending, Ending::Succeeded);
+    assert_eq!(stage.object("nodes", "node-1")["spec"].get("unschedulable"), None);
+}
+
+#[rstest]
+#[case::daemon_set(json!({ "nodeName": "node-1" }), "ignoreDaemonsets")]
+#[case::unowned(parameters(), "`force: true`")]
+#[tokio::test]
+async fn what_holds_a_drain_is_said_before_it_begins(#[case] parameters: Value, #[case] expected: &str) {
+    let stage = Stage::new().await;
+    stage.cluster.add_daemonset("shop", "agent");
+    stage.cluster.add_pod("shop", "alone", "node-1");
+    let error = stage.prepare(DRAIN, parameters).await.unwrap_err();
+    assert!(error.to_string().contains(expected), "{error}");
+    assert_eq!(stage.object("nodes", "node-1")["spec"].get("unschedulable"), None);
+}
+
+#[tokio::test]
+async fn a_budget_that_never_gives_way_ends_with_the_time_and_says_who_is_left() {
+    let mut stage = Stage::new().await;
+    stage.cluster.add_budget("shop", "checkout", "checkout", 4);
+    stage.surroundings.timeout = Some(Duration::from_secs(2));
+    let outcome = stage.run(DRAIN, parameters()).await;
+    assert_eq!(outcome.ending, Ending::Failed, "{outcome:?}");
+    assert!(error(&outcome).contains("did not end within 2 s"), "{outcome:?}");
+    assert!(error(&outcome).contains("shop/checkout-"), "{outcome:?}");
+    assert_eq!(outcome.output["drained"], false);
+    assert!(on_node(&stage).iter().any(|app| app == "checkout"));
+}
+
+#[tokio::test]
+async fn an_overloaded_server_is_no_budget_and_is_asked_again() {
+    let stage = Stage::new().await;
+    stage.cluster.fail_next(Matching::resource("pods/eviction"), Fault::Busy(1));
+    stage.cluster.fail_next(Matching::resource("pods/eviction"), Fault::LostAnswer);
+    let outcome = stage.run(DRAIN, parameters()).await;
+    assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
+    assert!(on_node(&stage).is_empty());
+}
+
+#[tokio::test]
+async fn a_drain_that_was_cut_off_is_known_by_what_is_left() {
+    let stage = Stage::new().await;
+    let prepared = stage.prepare(DRAIN, parameters()).await.unwrap();
+    assert_eq!(stage.probe(DRAIN, parameters(), &prepared).await, ProbeAnswer::Unknown);
+    stage.run_prepared(DRAIN, parameters(), &prepared).await;
+    assert!(matches!(stage.probe(DRAIN, parameters(), &prepared).await, ProbeAnswer::Done(_)));
+}
+
+#[tokio::test]
+async fn who_may_not_evict_is_told_the_rule() {
+    let stage = Stage::new().await;
+    stage.cluster.forbid("create", "pods/eviction");
+    let outcome = stage.run(DRAIN, parameters()).await;
+    assert_eq!(outcome.ending, Ending::Failed);
+    assert!(
+        error(&outcome).contains("{apiGroups: [\"\"], resources: [\"pods/eviction\"], verbs: [\"create\"]}"),
+        "{outcome:?}"
+    );
+}

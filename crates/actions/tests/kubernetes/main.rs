@@ -1,0 +1,13 @@
+//! The actions on clusters, through the registry, against an API server that answers over HTTP.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod configmaps;
+mod deployments;
+mod drain;
+mod nodes;
+mod pods;
+mod stage;
+mod trouble;

@@ -1,0 +1,173 @@
+//! A cluster that refuses, is late, or is not there; contexts that lead nowhere; names that are none.
+
+use std::time::Duration;
+
+use belay_runbook::act::Ending;
+use belay_testkit::cluster::{Fault, Matching};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, act, error};
+
+const GET: &str = "kubernetes.get_node";
+const SCALE: &str = "kubernetes.scale_deployment";
+
+fn node() -> Value {
+    json!({ "nodeName": "node-1" })
+}
+
+fn scale() -> Value {
+    json!({ "deployment": "checkout", "replicas": 6 })
+}
+
+#[rstest]
+#[case::unavailable(Fault::Unavailable)]
+#[case::internal(Fault::Internal)]
+#[case::busy(Fault::Busy(1))]
+#[case::lost(Fault::LostAnswer)]
+#[case::half(Fault::HalfAnswer)]
+#[case::garbage(Fault::Garbage)]
+#[tokio::test]
+async fn a_question_whose_answer_was_lost_is_asked_again(#[case] fault: Fault) {
+    let stage = Stage::new().await;
+    stage.cluster.fail_next(Matching::resource("nodes"), fault);
+    let outcome = stage.run(GET, node()).await;
+    assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_change_is_never_sent_twice() {
+    let stage = Stage::new().await;
+    let prepared = stage.prepare(SCALE, scale()).await.unwrap();
+    stage.cluster.fail_always(Matching::verb("patch"), Fault::Unavailable);
+    stage.asked();
+    let outcome = stage.run_prepared(SCALE, scale(), &prepared).await;
+    assert_eq!(outcome.ending, Ending::Lost, "{outcome:?}");
+    assert_eq!(stage.asked(), ["patch deployments/scale"]);
+}
+
+#[rstest]
+#[case::forbidden_read("get", "deployments.apps", SCALE, scale())]
+#[case::forbidden_scale("patch", "deployments/scale.apps", SCALE, scale())]
+#[case::forbidden_node("get", "nodes", GET, node())]
+#[case::forbidden_list("list", "pods", "kubernetes.list_pods", json!({}))]
+#[case::forbidden_patch("patch", "nodes", "kubernetes.cordon_node", node())]
+#[tokio::test]
+async fn who_may_not_is_told_the_verb_the_resource_and_the_rule(
+    #[case] verb: &str,
+    #[case] resource: &str,
+    #[case] action: &str,
+    #[case] parameters: Value,
+) {
+    let stage = Stage::new().await;
+    stage.cluster.forbid(verb, resource);
+    let outcome = stage.run(action, parameters).await;
+    let said = error(&outcome);
+    let (name, group) = resource.split_once('.').unwrap_or((resource, ""));
+    let rule = format!("{{apiGroups: [\"{group}\"], resources: [\"{name}\"], verbs: [\"{verb}\"]}}");
+    assert!(said.contains("is forbidden") && said.contains(&rule), "{said}");
+    assert!(matches!(outcome.ending, Ending::NotStarted | Ending::Failed), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn an_expired_login_is_named_and_a_renewed_one_is_used_at_once() {
+    let stage = Stage::new().await;
+    assert_eq!(stage.run(GET, node()).await.ending, Ending::Succeeded);
+    stage.cluster.expire_login();
+    let outcome = stage.run(GET, node()).await;
+    assert!(error(&outcome).contains("log in again"), "{outcome:?}");
+    stage.cluster.renew_login("fresh");
+    let kubeconfig = stage.folder().join("kubeconfig");
+    let text = std::fs::read_to_string(&kubeconfig).unwrap();
+    std::fs::write(&kubeconfig, text.replace("secret-token-of-alice", "fresh")).unwrap();
+    assert_eq!(stage.run(GET, node()).await.ending, Ending::Succeeded);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_said_and_nothing_was_started() {
+    let stage = Stage::new().await;
+    let prepared = stage.prepare(SCALE, scale()).await.unwrap();
+    stage.cluster.refuse_connections(Duration::from_secs(60));
+    let outcome = stage.run_prepared(SCALE, scale(), &prepared).await;
+    assert_eq!(outcome.ending, Ending::NotStarted, "{outcome:?}");
+    assert!(error(&outcome).contains("cannot be reached"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_context_that_leads_to_another_cluster_now_acts_on_neither() {
+    let stage = Stage::new().await;
+    let other = Stage::new().await;
+    let prepared = stage.prepare(SCALE, scale()).await.unwrap();
+    other.cluster.write_kubeconfig(stage.folder()).unwrap();
+    let outcome = stage.run_prepared(SCALE, scale(), &prepared).await;
+    assert_eq!(outcome.ending, Ending::NotStarted);
+    assert!(error(&outcome).contains("leads to another cluster now"), "{outcome:?}");
+    for stage in [&stage, &other] {
+        assert_eq!(stage.object("deployments", "checkout")["spec"]["replicas"], 4);
+    }
+}
+
+#[rstest]
+#[case::no_cluster(Value::Null, "names no cluster")]
+#[case::no_context(json!({}), "`context` is missing")]
+#[case::two_ways(json!({ "context": "shop", "inCluster": true }), "two ways")]
+#[case::a_typing_error(json!({ "contxt": "shop" }), "contxt")]
+#[case::no_file(json!({ "kubeconfig": "/nowhere/config", "context": "shop" }), "/nowhere/config")]
+#[case::not_in_a_cluster(json!({ "inCluster": true }), "does not run in a cluster")]
+#[tokio::test]
+async fn a_context_that_leads_nowhere_says_what_is_wrong(#[case] kubernetes: Value, #[case] expected: &str) {
+    let stage = Stage::new().await;
+    let surroundings = stage.in_context(&kubernetes);
+    let error = stage.action(GET).prepare(&act(GET, node()), &surroundings).await.unwrap_err();
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[tokio::test]
+async fn a_context_that_the_kubeconfig_has_not_is_said_with_those_that_it_has() {
+    let stage = Stage::new().await;
+    let mut kubernetes = stage.surroundings.context["kubernetes"].clone();
+    kubernetes["context"] = json!("shopp");
+    let surroundings = stage.in_context(&kubernetes);
+    let error = stage.action(GET).prepare(&act(GET, node()), &surroundings).await.unwrap_err();
+    assert!(error.to_string().contains("no context `shopp`; it has shop"), "{error}");
+}
+
+#[rstest]
+#[case::another_path("../../nodes/node-1")]
+#[case::a_query("node-1?dryRun=All")]
+#[case::a_selector("node-1,metadata.name!=x")]
+#[case::an_option("-node")]
+#[case::a_line("node-1\nHost: x")]
+#[case::nothing("")]
+#[case::percent("node%2F1")]
+#[case::too_long(&"a".repeat(254))]
+#[tokio::test]
+async fn a_hostile_name_reaches_no_request(#[case] name: &str) {
+    let stage = Stage::new().await;
+    for (action, parameter) in [
+        (GET, "nodeName"),
+        ("kubernetes.cordon_node", "nodeName"),
+        ("kubernetes.drain_node", "nodeName"),
+        ("kubernetes.get_pod", "podName"),
+        ("kubernetes.restart_pod", "podName"),
+        ("kubernetes.get_logs", "podName"),
+        ("kubernetes.restart_deployment", "deployment"),
+        ("kubernetes.rollback_deployment", "deployment"),
+        ("kubernetes.list_pods", "namespace"),
+        ("kubernetes.get_events", "name"),
+    ] {
+        let error = stage.prepare(action, json!({ parameter: name })).await.unwrap_err().to_string();
+        assert!(error.contains(parameter) && error.contains("no name of an object"), "{action}: {error}");
+    }
+    assert!(stage.asked().is_empty(), "nothing was asked");
+}
+
+#[tokio::test]
+async fn one_connection_serves_many_acts() {
+    let stage = Stage::new().await;
+    for _ in 0..5 {
+        stage.run(GET, node()).await;
+    }
+    let asked = stage.asked();
+    assert_eq!(asked.iter().filter(|call| *call == "get namespaces").count(), 1, "{asked:?}");
+}
