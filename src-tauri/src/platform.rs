@@ -24,9 +24,10 @@ mod system {
     /// Keeps the caret from blinking: the web view draws the whole window anew for every blink, which keeps a machine
     /// without a graphics card busy all the time.
     pub fn steady_caret() {
-        match gtk::Settings::default() {
-            Some(settings) => settings.set_gtk_cursor_blink(false),
-            None => tracing::debug!("the caret blinks: there are no settings of the toolkit"),
+        if let Some(settings) = gtk::Settings::default() {
+            settings.set_gtk_cursor_blink(false);
+        } else {
+            tracing::debug!("the caret blinks: there are no settings of the toolkit");
         }
     }
 }

@@ -32,6 +32,18 @@ const POSITIONAL: [(&str, &[&str]); 14] = [
     ("metrics.get_memory", &["service"]),
 ];
 
+/// Functions that a script takes a list from: the field of the action's output that is its value.
+const LISTS: [(&str, &str); 2] = [("kubernetes.getDeploymentHistory", "revisions"), ("kubernetes.listPods", "pods")];
+
+/// What a call is worth in a script: the action's output, or the list in it where scripts expect one.
+pub fn value_of(function: &str, mut output: Value) -> Value {
+    let field = LISTS.iter().find(|(name, _)| *name == function).map(|(_, field)| *field);
+    match field.and_then(|field| output.get_mut(field)) {
+        Some(list @ Value::Array(_)) => list.take(),
+        Some(_) | None => output,
+    }
+}
+
 /// The action and its parameters that a call stands for, or `None` where it stands for none: an object that is not in
 /// [`HOST_OBJECTS`], a method that is no plain name, or plain arguments that have no names.
 ///
@@ -116,6 +128,15 @@ mod tests {
         #[case] parameters: Value,
     ) {
         assert_eq!(action_for(function, &arguments), Some((action.to_owned(), parameters)));
+    }
+
+    #[rstest]
+    #[case("kubernetes.listPods", json!({"pods": [1, 2], "count": 2}), json!([1, 2]))]
+    #[case("kubernetes.getDeploymentHistory", json!({"revisions": []}), json!([]))]
+    #[case::a_mock_without_it("kubernetes.listPods", json!({"count": 2}), json!({"count": 2}))]
+    #[case("kubernetes.getNode", json!({"pods": [1]}), json!({"pods": [1]}))]
+    fn a_list_is_a_list_in_a_script(#[case] function: &str, #[case] output: Value, #[case] value: Value) {
+        assert_eq!(value_of(function, output), value);
     }
 
     #[rstest]

@@ -96,6 +96,7 @@ impl Cockpit {
             }
             Err(error) => DoctorCheck::bad("context", error.message, error.hint.unwrap_or_default()),
         });
+        checks.push(self.check_freeze());
         checks.push(DoctorCheck::good("catalog", format!("{} bundled runbooks", catalog::bundled().len())));
         checks.push(self.check_helper());
         checks.push(match self.secrets().examine() {
@@ -108,8 +109,26 @@ impl Cockpit {
                 None => DoctorCheck::bad(program, "not found on PATH", format!("install it; {what} need it")),
             });
         }
-        let ok = checks.iter().all(|check| check.ok || ["kubectl", KEYRING].contains(&check.name.as_str()));
+        let ok = checks.iter().all(|check| check.ok || ["freeze", "kubectl", KEYRING].contains(&check.name.as_str()));
         DoctorReport { ok, checks }
+    }
+
+    fn check_freeze(&self) -> DoctorCheck {
+        let name = "freeze";
+        match self.frozen() {
+            Ok(None) => DoctorCheck::good(name, "automation may act"),
+            Ok(Some(freeze)) => DoctorCheck::bad(
+                name,
+                format!(
+                    "{} froze automation at {}: {}",
+                    freeze.by,
+                    freeze.at.strftime("%Y-%m-%d %H:%M UTC"),
+                    freeze.reason
+                ),
+                "`belay unfreeze` lifts it",
+            ),
+            Err(error) => DoctorCheck::bad(name, error.message, error.hint.unwrap_or_default()),
+        }
     }
 
     fn check_database(&self) -> DoctorCheck {

@@ -51,6 +51,11 @@ impl Home {
         self.dir.join("belay.db")
     }
 
+    /// The file that says that automation is frozen.
+    pub fn freeze(&self) -> PathBuf {
+        self.dir.join("freeze.json")
+    }
+
     /// The file with named contexts.
     pub fn contexts(&self) -> PathBuf {
         self.dir.join("contexts.yaml")

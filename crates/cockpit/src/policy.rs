@@ -48,10 +48,16 @@ impl Cockpit {
 
     /// The policy that is there now, for an execution that was started under the one with this digest.
     pub(crate) fn present_policy(&self, start: &str) -> Present {
+        match self.frozen() {
+            Ok(None) => {}
+            Ok(Some(freeze)) => return Present::Held(freeze.why()),
+            Err(error) => return Present::Held(error.message),
+        }
+        let held = |why: &str| Present::Held(format!("{why}; nothing that changes something starts without it"));
         let path = self.home.policy();
         let text = match text_of(&path) {
             Ok(text) => text,
-            Err(error) => return Present::Unreadable(error.message),
+            Err(error) => return held(&error.message),
         };
         let mut last = self.policy_read.lock().unwrap_or_else(PoisonError::into_inner);
         let now = match &*last {
@@ -64,7 +70,7 @@ impl Cockpit {
         match &now.read {
             Ok((_, digest)) if digest == start => Present::Unchanged,
             Ok((policy, _)) => Present::Changed(Arc::clone(policy)),
-            Err(why) => Present::Unreadable(why.clone()),
+            Err(why) => held(why),
         }
     }
 }

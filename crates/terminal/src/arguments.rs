@@ -134,6 +134,10 @@ pub enum Command {
     /// Where belay acts
     #[command(subcommand)]
     Context(Context),
+    /// Stop everything that changes something on this device, at once and until `unfreeze`
+    Freeze(Freeze),
+    /// Let automation act again; executions go on with `retry`
+    Unfreeze,
     /// Ask what is wrong, line by line, and guide you through the runbook
     Guide,
     /// Serve the cockpit to a browser, for one responder

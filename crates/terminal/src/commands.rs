@@ -130,6 +130,8 @@ fn perform(desk: &Desk, command: Command) -> Result<Exit, Failure> {
         Command::Actions(actions) => surroundings::actions(desk, &actions),
         Command::Policy(policy) => surroundings::policy(desk, &policy),
         Command::Context(context) => surroundings::context(desk, &context),
+        Command::Freeze(freeze) => surroundings::freeze(desk, &freeze),
+        Command::Unfreeze => surroundings::unfreeze(desk),
         Command::Guide => find::ask(desk),
         Command::Web(web) => web::web(desk, web),
         Command::Secret(secret) => secret::secret(desk, &secret),

@@ -69,7 +69,14 @@ impl Trouble {
             | kube::Error::ProxyProtocolDisabled { .. }
             | kube::Error::BuildRequest(_)
             | kube::Error::HttpError(_) => Self::before(chain(error)),
-            _ => match auth_of(error) {
+            kube::Error::HyperError(_)
+            | kube::Error::Service(_)
+            | kube::Error::FromUtf8(_)
+            | kube::Error::LinesCodecMaxLineLengthExceeded
+            | kube::Error::ReadEvents(_)
+            | kube::Error::SerdeError(_)
+            | kube::Error::Discovery(_)
+            | kube::Error::UpgradeConnection(_) => match auth_of(error) {
                 Some(error) => Self::before(format!("the login to the cluster failed: {}", login(error))),
                 None if never_connected(error) => {
                     Self::before(format!("the API server cannot be reached: {}", deepest(error)))
@@ -96,7 +103,7 @@ impl Trouble {
             _ => format!("the API server answered `{asked}` with status {code}: {said}"),
         };
         let kind = match code {
-            429 | 400..500 => Kind::Refused(code),
+            400..500 => Kind::Refused(code),
             // An error on the way, or after the object was written.
             _ => Kind::Unclear,
         };
@@ -200,17 +207,15 @@ fn never_connected(error: &kube::Error) -> bool {
 
 fn login(error: &kube::client::AuthError) -> String {
     use kube::client::AuthError;
-    match error {
-        AuthError::AuthExecStart(problem) => {
-            format!("the kubeconfig's login program cannot be started: {problem}; is it installed?")
-        }
-        AuthError::AuthExecRun { cmd, out } => {
-            let said = String::from_utf8_lossy(&out.stderr);
-            let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing").trim();
-            format!("`{}` ended with {}: {said}; log in again with it, then resume", first_word(cmd), out.status)
-        }
-        other => chain(other),
+    if let AuthError::AuthExecStart(problem) = error {
+        return format!("the kubeconfig's login program cannot be started: {problem}; is it installed?");
     }
+    if let AuthError::AuthExecRun { cmd, out } = error {
+        let said = String::from_utf8_lossy(&out.stderr);
+        let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing").trim();
+        return format!("`{}` ended with {}: {said}; log in again with it, then resume", first_word(cmd), out.status);
+    }
+    chain(error)
 }
 
 /// The program of a command, as `Command`'s Debug shows it.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use belay_actions::action::{
     Action, HostAnswer as ScriptAnswer, NoticeSink, ScriptHost, Surroundings, UndoPrecondition,
 };
-use belay_actions::host_functions::action_for;
+use belay_actions::host_functions::{action_for, value_of};
 use belay_engine::driver::{HostAnswer, Input, Invocation};
 use belay_engine::event::Genesis;
 use belay_engine::ids::InvocationId;
@@ -225,7 +225,9 @@ impl ScriptHost for Host {
         let (reply, replied) = oneshot::channel();
         answer(&self.inbox, Answer::HostCall { input: Box::new(input), reply }).await;
         match replied.await {
-            Ok(HostAnswer::Value { value, at }) => ScriptAnswer::Value { value, at: at.as_millisecond() },
+            Ok(HostAnswer::Value { value, at }) => {
+                ScriptAnswer::Value { value: value_of(function, value), at: at.as_millisecond() }
+            }
             Ok(HostAnswer::Error { message, at }) => ScriptAnswer::Error { message, at: at.as_millisecond() },
             Ok(HostAnswer::Suspend) | Err(_) => ScriptAnswer::Suspend,
         }

@@ -137,7 +137,7 @@ impl Driver {
             let error = format!("policy rule `{}` forbids it: {}", reason.rule, reason.text);
             return self.fail_step(now, at, &error, StepStatus::Failed);
         }
-        if let Some(why) = self.refused_unread(planned.iter().skip(from as usize)) {
+        if let Some(why) = self.refused_held(planned.iter().skip(from as usize)) {
             return self.await_policy(now, at, why);
         }
         let undo = self.plan_undo(&step, &planned);

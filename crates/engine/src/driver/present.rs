@@ -29,8 +29,9 @@ pub enum Present {
     Unchanged,
     /// Another one.
     Changed(Arc<Policy>),
-    /// It cannot be read, and why: it may ask for anything, so nothing that changes something starts.
-    Unreadable(String),
+    /// Nothing that changes something starts, and why: it cannot be read and may ask for anything, or a person has stopped
+    /// everything.
+    Held(String),
 }
 
 impl Present {
@@ -38,7 +39,7 @@ impl Present {
     pub(super) fn policy(&self) -> Option<&Policy> {
         match self {
             Self::Changed(policy) => Some(policy),
-            Self::Unchanged | Self::Unreadable(_) => None,
+            Self::Unchanged | Self::Held(_) => None,
         }
     }
 
@@ -50,8 +51,8 @@ impl Present {
         match (self, other) {
             (Self::Unchanged, Self::Unchanged) => true,
             (Self::Changed(one), Self::Changed(other)) => Arc::ptr_eq(one, other) || one == other,
-            (Self::Unreadable(one), Self::Unreadable(other)) => one == other,
-            (Self::Unchanged | Self::Changed(_) | Self::Unreadable(_), _) => false,
+            (Self::Held(one), Self::Held(other)) => one == other,
+            (Self::Unchanged | Self::Changed(_) | Self::Held(_), _) => false,
         }
     }
 }
@@ -77,11 +78,11 @@ impl Driver {
         self.present.is_unchanged()
     }
 
-    /// Why acts may not start although nobody forbids them: they change something, and the policy cannot be read.
-    pub(super) fn refused_unread<'a>(&self, mut acts: impl Iterator<Item = &'a PlannedAct>) -> Option<String> {
-        let Present::Unreadable(why) = &self.present else { return None };
+    /// Why acts may not start although no rule forbids them: they change something, and everything is held.
+    pub(super) fn refused_held<'a>(&self, mut acts: impl Iterator<Item = &'a PlannedAct>) -> Option<String> {
+        let Present::Held(why) = &self.present else { return None };
         let changes = acts.any(|act| act.effect != ActEffect::Read);
-        changes.then(|| format!("{why}; nothing that changes something starts without it"))
+        changes.then(|| why.clone())
     }
 
     /// Judges an act by the policy of the start alone, and by both.
@@ -162,7 +163,7 @@ impl Driver {
         let rest = plan.acts.get(next as usize..).unwrap_or_default();
         // Calls that a script has made are answered from the log; those that it makes now are judged one by one.
         let replayed = !visit.calls.is_empty() && rest.iter().all(|act| act.act.action == SCRIPT_ACTION);
-        if let Some(why) = self.refused_unread(rest.iter()).filter(|_| !replayed) {
+        if let Some(why) = self.refused_held(rest.iter()).filter(|_| !replayed) {
             self.await_policy(now, at, why)?;
             return Ok(true);
         }

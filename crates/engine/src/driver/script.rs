@@ -192,7 +192,7 @@ impl Driver {
         };
         let forbidden = verdict.forbidden.as_ref();
         let forbidden = forbidden.map(|reason| format!("policy rule `{}` forbids it: {}", reason.rule, reason.text));
-        if let Some(error) = forbidden.or_else(|| self.refused_unread(std::iter::once(&planned))) {
+        if let Some(error) = forbidden.or_else(|| self.refused_held(std::iter::once(&planned))) {
             let (function, act) = (calling.function.clone(), Some(calling.act.clone()));
             return self.refuse_call(now, script, index, function, act, error);
         }

@@ -80,7 +80,7 @@ impl Driver {
         };
         let forbidden = judged.iter().find_map(|judged| judged.by_both.1.forbidden.as_ref());
         let forbidden = forbidden.map(|reason| format!("policy rule `{}` forbids it: {}", reason.rule, reason.text));
-        let unread = || self.refused_unread(judged.iter().map(|judged| &judged.by_both.0));
+        let unread = || self.refused_held(judged.iter().map(|judged| &judged.by_both.0));
         if let Some(error) = forbidden.or_else(unread) {
             return self.stick_undo(now, item, &error);
         }

@@ -156,7 +156,7 @@ fn only_approvers_that_both_policies_let_count() {
 fn while_the_policy_cannot_be_read_nothing_that_changes_something_starts() {
     let mut run = Setting::new(THREE).start(People::new());
     until(&mut run, |run| run.world.log.len() == 1);
-    run.present = Present::Unreadable("the policy cannot be used".to_owned());
+    run.present = Present::Held("the policy cannot be used".to_owned());
     run.drive();
     assert_eq!(run.world.log.len(), 1);
     let visit = run.execution().current_visit().unwrap();
@@ -177,7 +177,7 @@ fn while_the_policy_cannot_be_read_nothing_that_changes_something_starts() {
            parameters: {name: a}
         ";
     let mut run = Setting::new(reads).start(People::new());
-    run.present = Present::Unreadable("the policy cannot be used".to_owned());
+    run.present = Present::Held("the policy cannot be used".to_owned());
     run.drive();
     assert_eq!(run.execution().status(), ExecutionStatus::Completed, "reading needs no policy");
 }
@@ -260,7 +260,7 @@ fn taking_back_is_judged_by_the_policy_of_now_whatever_the_step_was_given() {
         };
         assert!(stuck(&run), "what is forbidden is left to a person");
         assert_eq!(run.world.value("a"), 5);
-        run.present = Present::Unreadable("the policy cannot be used".to_owned());
+        run.present = Present::Held("the policy cannot be used".to_owned());
         run.say(Statement::SettleUndo { at: at("set"), choice: UndoChoice::Retry, note: None }).unwrap();
         run.drive();
         assert!(stuck(&run), "and so is what changes something while there is no policy");

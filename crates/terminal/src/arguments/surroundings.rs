@@ -81,6 +81,13 @@ pub struct PolicyFile {
     pub path: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub struct Freeze {
+    /// Why, for everybody who meets it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Context {
     /// List the contexts

@@ -86,6 +86,29 @@ pub fn context(desk: &Desk, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+pub fn freeze(desk: &Desk, freeze: &arguments::Freeze) -> Result<Exit, Failure> {
+    let freeze = desk.cockpit.freeze(&freeze.reason)?;
+    desk.show(&freeze, || {
+        "nothing that changes something starts here any more, rollbacks included; acts that run come to their end; \
+         `belay unfreeze` lifts it\n"
+            .to_owned()
+    })?;
+    Ok(Exit::Done)
+}
+
+pub fn unfreeze(desk: &Desk) -> Result<Exit, Failure> {
+    let lifted = desk.cockpit.unfreeze()?;
+    desk.show(&json!({ "lifted": lifted }), || match &lifted {
+        Some(freeze) => format!(
+            "the freeze of {} is lifted ({}); `belay retry` and `belay resume` go on\n",
+            text::line(&freeze.by),
+            text::line(&freeze.reason)
+        ),
+        None => "nothing was frozen\n".to_owned(),
+    })?;
+    Ok(Exit::Done)
+}
+
 pub fn identity(desk: &Desk, identity: &arguments::Identity) -> Result<Exit, Failure> {
     let identity = match identity {
         arguments::Identity::Show => desk.cockpit.identity()?,

@@ -142,12 +142,14 @@ pub fn sources(sources: &[CatalogSource], style: Style) -> String {
 
 /// The contexts, with the one in use marked.
 pub fn contexts(contexts: &[ContextView], style: Style) -> String {
-    let mut table = Table::new(&["CONTEXT", "ENVIRONMENT", "IN USE", "SERVICES"]);
+    let mut table = Table::new(&["CONTEXT", "ENVIRONMENT", "IN USE", "CLUSTER", "NAMESPACE", "SERVICES"]);
     for context in contexts {
         table.row(vec![
             Cell::new(&context.name),
             Cell::new(&context.environment),
             Cell::new(if context.current { "yes" } else { "" }),
+            Cell::new(context.cluster.as_deref().unwrap_or_default()),
+            Cell::new(context.namespace.as_deref().unwrap_or_default()),
             Cell::new(&context.services.join(", ")),
         ]);
     }

@@ -82,7 +82,7 @@ impl ClusterAct for GetLogs {
         let more = found.len().saturating_sub(usize::try_from(lines).unwrap_or(usize::MAX));
         found.drain(..more);
         let mut outcome = Outcome::succeeded(json!({ "logs": found, "truncated": more > 0 }));
-        outcome.excerpt = end_of(&text).to_owned();
+        end_of(&text).clone_into(&mut outcome.excerpt);
         outcome.published.insert("logs".to_owned(), Value::Array(found));
         outcome
     }

@@ -103,15 +103,11 @@ fn container(site: &Site<'_>, parameters: &Parameters, pod: &Pod) -> Result<Cont
     let named = |name: &str| containers.iter().find(|container| container.name == name).cloned();
     let found = match (&parameters.container, of_alert) {
         (Some(name), _) => {
-            let names: Vec<&str> = containers.iter().map(|container| container.name.as_str()).collect();
+            let has: Vec<&str> = containers.iter().map(|container| container.name.as_str()).collect();
             return named(name).ok_or_else(|| {
                 Trouble::refused(
                     404,
-                    format!(
-                        "pod `{}` has no container `{name}`; it has {}",
-                        parameters.named.shown(),
-                        names.join(", ")
-                    ),
+                    format!("pod `{}` has no container `{name}`; it has {}", parameters.named.shown(), has.join(", ")),
                 )
             });
         }

@@ -135,7 +135,7 @@ impl ClusterAct for RestartPod {
             site.say(&format!("{} ends\n", named.pod_name));
         }
         match well_again(site, named, owner.as_ref(), uid, &before).await {
-            Ok(replacement) => done(deleted, replacement, owner.as_ref()),
+            Ok(replacement) => done(deleted, replacement.as_deref(), owner.as_ref()),
             Err(trouble) => trouble.outcome_midway(),
         }
     }
@@ -210,7 +210,7 @@ async fn well_again(
     site.while_wanted(looking, &what).await
 }
 
-fn done(restarted: bool, replacement: Option<String>, owner: Option<&Owner>) -> Outcome {
+fn done(restarted: bool, replacement: Option<&str>, owner: Option<&Owner>) -> Outcome {
     let mut output = json!({
         "restarted": restarted,
         "replacement": replacement,
