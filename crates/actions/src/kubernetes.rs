@@ -8,6 +8,7 @@ mod access;
 mod clusters;
 mod configmaps;
 mod deployments;
+mod examine;
 mod labels;
 mod nodes;
 mod pods;
@@ -34,6 +35,7 @@ use trouble::Trouble;
 
 pub use access::ClusterAccess;
 pub use clusters::Clusters;
+pub use examine::ClusterReport;
 
 /// Adds every action of this module.
 pub(crate) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {

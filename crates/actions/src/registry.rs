@@ -17,6 +17,7 @@ use crate::process::Helpers;
 #[derive(Clone, Default)]
 pub struct Registry {
     actions: BTreeMap<String, Arc<dyn Action>>,
+    clusters: Arc<Clusters>,
 }
 
 impl Registry {
@@ -35,13 +36,19 @@ impl Registry {
         registry.register(Arc::new(Healthcheck::default()));
         registry.register(Arc::new(HealthcheckBatch::default()));
         registry.register(Arc::new(NotificationSend::default()));
-        kubernetes::register(&mut registry, &Arc::new(Clusters::default()));
+        let clusters = Arc::clone(&registry.clusters);
+        kubernetes::register(&mut registry, &clusters);
         registry
     }
 
     /// Adds an action under the name that it declares; one of the same name is replaced and returned.
     pub fn register(&mut self, action: Arc<dyn Action>) -> Option<Arc<dyn Action>> {
         self.actions.insert(action.spec().name.clone(), action)
+    }
+
+    /// The clusters that the actions act on.
+    pub fn clusters(&self) -> &Clusters {
+        &self.clusters
     }
 
     /// Finds an action.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use belay_actions::kubernetes::ClusterAccess;
+use belay_actions::kubernetes::{ClusterAccess, ClusterReport};
+use belay_runbook::action::{ActionCatalog as _, ActionSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ts_rs::TS;
 
-use crate::error::CockpitError;
+use crate::Cockpit;
+use crate::error::{CockpitError, ErrorClass};
 use crate::home::Home;
 
 /// The context of a device without any configured one. It is not production.
@@ -43,6 +45,51 @@ pub struct ContextView {
     pub cluster: Option<String>,
     /// The namespace of what names none.
     pub namespace: Option<String>,
+}
+
+/// What was found where a context acts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContextReport {
+    /// Its name.
+    pub name: String,
+    /// Its environment.
+    pub environment: String,
+    /// Its cluster; none where it names none.
+    pub cluster: Option<ClusterReport>,
+}
+
+impl Context {
+    /// What actions see of it.
+    fn seen(&self) -> Value {
+        json!({ "name": self.name, "environment": self.environment, "config": self.config, "kubernetes": self.cluster })
+    }
+}
+
+impl Cockpit {
+    /// Goes where a context acts, and looks at what may be done there. Changes nothing.
+    ///
+    /// # Errors
+    /// There is no such context, or its cluster cannot be reached.
+    pub async fn check_context(&self, name: Option<&str>) -> Result<ContextReport, CockpitError> {
+        let context = self.contexts_file()?.choose(name.or(self.options.context.as_deref()))?;
+        let cluster = if context.cluster.is_some() {
+            let names = self.registry().names();
+            let specs: Vec<&ActionSpec> = names.iter().filter_map(|name| self.registry().spec(name)).collect();
+            Some(self.rights(&context, &specs).await?)
+        } else {
+            None
+        };
+        Ok(ContextReport { name: context.name, environment: context.environment, cluster })
+    }
+
+    /// The cluster of a context, with the rights that some actions need there.
+    pub(crate) async fn rights(&self, context: &Context, specs: &[&ActionSpec]) -> Result<ClusterReport, CockpitError> {
+        self.registry().clusters().examine(&context.seen(), specs).await.map_err(|problem| CockpitError {
+            class: ErrorClass::Environment,
+            message: format!("context `{}`: {problem}", context.name),
+            hint: None,
+        })
+    }
 }
 
 /// The file `contexts.yaml`.

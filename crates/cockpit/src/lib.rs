@@ -49,7 +49,7 @@ pub use belay_engine::event::{Confirmation, UndoChoice};
 pub use belay_runbook::revision::Bump;
 pub use catalog::{BUNDLED_SOURCE, Broken, Found};
 pub use cockpit::{Cockpit, Options, Program};
-pub use context::{Context, ContextView, LOCAL};
+pub use context::{Context, ContextReport, ContextView, LOCAL};
 pub use doctor::{DoctorCheck, DoctorReport, MendReport};
 pub use drive::{Drive, Voice};
 pub use error::{CockpitError, ErrorClass};

@@ -10,7 +10,8 @@ use belay_engine::event::Genesis;
 use belay_engine::execution::Execution;
 use belay_engine::ids::EventHash;
 use belay_runbook::act::{Act, Preparation};
-use belay_runbook::model::Step;
+use belay_runbook::action::{ActionCatalog as _, ActionSpec};
+use belay_runbook::model::{Does, Runbook, Step};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -18,10 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Cockpit;
 use crate::catalog::sha256;
+use crate::context::Context;
 use crate::drive::acts::context_of;
 use crate::error::{CockpitError, chain};
 use crate::secrets::SecretReader;
-use crate::start::{Prepared, StartRequest};
+use crate::start::{Prepared, StartRequest, steps_of};
 use crate::view;
 use crate::wire::{PlanStep, PlanView, RunbookRef, UndoView};
 use crate::{home, preflight};
@@ -40,9 +42,12 @@ impl Cockpit {
         let rules = Rules { actions: Arc::clone(self.registry()) as _, policy };
         let driver = Driver::new(execution, rules, home::nobody_yet());
         let runbook = Arc::clone(&prepared.found.runbook);
+        let denied = if offline { BTreeSet::new() } else { self.denied(&runbook, &prepared.context).await };
         let mut steps = Vec::new();
         for step in runbook.steps.iter().chain(&runbook.rollback_steps) {
-            steps.push(self.plan_step(&driver, step, offline).await);
+            let mut planned = self.plan_step(&driver, step, offline).await;
+            planned.problems.extend(self.unpermitted(step, &denied, &prepared.context.name));
+            steps.push(planned);
         }
         let mut view = PlanView {
             runbook: RunbookRef {
@@ -154,6 +159,32 @@ impl Cockpit {
         planned
     }
 
+    /// The rights on the context's cluster that the runbook needs and this account does not have.
+    async fn denied(&self, runbook: &Runbook, context: &Context) -> BTreeSet<String> {
+        let specs: Vec<&ActionSpec> =
+            steps_of(runbook).filter_map(|step| self.spec_of(step)).filter(|spec| is_of_clusters(spec)).collect();
+        if context.cluster.is_none() || specs.is_empty() {
+            return BTreeSet::new();
+        }
+        // A cluster that cannot be reached is a problem of every step that needs it, and said there.
+        self.rights(context, &specs).await.map(|report| report.denied.into_iter().collect()).unwrap_or_default()
+    }
+
+    /// What this account may not do of what a step needs.
+    fn unpermitted(&self, step: &Step, denied: &BTreeSet<String>, context: &str) -> Vec<String> {
+        let access = self.spec_of(step).filter(|spec| is_of_clusters(spec)).map(|spec| spec.access.as_slice());
+        let lacking = access.unwrap_or_default().iter().filter(|right| denied.contains(*right));
+        lacking.map(|right| format!("this account may not `{right}` in context `{context}`")).collect()
+    }
+
+    /// What the action of a step declares.
+    fn spec_of(&self, step: &Step) -> Option<&ActionSpec> {
+        match &step.does {
+            Does::Action(call) => self.registry().spec(&call.name),
+            Does::Commands(_) | Does::Automation(_) | Does::Nothing => None,
+        }
+    }
+
     /// What stands against the secrets that acts name.
     async fn doubtful_secrets(&self, acts: &[Act]) -> Vec<String> {
         let names: BTreeSet<String> = acts.iter().flat_map(|act| secret_names(&act.parameters)).collect();
@@ -213,6 +244,11 @@ fn undo_view(plan: &belay_engine::event::UndoPlan, registry: &belay_actions::reg
         UndoPlan::Captured | UndoPlan::Acts { .. } | UndoPlan::Later { .. } | UndoPlan::Manual { .. } => "ready",
     };
     Some(UndoView { status: status.to_owned(), output: view::undo_text(plan, registry), detail: None })
+}
+
+/// Whether an action acts on a cluster.
+fn is_of_clusters(spec: &ActionSpec) -> bool {
+    spec.name.starts_with("kubernetes.")
 }
 
 /// Secrets of a plan: a missing one is a problem of its step, and does not keep the rest of the step from being planned.

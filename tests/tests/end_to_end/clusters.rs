@@ -237,3 +237,21 @@ fn a_freeze_stops_an_execution_before_its_next_change_and_its_rollback_too() {
     assert!(!shop.is_cordoned("node-1"), "{ran:#?} {status:#}");
     assert_eq!(status["status"], "rolled_back", "{status:#}");
 }
+
+#[test]
+fn rights_that_are_missing_are_known_before_the_first_step() {
+    let shop = Shop::new("staging");
+    shop.cluster.forbid("patch", "deployments/scale.apps");
+    let report = shop.desk.belay(["context", "check", "--json"]).exits(0).json();
+    assert_eq!(report["cluster"]["denied"], json!(["patch deployments/scale.apps"]), "{report:#}");
+    assert_eq!(report["cluster"]["fingerprint"], format!("cluster {}", shop.cluster.uid()));
+    let said = shop.desk.belay(["context", "check"]).exits(0).stdout;
+    assert!(said.contains("and not these") && said.contains("patch deployments/scale.apps"), "{said}");
+    let plan = shop.desk.belay(["plan", &shop.runbook(SCALE), "--json"]).exits(0).json();
+    let problems = plan["steps"][0]["problems"].to_string();
+    assert!(problems.contains("this account may not `patch deployments/scale.apps` in context `shop`"), "{plan:#}");
+
+    shop.cluster.refuse_connections(Duration::from_mins(1));
+    let ran = shop.desk.belay(["context", "check"]).exits(5);
+    assert!(ran.stderr.contains("context `shop`") && ran.stderr.contains("cannot be reached"), "{ran:#?}");
+}

@@ -147,7 +147,7 @@ async fn a_restart_replaces_every_pod_and_waits_for_them() {
 #[tokio::test]
 async fn a_restart_that_is_cancelled_says_what_goes_on() {
     let stage = Stage::new().await;
-    stage.cluster.set_pod_start(std::time::Duration::from_secs(600));
+    stage.cluster.set_pod_start(std::time::Duration::from_mins(10));
     let cancel = stage.surroundings.cancel.clone();
     let (outcome, ()) =
         tokio::join!(stage.run("kubernetes.restart_deployment", json!({ "deployment": "checkout" })), async {

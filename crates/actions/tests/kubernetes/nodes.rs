@@ -56,8 +56,8 @@ async fn what_was_cordoned_before_stays_so_after_the_undo() {
     assert!(prepared.notes.iter().any(|note| note.contains("so already")), "{:?}", prepared.notes);
     let outcome = stage.run_prepared("kubernetes.cordon_node", node(), &prepared).await;
     assert_eq!(outcome.output["changed"], false);
-    let state = stage.undo_state("kubernetes.cordon_node", node(), &prepared, &outcome).await;
-    assert_eq!(state, UndoState::AsBefore, "there is nothing to take back");
+    let live = stage.undo_state("kubernetes.cordon_node", node(), &prepared, &outcome).await;
+    assert_eq!(live, UndoState::AsBefore, "there is nothing to take back");
 }
 
 #[tokio::test]

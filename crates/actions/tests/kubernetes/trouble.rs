@@ -87,7 +87,7 @@ async fn an_expired_login_is_named_and_a_renewed_one_is_used_at_once() {
 async fn a_server_that_is_not_there_is_said_and_nothing_was_started() {
     let stage = Stage::new().await;
     let prepared = stage.prepare(SCALE, scale()).await.unwrap();
-    stage.cluster.refuse_connections(Duration::from_secs(60));
+    stage.cluster.refuse_connections(Duration::from_mins(1));
     let outcome = stage.run_prepared(SCALE, scale(), &prepared).await;
     assert_eq!(outcome.ending, Ending::NotStarted, "{outcome:?}");
     assert!(error(&outcome).contains("cannot be reached"), "{outcome:?}");

@@ -94,6 +94,14 @@ pub enum Context {
     List,
     /// Act there from now on
     Use(ContextName),
+    /// Go where it acts, and say which rights are missing there
+    Check(ContextOf),
+}
+
+#[derive(Debug, Args)]
+pub struct ContextOf {
+    /// The context's name; the one in use where absent
+    pub name: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use belay_runbook::policy::Policy;
 use clap::CommandFactory as _;
 use serde_json::json;
 
-use super::Desk;
+use super::{Desk, wait};
 use crate::arguments::{self, Actions, Arguments, Context, Doctor, SchemaOf};
 use crate::failure::{Exit, Failure};
 use crate::render::{findings, identity as identity_page, lists};
@@ -72,6 +72,10 @@ fn check_policy(desk: &Desk, file: &arguments::PolicyFile) -> Result<Exit, Failu
 
 pub fn context(desk: &Desk, context: &Context) -> Result<Exit, Failure> {
     match context {
+        Context::Check(of) => {
+            let report = wait(async { Ok(desk.cockpit.check_context(of.name.as_deref()).await?) })?;
+            desk.show(&report, || lists::context(&report, desk.settings.style))?;
+        }
         Context::List => {
             let contexts = desk.cockpit.contexts()?;
             desk.show(&contexts, || lists::contexts(&contexts, desk.settings.style))?;

@@ -1,7 +1,7 @@
 //! Lists: hits, executions, approvals, sources, contexts, actions, checks, verdicts.
 
 use belay_cockpit::wire::{ExecutionSummary, ExecutionView, RotSign, SearchHit};
-use belay_cockpit::{CatalogSource, ContextView, DoctorReport, MendReport, SecretList, VerifyReport};
+use belay_cockpit::{CatalogSource, ContextReport, ContextView, DoctorReport, MendReport, SecretList, VerifyReport};
 use belay_runbook::action::ActionSpec;
 use serde_json::Value;
 
@@ -154,6 +154,28 @@ pub fn contexts(contexts: &[ContextView], style: Style) -> String {
         ]);
     }
     table.render(style)
+}
+
+/// What was found where a context acts.
+pub fn context(report: &ContextReport, style: Style) -> String {
+    let mut out = format!("{} ({})\n", text::line(&report.name), text::line(&report.environment));
+    let Some(cluster) = &report.cluster else {
+        out.push_str("it names no cluster; `kubernetes: {context: NAME}` in the file of contexts names one\n");
+        return out;
+    };
+    put!(out, "{}\n", text::line(&cluster.fingerprint));
+    put!(out, "Kubernetes {}, namespace {}\n", text::line(&cluster.version), text::line(&cluster.namespace));
+    if cluster.denied.is_empty() {
+        put!(out, "this account may do all {} things that actions need\n", cluster.allowed.len());
+        return out;
+    }
+    put!(out, "this account may do {} things that actions need, and not these:\n", cluster.allowed.len());
+    let mut table = Table::new(&["NOT ALLOWED"]);
+    for right in &cluster.denied {
+        table.row(vec![Cell::new(right)]);
+    }
+    out.push_str(&table.render(style));
+    out
 }
 
 /// The names of the secrets that are kept.

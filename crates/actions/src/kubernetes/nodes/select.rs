@@ -66,13 +66,13 @@ mod tests {
 
     use super::*;
 
-    fn pod(fields: Value) -> Pod {
+    fn pod(fields: &Value) -> Pod {
         let mut pod = json!({
             "metadata": { "name": "web-0", "namespace": "shop", "ownerReferences": [owner("ReplicaSet")] },
             "spec": { "containers": [] },
             "status": { "phase": "Running" },
         });
-        json_patch::merge(&mut pod, &fields);
+        json_patch::merge(&mut pod, fields);
         serde_json::from_value(pod).expect("a pod")
     }
 
@@ -91,7 +91,7 @@ mod tests {
     #[case::unowned_forced(json!({"metadata": {"ownerReferences": null}}), Allowed { force: true, ..NOTHING }, Lot::Goes)]
     #[case::local_data_lost(json!({"spec": {"volumes": [{"name": "v", "emptyDir": {}}]}}), Allowed { delete_local_data: true, ..NOTHING }, Lot::Goes)]
     fn a_pod_goes_or_stays(#[case] fields: Value, #[case] allowed: Allowed, #[case] expected: Lot) {
-        assert_eq!(lot(&pod(fields), allowed), expected);
+        assert_eq!(lot(&pod(&fields), allowed), expected);
     }
 
     #[rstest]
@@ -99,7 +99,7 @@ mod tests {
     #[case::unowned(json!({"metadata": {"ownerReferences": null}}), "force")]
     #[case::local_data(json!({"spec": {"volumes": [{"name": "v", "emptyDir": {}}]}}), "deleteLocalData")]
     fn a_pod_holds_a_drain_and_says_what_lets_it_go(#[case] fields: Value, #[case] parameter: &str) {
-        let Lot::Holds(why) = lot(&pod(fields), NOTHING) else { unreachable!("it holds") };
+        let Lot::Holds(why) = lot(&pod(&fields), NOTHING) else { unreachable!("it holds") };
         assert!(why.contains("shop/web-0") && why.contains(parameter), "{why}");
     }
 }
