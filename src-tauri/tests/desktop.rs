@@ -90,6 +90,9 @@ async fn seen(window: &Client, what: Locator<'_>) -> Element {
     window.wait().at_most(PATIENCE).for_element(what).await.unwrap_or_else(|error| panic!("{what:?}: {error}"))
 }
 
+/// The catalog's search, once the application has taken it over from the first picture.
+const SEARCH: Locator<'static> = Locator::Css("#app:not([aria-busy]) input[aria-label^='Search runbooks']");
+
 /// A button or a link by what stands on it.
 fn labelled(text: &str) -> String {
     format!("//*[self::button or self::a][contains(normalize-space(.), '{text}')]")
@@ -116,7 +119,7 @@ async fn a_runbook_is_found_run_to_its_end_and_remembered() {
         .unwrap();
     assert_eq!(added["runbooks"], 1, "{added}");
 
-    let search = seen(&window, Locator::Css("input[aria-label^='Search runbooks']")).await;
+    let search = seen(&window, SEARCH).await;
     search.send_keys("look closely").await.unwrap();
     let hit = seen(&window, Locator::XPath("//a[contains(@href, 'look-closely')]")).await;
     hit.click().await.unwrap();
@@ -149,7 +152,7 @@ async fn the_window_reaches_nothing_but_the_application() {
     let (_display, display) = display();
     let (_driver, driver) = driver(&display, &folder.path().join("home"));
     let window = open(&driver).await;
-    seen(&window, Locator::Css("input[aria-label^='Search runbooks']")).await;
+    seen(&window, SEARCH).await;
     for command in ["plugin:opener|open_url", "plugin:notification|notify", "plugin:window|close", "plugin:fs|read"] {
         let answer = window
             .execute_async(

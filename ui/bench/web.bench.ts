@@ -87,7 +87,7 @@ test('a key to its hits in ten thousand runbooks', async () => {
   const page = await open();
   await page.goto(here);
   const search = page.getByRole('searchbox');
-  await search.waitFor();
+  await page.locator('#app:not([aria-busy])').waitFor();
   const [ours, floor]: [number[], number[]] = [[], []];
   for (let key = 0, number = 1_009; key < KEYS; key += 1) {
     number = (number + 7_919) % RUNBOOKS;
@@ -163,7 +163,7 @@ test('ten megabytes of output', async () => {
 test('standing still', async () => {
   const page = await open();
   await page.goto(here);
-  await page.getByRole('searchbox').waitFor();
+  await page.locator('#app:not([aria-busy])').waitFor();
   await page.waitForTimeout(3_000);
   const ours = family(belay.pid);
   const before = processorTime(ours);

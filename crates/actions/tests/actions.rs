@@ -237,11 +237,11 @@ async fn command_run_never_lets_a_shell_see_an_argument() {
 
 #[tokio::test]
 async fn a_declared_action_refuses_to_prepare_and_to_run() {
-    let outcome = run("kubernetes.restart_pod", json!({ "podName": "web-0" })).await;
+    let outcome = run("network.block_ip", json!({ "ip": "192.0.2.7" })).await;
     assert_eq!(outcome.ending, Ending::NotStarted);
     assert_eq!(
         outcome.error.as_deref(),
-        Some("action `kubernetes.restart_pod` cannot be performed by this version of belay")
+        Some("action `network.block_ip` cannot be performed by this version of belay")
     );
 }
 

@@ -311,7 +311,15 @@ current: boolean,
 /**
  * Names of its services.
  */
-services: Array<string>, };
+services: Array<string>, 
+/**
+ * The cluster that it acts on, as the kubeconfig names it.
+ */
+cluster: string | null, 
+/**
+ * The namespace of what names none.
+ */
+namespace: string | null, };
 
 /**
  * A directory of this device.
