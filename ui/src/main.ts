@@ -18,9 +18,17 @@ async function backend(): Promise<Backend> {
   return new WebBackend();
 }
 
-/** Puts the application in the place of the first picture. `take` says at the last instant where the caret stands there. */
-export async function start(target: HTMLElement, take: () => Caret | undefined): Promise<void> {
+/**
+ * Puts the application in the place of the first picture, once a word that is being typed there is `whole`. `take` says at
+ * the last instant where the caret stands.
+ */
+export async function start(
+  target: HTMLElement,
+  whole: () => Promise<void>,
+  take: () => Caret | undefined,
+): Promise<void> {
   const props = { backend: await backend() };
+  await whole();
   const caret = take();
   target.replaceChildren();
   mount(App, { target, props });

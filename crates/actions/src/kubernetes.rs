@@ -28,8 +28,10 @@ use kube::core::{NamespaceResourceScope, Resource};
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::action::{Action, ActionError, OutputChunk, Stream, Surroundings, UndoPrecondition};
+use crate::redact::Redaction;
 use crate::registry::Registry;
 use trouble::Trouble;
 
@@ -84,6 +86,23 @@ pub(crate) fn plain<K: Resource + serde::Serialize>(object: &K) -> Value {
         metadata.remove("managedFields");
     }
     value
+}
+
+/// What an outcome tells the log, without what looks like a credential. What an undo compares stays as it is.
+fn redacted(outcome: Outcome) -> Outcome {
+    let redaction = Redaction::tokens();
+    Outcome {
+        output: redaction.value(&outcome.output),
+        published: outcome.published.into_iter().map(|(name, value)| (name, redaction.value(&value))).collect(),
+        excerpt: redaction.text(&outcome.excerpt),
+        error: outcome.error.map(|error| redaction.text(&error)),
+        ..outcome
+    }
+}
+
+/// The SHA-256 of a value's canonical JSON, in hex: tells whether it is the same without telling what it is.
+pub(crate) fn digest(value: &Value) -> String {
+    Sha256::digest(value.to_string()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// Where an undo record keeps the cluster that it is of.
@@ -162,9 +181,10 @@ impl Site<'_> {
         given.unwrap_or(&self.cluster.namespace)
     }
 
-    /// Shows a line while the act runs.
+    /// Shows whole lines while the act runs; what looks like a credential is left out.
     pub(crate) fn say(&self, text: &str) {
-        (self.surroundings.output)(OutputChunk { stream: Stream::Stdout, bytes: text.as_bytes().to_vec() });
+        let bytes = Redaction::tokens().bytes(text.as_bytes());
+        (self.surroundings.output)(OutputChunk { stream: Stream::Stdout, bytes });
     }
 
     /// Waits for something until it comes, somebody cancels, or the act's time is over.
@@ -235,13 +255,25 @@ impl<A: ClusterAct> OnCluster<A> {
         Ok(Site { cluster, surroundings })
     }
 
+    /// The place of an act that may change something: reached anew if need be, the cluster that was read, and only as long
+    /// as somebody wants it.
+    async fn site_of<'a>(&self, surroundings: &'a Surroundings, read: Option<&str>) -> Result<Site<'a>, Trouble> {
+        let reached = tokio::select! {
+            site = self.site(surroundings) => site,
+            () = surroundings.cancel.cancelled() => Err(Trouble::before("it was cancelled before anything was asked")),
+        };
+        let site = reached.map_err(Trouble::unsent)?;
+        same_cluster(&site, read)?;
+        Ok(site)
+    }
+
     /// After a refused login the next use reads it anew, so that a person who has logged in again can go on.
-    async fn heard<T>(&self, surroundings: &Surroundings, answer: Result<T, Trouble>) -> Result<T, ActionError> {
+    fn heard<T>(&self, surroundings: &Surroundings, answer: Result<T, Trouble>) -> Result<T, ActionError> {
         if let Err(trouble) = &answer
             && trouble.code() == Some(401)
             && let Ok(access) = ClusterAccess::of(&surroundings.context)
         {
-            self.clusters.forget(&access).await;
+            self.clusters.forget(&access);
         }
         answer.map_err(ActionError::from)
     }
@@ -274,7 +306,7 @@ impl<A: ClusterAct> Action for OnCluster<A> {
     async fn prepare(&self, act: &Act, surroundings: &Surroundings) -> Result<Preparation, ActionError> {
         let parameters = self.parameters(act)?;
         let answer = async { A::prepare(&self.site(surroundings).await?, parameters).await }.await;
-        self.heard(surroundings, answer).await
+        self.heard(surroundings, answer)
     }
 
     async fn run(&self, act: &Act, preparation: &Preparation, surroundings: &Surroundings) -> Outcome {
@@ -282,14 +314,10 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             Ok(parameters) => parameters,
             Err(error) => return Trouble::before(error.to_string()).outcome(),
         };
-        let site = match self.site(surroundings).await {
-            Ok(site) => site,
-            Err(trouble) => return trouble.outcome(),
-        };
-        if let Err(trouble) = same_cluster(&site, preparation.target.fingerprint.as_deref()) {
-            return trouble.outcome();
+        match self.site_of(surroundings, preparation.target.fingerprint.as_deref()).await {
+            Ok(site) => redacted(A::run(&site, parameters, preparation).await),
+            Err(trouble) => trouble.outcome(),
         }
-        A::run(&site, parameters, preparation).await
     }
 
     async fn undo_state(
@@ -306,7 +334,7 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             A::undo_state(&site, parameters, record, after).await
         }
         .await;
-        self.heard(surroundings, answer).await
+        self.heard(surroundings, answer)
     }
 
     fn undo_precondition(&self) -> UndoPrecondition {
@@ -318,12 +346,8 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             Ok(parameters) => parameters,
             Err(error) => return Trouble::before(error.to_string()).outcome(),
         };
-        let site = self.site(surroundings).await.and_then(|site| {
-            same_cluster(&site, record.get(CLUSTER).and_then(Value::as_str))?;
-            Ok(site)
-        });
-        match site {
-            Ok(site) => A::undo(&site, parameters, record, expected).await,
+        match self.site_of(surroundings, record.get(CLUSTER).and_then(Value::as_str)).await {
+            Ok(site) => redacted(A::undo(&site, parameters, record, expected).await),
             Err(trouble) => trouble.outcome(),
         }
     }
@@ -341,6 +365,6 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             A::probe(&site, parameters, preparation).await
         }
         .await;
-        self.heard(surroundings, answer).await
+        self.heard(surroundings, answer)
     }
 }

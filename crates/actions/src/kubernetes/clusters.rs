@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
+use kube::core::PartialObjectMeta;
 use kube::{Api, Client, Config};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
@@ -18,13 +19,23 @@ use super::trouble::{Asked, Trouble};
 /// Longest time for a connection, and for the answer to one request.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// The question that tells clusters apart.
+const KUBE_SYSTEM: Asked<'static> = Asked { verb: "get", resource: "namespaces", name: "kube-system", namespace: "" };
+
 /// How often a question is asked again when the answer was lost, and how long it waits before.
 const AGAIN: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2)];
+
+/// How long a login, which may start a program, may take.
+const LOGIN: Duration = Duration::from_secs(30);
+
+/// How long a cluster's fingerprint is believed: a name may lead elsewhere a moment later.
+const BELIEVED: Duration = Duration::from_secs(10);
 
 /// The clusters that this process has talked to.
 #[derive(Debug, Default)]
 pub struct Clusters {
-    known: Mutex<BTreeMap<ClusterAccess, Known>>,
+    /// Held for a moment only; each way has a lock of its own, so that a slow cluster holds nobody else up.
+    known: std::sync::Mutex<BTreeMap<ClusterAccess, Arc<Mutex<Option<Known>>>>>,
 }
 
 #[derive(Debug)]
@@ -32,6 +43,8 @@ struct Known {
     cluster: Arc<Cluster>,
     /// The kubeconfigs as they were when it was read.
     stamps: Vec<Stamp>,
+    /// When its fingerprint was last read.
+    seen: Instant,
 }
 
 /// A file as it was at some instant; a login that is renewed changes it.
@@ -42,7 +55,9 @@ pub(super) struct Cluster {
     client: Client,
     /// The namespace of what names none.
     pub(super) namespace: String,
-    /// What tells it from every other one: the uid of its `kube-system`, else its address and its authority.
+    /// Its address, and the digest of the authority that vouches for it.
+    address: String,
+    /// What tells it from every other one: the uid of its `kube-system`, else [`Cluster::address`].
     pub(super) fingerprint: String,
 }
 
@@ -55,19 +70,30 @@ impl std::fmt::Debug for Cluster {
 impl Clusters {
     /// The cluster of a way to one. Connections are kept until the kubeconfig changes.
     pub(super) async fn reach(&self, access: &ClusterAccess) -> Result<Arc<Cluster>, Trouble> {
+        let way = Arc::clone(self.ways().entry(access.clone()).or_default());
+        let mut known = way.lock().await;
         let stamps = stamps(access);
-        let mut known = self.known.lock().await;
-        if let Some(found) = known.get(access).filter(|known| known.stamps == stamps) {
-            return Ok(Arc::clone(&found.cluster));
+        if let Some(found) = known.as_mut().filter(|known| known.stamps == stamps) {
+            if found.seen.elapsed() < BELIEVED {
+                return Ok(Arc::clone(&found.cluster));
+            }
+            if found.cluster.read_fingerprint().await? == found.cluster.fingerprint {
+                found.seen = Instant::now();
+                return Ok(Arc::clone(&found.cluster));
+            }
         }
         let cluster = Arc::new(Cluster::connect(access).await?);
-        known.insert(access.clone(), Known { cluster: Arc::clone(&cluster), stamps });
+        *known = Some(Known { cluster: Arc::clone(&cluster), stamps, seen: Instant::now() });
         Ok(cluster)
     }
 
     /// Forgets a connection, so that the next use reads the login anew.
-    pub(super) async fn forget(&self, access: &ClusterAccess) {
-        self.known.lock().await.remove(access);
+    pub(super) fn forget(&self, access: &ClusterAccess) {
+        self.ways().remove(access);
+    }
+
+    fn ways(&self) -> MutexGuard<'_, BTreeMap<ClusterAccess, Arc<Mutex<Option<Known>>>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,29 +104,39 @@ impl Cluster {
         // Whether a request may be sent twice is decided where it is known what it does.
         config.default_retry = false;
         let namespace = access.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let address = config.cluster_url.to_string();
-        let authority = config.root_cert.clone().unwrap_or_default().concat();
-        let asked = Asked { verb: "get", resource: "namespaces", name: "kube-system", namespace: "" };
-        let client = Client::try_from(config).map_err(|error| Trouble::of(&error, &asked))?;
-        let mut cluster = Self { client, namespace, fingerprint: String::new() };
-        let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
-        let uid = match cluster.ask(&asked, || namespaces.get_metadata("kube-system")).await {
-            Ok(namespace) => namespace.metadata.uid,
-            // Who may not see it acts all the same; the address and its authority tell clusters apart then.
-            Err(trouble) if matches!(trouble.code(), Some(403 | 404)) => None,
-            Err(trouble) => return Err(trouble),
+        let authority = Sha256::digest(config.root_cert.clone().unwrap_or_default().concat());
+        let authority = authority.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let address = format!("{} {authority}", config.cluster_url);
+        // A login may start a program and wait for it.
+        let login = tokio::task::spawn_blocking(move || {
+            Client::try_from(config).map_err(|error| Trouble::of(&error, &KUBE_SYSTEM))
+        });
+        let client = match tokio::time::timeout(LOGIN, login).await {
+            Ok(Ok(client)) => client?,
+            Ok(Err(error)) => return Err(Trouble::before(format!("the login to the cluster ended early: {error}"))),
+            Err(_) => {
+                return Err(Trouble::before(format!(
+                    "the login to the cluster takes longer than {} s; log in in another window, then retry",
+                    LOGIN.as_secs()
+                )));
+            }
         };
-        cluster.fingerprint = uid.map_or_else(
-            || {
-                let digest = Sha256::new().chain_update(&address).chain_update(&authority).finalize();
-                format!(
-                    "{address} {}",
-                    digest.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
-                )
-            },
-            |uid| format!("cluster {uid}"),
-        );
+        let mut cluster = Self { client, namespace, address, fingerprint: String::new() };
+        cluster.fingerprint = cluster.read_fingerprint().await?;
         Ok(cluster)
+    }
+
+    /// What tells the cluster that answers from every other one.
+    async fn read_fingerprint(&self) -> Result<String, Trouble> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        match self.ask(&KUBE_SYSTEM, || namespaces.get_metadata("kube-system")).await {
+            Ok(PartialObjectMeta { metadata, .. }) => {
+                Ok(metadata.uid.map_or_else(|| self.address.clone(), |uid| format!("cluster {uid}")))
+            }
+            // Who may not see it acts all the same; the address and its authority tell clusters apart then.
+            Err(trouble) if matches!(trouble.code(), Some(403 | 404)) => Ok(self.address.clone()),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     /// The client, for an [`Api`].
@@ -145,7 +181,7 @@ async fn config(access: &ClusterAccess) -> Result<Config, Trouble> {
         });
     }
     let wanted = access.context.as_deref().unwrap_or_default();
-    let kubeconfig = match &access.kubeconfig {
+    let mut kubeconfig = match &access.kubeconfig {
         Some(path) => Kubeconfig::read_from(path),
         None => Kubeconfig::read(),
     }
@@ -155,6 +191,9 @@ async fn config(access: &ClusterAccess) -> Result<Config, Trouble> {
         let has = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
         return Err(Trouble::before(format!("{} has no context `{wanted}`; {has}", place(access))));
     }
+    // A login program that asks on the terminal would read the cockpit's keys: it says what it needs instead.
+    let logins = kubeconfig.auth_infos.iter_mut().filter_map(|login| login.auth_info.as_mut()?.exec.as_mut());
+    logins.for_each(|exec| exec.interactive_mode = Some(ExecInteractiveMode::Never));
     let options = KubeConfigOptions { context: Some(wanted.to_owned()), cluster: None, user: None };
     Config::from_custom_kubeconfig(kubeconfig, &options)
         .await

@@ -140,7 +140,7 @@ impl ClusterAct for UpdateConfigMap {
 
     async fn undo(site: &Site<'_>, parameters: Parameters, record: &Value, expected: Option<&Value>) -> Outcome {
         let put_back = async {
-            let live = parameters.read(site).await?;
+            let live = parameters.read(site).await.map_err(Trouble::unsent)?;
             match compare(&parameters, &live, record, expected) {
                 UndoState::AsBefore => return Ok(()),
                 UndoState::AsAfter | UndoState::Incomparable => {}

@@ -110,6 +110,12 @@ impl Trouble {
         Self { kind, text }
     }
 
+    /// The same, of a question that came before anything was changed: nothing can have happened.
+    pub(crate) fn unsent(self) -> Self {
+        let kind = if self.kind == Kind::Unclear { Kind::NotSent } else { self.kind };
+        Self { kind, ..self }
+    }
+
     /// The status of the refusal, where it was one.
     pub(crate) fn code(&self) -> Option<u16> {
         match self.kind {

@@ -286,7 +286,7 @@ async fn a_rollback_writes_the_older_template_and_can_be_taken_back() {
     let outcome = stage.run_prepared(ROLLBACK, parameters.clone(), &prepared).await;
     assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
     assert_eq!(outcome.output, json!({ "rolledBack": true, "revision": 1 }));
-    assert_eq!(stage.asked(), ["patch deployments"]);
+    assert_eq!(stage.asked(), ["get deployments", "patch deployments"], "kubectl lists the replica sets besides");
     assert_eq!(containers(&stage), first);
     let template = &stage.object("deployments", "checkout")["spec"]["template"];
     assert_eq!(template["metadata"]["labels"].get("pod-template-hash"), None, "the hash is the controller's");
@@ -306,7 +306,7 @@ async fn a_release_between_reading_and_returning_stops_it() {
     release(&stage, "shop/checkout:3");
     let outcome = stage.run_prepared(ROLLBACK, parameters, &prepared).await;
     assert_eq!(outcome.ending, Ending::NotStarted);
-    assert!(error(&outcome).contains("was changed since its revision was read"), "{outcome:?}");
+    assert!(error(&outcome).contains("somebody changed the template since it was read"), "{outcome:?}");
     assert_eq!(containers(&stage)[0]["image"], "shop/checkout:3");
 }
 

@@ -109,3 +109,38 @@ async fn who_may_not_evict_is_told_the_rule() {
         "{outcome:?}"
     );
 }
+
+#[tokio::test]
+async fn pods_have_the_time_for_ending_that_is_given() {
+    let mut stage = Stage::new().await;
+    stage.cluster.set_pod_stop(Duration::from_mins(5));
+    stage.surroundings.timeout = Some(Duration::from_secs(15));
+    let at_once = json!({ "nodeName": "node-1", "ignoreDaemonsets": true, "gracePeriod": 0 });
+    let outcome = stage.run(DRAIN, at_once).await;
+    assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_pod_that_came_back_under_its_name_is_not_evicted() {
+    let stage = Stage::new().await;
+    stage.cluster.add_statefulset("shop", "ledger", 1);
+    let pod = stage.object("pods", "ledger-0");
+    let node = pod["spec"]["nodeName"].as_str().unwrap().to_owned();
+    let parameters = json!({ "nodeName": node });
+    let prepared = stage.prepare(DRAIN, parameters.clone()).await.unwrap();
+    stage
+        .cluster
+        .fail_next(Matching::resource("pods/eviction").named("ledger-0"), Fault::Slow(Duration::from_millis(700)));
+    let replaced = async {
+        // Its eviction is under way by now.
+        while !stage.cluster.calls().iter().any(|call| call.subresource == "eviction" && call.name == "ledger-0") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stage.cluster.remove("pods", "shop", "ledger-0").unwrap();
+        stage.object("pods", "ledger-0")["metadata"]["uid"].clone()
+    };
+    let (outcome, new) = tokio::join!(stage.run_prepared(DRAIN, parameters, &prepared), replaced);
+    assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
+    assert_ne!(new, pod["metadata"]["uid"]);
+    assert_eq!(stage.object("pods", "ledger-0")["metadata"]["uid"], new, "the new one is left alone");
+}

@@ -163,3 +163,27 @@ async fn events_come_newest_first_and_by_object() {
         outcome.published["events"].as_array().unwrap().iter().filter_map(|event| event["message"].as_str()).collect();
     assert_eq!(messages, ["number 3", "number 1"]);
 }
+
+#[tokio::test]
+async fn a_restart_that_was_cut_off_is_done_only_once_its_owner_is_well() {
+    let stage = Stage::new().await;
+    let name = stage.pods_of("checkout").remove(0);
+    let prepared = stage.prepare(RESTART, pod(&name)).await.unwrap();
+    assert_eq!(stage.probe(RESTART, pod(&name), &prepared).await, ProbeAnswer::NotDone);
+    stage.cluster.set_pod_start(Duration::from_mins(10));
+    stage.cluster.remove("pods", "shop", &name).unwrap();
+    assert_eq!(stage.probe(RESTART, pod(&name), &prepared).await, ProbeAnswer::Unknown);
+    stage.cluster.advance(Duration::from_mins(11));
+    assert!(matches!(stage.probe(RESTART, pod(&name), &prepared).await, ProbeAnswer::Done(_)));
+}
+
+#[tokio::test]
+async fn a_credential_in_a_log_is_neither_shown_nor_kept() {
+    let stage = Stage::new().await;
+    let name = stage.pods_of("checkout").remove(0);
+    stage.cluster.log("shop", &name, "app", &["Authorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789"]);
+    let outcome = stage.run("kubernetes.get_logs", pod(&name)).await;
+    let said = stage.said.lock().unwrap().clone();
+    let kept = format!("{said} {} {:?} {}", outcome.excerpt, outcome.published, outcome.output);
+    assert!(kept.contains("Authorization") && !kept.contains("abcdefghijklmnopqrstuvwxyz"), "{kept}");
+}

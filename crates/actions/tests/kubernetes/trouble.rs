@@ -171,3 +171,53 @@ async fn one_connection_serves_many_acts() {
     let asked = stage.asked();
     assert_eq!(asked.iter().filter(|call| *call == "get namespaces").count(), 1, "{asked:?}");
 }
+
+/// A kubeconfig whose user logs in by a program.
+fn logs_in_by(stage: &Stage, script: &str) {
+    let kubeconfig = stage.folder().join("kubeconfig");
+    let text = std::fs::read_to_string(&kubeconfig).unwrap();
+    let (before, _) = text.split_once("    token:").unwrap();
+    let exec = format!(
+        "    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      interactiveMode: IfAvailable\n      \
+         command: sh\n      args: ['-c', {}]\n",
+        json!(script)
+    );
+    std::fs::write(&kubeconfig, format!("{before}{exec}")).unwrap();
+}
+
+#[tokio::test]
+async fn a_login_program_is_run_and_its_words_are_told_when_it_fails() {
+    let stage = Stage::new().await;
+    let token = "echo '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\
+                 \"status\":{\"token\":\"secret-token-of-alice\"}}'";
+    logs_in_by(&stage, token);
+    let outcome = stage.run(GET, node()).await;
+    assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
+
+    let stage = Stage::new().await;
+    logs_in_by(&stage, "echo the session is over, run sso login >&2; exit 3");
+    let outcome = stage.run(GET, node()).await;
+    assert_eq!(outcome.ending, Ending::NotStarted);
+    assert!(error(&outcome).contains("the session is over, run sso login"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_slow_holds_no_other_one_up() {
+    let slow = Stage::new().await;
+    let quick = Stage::new().await;
+    slow.cluster.fail_always(Matching::any(), Fault::Slow(Duration::from_mins(5)));
+    let (mut waits, act) = (slow.surroundings.clone(), act(GET, node()));
+    waits.invocation = "slow".into();
+    let action = quick.action(GET);
+    let hanging = action.prepare(&act, &waits);
+    let other = async {
+        while slow.cluster.calls().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        action.prepare(&act, &quick.surroundings).await
+    };
+    tokio::select! {
+        _ = hanging => panic!("a cluster that does not answer has answered"),
+        prepared = other => assert!(prepared.is_ok(), "{prepared:?}"),
+    }
+}

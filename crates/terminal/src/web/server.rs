@@ -58,6 +58,7 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener) -> std::io::Resul
         .layer(middleware::from_fn_with_state(Arc::clone(&server), only_from_here));
     let routes = Router::new()
         .route("/", get(front))
+        .route("/index.html", get(front))
         .fallback(get(file))
         .merge(calls)
         .layer(middleware::from_fn_with_state(Arc::clone(&server), guard))

@@ -14,7 +14,7 @@ use super::{Named, TRIES, of_deployment, uid};
 use crate::action::UndoPrecondition;
 use crate::declaration::{boolean, integer, object};
 use crate::kubernetes::trouble::Trouble;
-use crate::kubernetes::{ClusterAct, Site, json_patch, ours, record};
+use crate::kubernetes::{ClusterAct, Site, digest, json_patch, ours, record};
 
 /// Changes a deployment by a strategic merge patch, and puts back what the patch touched.
 pub(super) struct Patch;
@@ -100,13 +100,14 @@ impl ClusterAct for Patch {
         prepared.basis.objects.insert(prepared.target.name.clone());
         let touched = parameters.touched(&live)?;
         prepared.basis.values.insert("uid".to_owned(), json!(uid(&live)));
-        prepared.basis.values.insert("touched".to_owned(), touched.clone());
+        // What it is stands in the undo record; that it is the same is all that an approval binds.
+        prepared.basis.values.insert("state".to_owned(), json!(digest(&touched)));
         let mut before = touched;
         before["uid"] = json!(uid(&live));
         prepared.undo = Some(record(site, before));
         // The server says what would come of it, and refuses what cannot be.
         let changed = send(site, &parameters, uid(&live), true).await?;
-        if parameters.touched(&changed)? == prepared.basis.values["touched"] {
+        if json!(digest(&parameters.touched(&changed)?)) == prepared.basis.values["state"] {
             prepared.notes.push("it is so already: the patch would change nothing".to_owned());
         }
         Ok(prepared)
@@ -148,7 +149,7 @@ impl ClusterAct for Patch {
         let is = parameters.touched(&live)?;
         Ok(if would == is {
             ProbeAnswer::Done(done(&is, preparation, &live))
-        } else if preparation.basis.values.get("touched") == Some(&is) {
+        } else if preparation.basis.values.get("state") == Some(&json!(digest(&is))) {
             ProbeAnswer::NotDone
         } else {
             ProbeAnswer::Unknown
@@ -176,11 +177,16 @@ async fn send(site: &Site<'_>, parameters: &Parameters, uid: &str, dry: bool) ->
 
 fn done(touched: &Value, preparation: &Preparation, deployment: &Deployment) -> Outcome {
     let mut outcome = Outcome::succeeded(json!({
-        "patched": preparation.basis.values.get("touched") != Some(touched),
+        "patched": preparation.basis.values.get("state") != Some(&json!(digest(touched))),
         "generation": deployment.metadata.generation,
     }));
-    outcome.after = Some(json!({ "touched": touched, "uid": uid(deployment) }));
+    outcome.after = Some(state(touched, &json!(uid(deployment))));
     outcome
+}
+
+/// What an undo compares: what was touched, and its digest under the name that the basis gives it.
+fn state(touched: &Value, uid: &Value) -> Value {
+    json!({ "touched": touched, "state": digest(touched), "uid": uid })
 }
 
 fn compare(
@@ -189,11 +195,11 @@ fn compare(
     record: &Value,
     after: Option<&Value>,
 ) -> Result<UndoState, Trouble> {
-    let before = json!({
-        "touched": { "spec": record["spec"], "labels": record["labels"], "annotations": record["annotations"] },
-        "uid": record["uid"],
+    let touched = json!({
+        "spec": record["spec"], "labels": record["labels"], "annotations": record["annotations"],
     });
-    let live = json!({ "touched": parameters.touched(live)?, "uid": uid(live) });
+    let before = state(&touched, &record["uid"]);
+    let live = state(&parameters.touched(live)?, &json!(uid(live)));
     Ok(match after {
         _ if live == before => UndoState::AsBefore,
         Some(after) if live == *after => UndoState::AsAfter,
@@ -212,7 +218,7 @@ async fn put_back(
     let asked = parameters.named.asked(site, "patch", "deployments.apps");
     let mut last = None;
     for _ in 0..TRIES {
-        let live = parameters.named.expect(site).await?;
+        let live = parameters.named.expect(site).await.map_err(Trouble::unsent)?;
         match compare(parameters, &live, record, expected)? {
             UndoState::AsBefore => break,
             UndoState::AsAfter | UndoState::Incomparable => {}

@@ -8,7 +8,7 @@ use kube::api::Patch;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Named, REVISION, of_deployment, replica_sets, revision, uid};
+use super::{Named, TRIES, of_deployment, replica_sets, revision, uid};
 use crate::action::UndoPrecondition;
 use crate::declaration::{boolean, integer};
 use crate::kubernetes::trouble::Trouble;
@@ -62,6 +62,13 @@ impl ClusterAct for Rollback {
                 parameters.named.deployment
             )));
         }
+        let seen = live.status.as_ref().and_then(|status| status.observed_generation);
+        if seen < live.metadata.generation {
+            return Err(Trouble::before(format!(
+                "the newest change of `{}` has no revision yet, as its controller has not seen it; try again in a moment",
+                parameters.named.deployment
+            )));
+        }
         let from = revision(live.metadata.annotations.as_ref()).unwrap_or(0);
         let chosen = choose(site, &parameters, &live, from).await?;
         let to = revision(chosen.metadata.annotations.as_ref()).unwrap_or(0);
@@ -80,19 +87,9 @@ impl ClusterAct for Rollback {
     }
 
     async fn run(site: &Site<'_>, parameters: Parameters, preparation: &Preparation) -> Outcome {
-        let values = &preparation.basis.values;
         let Some(before) = &preparation.undo else { return parameters.named.missing(site).outcome() };
-        let held = json!({
-            "op": "test",
-            "path": format!("/metadata/annotations/{}", REVISION.replace('/', "~1")),
-            "value": values.get("revision").and_then(Value::as_u64).unwrap_or(0).to_string(),
-        });
-        match write(site, &parameters.named, &before["uid"], held, &before["to"]).await {
+        match exchange(site, &parameters.named, &before["uid"], &before["template"], &before["to"]).await {
             Ok(live) => done(preparation, &live),
-            Err(trouble) if trouble.code() == Some(422) => {
-                Trouble::refused(409, format!("the deployment was changed since its revision was read ({trouble})"))
-                    .outcome()
-            }
             Err(trouble) => trouble.outcome(),
         }
     }
@@ -107,8 +104,9 @@ impl ClusterAct for Rollback {
     }
 
     async fn undo(site: &Site<'_>, parameters: Parameters, record: &Value, _expected: Option<&Value>) -> Outcome {
-        match put_back(site, &parameters.named, record).await {
-            Ok(()) => Outcome::succeeded(json!({ "restored": true })),
+        let named = &parameters.named;
+        match exchange(site, named, &record["uid"], &record["to"], &record["template"]).await {
+            Ok(_) => Outcome::succeeded(json!({ "restored": true })),
             Err(trouble) => trouble.outcome(),
         }
     }
@@ -184,42 +182,38 @@ fn compare(live: &Deployment, record: &Value) -> Result<UndoState, Trouble> {
     })
 }
 
-async fn write(
+/// Writes a template in the place of another one, if that one is there. Every try compares and writes in one request.
+async fn exchange(
     site: &Site<'_>,
     named: &Named,
     uid: &Value,
-    held: Value,
-    template: &Value,
+    from: &Value,
+    to: &Value,
 ) -> Result<Deployment, Trouble> {
-    let patch = json_patch(json!([
-        { "op": "test", "path": "/metadata/uid", "value": uid },
-        held,
-        { "op": "replace", "path": "/spec/template", "value": template },
-    ]))?;
     let api = named.api(site);
     let asked = named.asked(site, "patch", "deployments.apps");
-    site.cluster.once(&asked, api.patch(&named.deployment, &ours(), &Patch::<()>::Json(patch))).await
-}
-
-/// Puts the former template back, if the present one is what the rollback has written.
-async fn put_back(site: &Site<'_>, named: &Named, record: &Value) -> Result<(), Trouble> {
     let mut last = None;
-    for _ in 0..super::TRIES {
-        let live = named.expect(site).await?;
-        match compare(&live, record)? {
-            UndoState::AsBefore => return Ok(()),
-            UndoState::AsAfter | UndoState::Incomparable => {}
-            UndoState::Other { .. } => {
-                return Err(Trouble::refused(409, "somebody changed the deployment since it was returned"));
-            }
+    for _ in 0..TRIES {
+        let live = named.expect(site).await.map_err(Trouble::unsent)?;
+        let there = template(&live)?;
+        if json!(super::uid(&live)) != *uid {
+            return Err(Trouble::refused(409, "the deployment was deleted and made anew since it was read"));
         }
-        let version = &live.metadata.resource_version;
-        let held = json!({ "op": "test", "path": "/metadata/resourceVersion", "value": version });
-        match write(site, named, &record["uid"], held, &record["template"]).await {
-            Ok(_) => return Ok(()),
-            // The object was written to in between: it is compared once more.
+        if there == *to {
+            return Ok(live);
+        }
+        if there != *from {
+            return Err(Trouble::refused(409, "somebody changed the template since it was read"));
+        }
+        let patch = json_patch(json!([
+            { "op": "test", "path": "/metadata/uid", "value": uid },
+            { "op": "test", "path": "/metadata/resourceVersion", "value": live.metadata.resource_version },
+            { "op": "replace", "path": "/spec/template", "value": to },
+        ]))?;
+        match site.cluster.once(&asked, api.patch(&named.deployment, &ours(), &Patch::<()>::Json(patch))).await {
+            // The object was written to in between, by its controller or by somebody: it is compared once more.
             Err(trouble) if matches!(trouble.code(), Some(409 | 422)) => last = Some(trouble),
-            Err(trouble) => return Err(trouble),
+            answered => return answered,
         }
     }
     Err(last.unwrap_or_else(|| Trouble::before("it was never tried")))

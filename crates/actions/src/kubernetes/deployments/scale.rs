@@ -138,7 +138,7 @@ fn done(from: u32, to: u32, uid: &str) -> Outcome {
 async fn write(site: &Site<'_>, named: &Named, uid: &str, from: u32, to: u32) -> Result<(), Trouble> {
     let held = if from == 0 {
         // A scale of no replicas leaves the number out, so that it cannot be tested: the whole object is.
-        let live = named.expect(site).await?;
+        let live = named.expect(site).await.map_err(Trouble::unsent)?;
         if replicas(&live) != 0 {
             return Err(changed(from, replicas(&live)));
         }
@@ -162,7 +162,7 @@ async fn write(site: &Site<'_>, named: &Named, uid: &str, from: u32, to: u32) ->
         }
         // A test of the patch that fails is answered so.
         Err(trouble) if trouble.code() == Some(422) => {
-            let live = named.expect(site).await?;
+            let Ok(live) = named.expect(site).await else { return Err(trouble) };
             if super::uid(&live) != uid {
                 return Err(Trouble::refused(409, "the deployment was deleted and made anew since it was read"));
             }

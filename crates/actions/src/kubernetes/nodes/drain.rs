@@ -124,8 +124,9 @@ impl ClusterAct for Drain {
             Ok(()) => Outcome { after, ..Outcome::succeeded(output) },
             Err(trouble) => {
                 let left: Vec<&str> = progress.left.iter().take(NAMED).map(String::as_str).collect();
+                let last = progress.trouble.as_ref().map_or_else(String::new, |why| format!("; {why}"));
                 let error = format!(
-                    "{trouble}; {} pods were evicted, {} are left ({})",
+                    "{trouble}; {} pods were evicted, {} are left ({}){last}",
                     progress.evicted.len(),
                     progress.left.len(),
                     left.join(", ")

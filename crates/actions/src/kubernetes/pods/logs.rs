@@ -81,7 +81,8 @@ impl ClusterAct for GetLogs {
         let mut found: Vec<Value> = text.lines().map(|line| json!(line)).collect();
         let more = found.len().saturating_sub(usize::try_from(lines).unwrap_or(usize::MAX));
         found.drain(..more);
-        let mut outcome = Outcome::succeeded(json!({ "logs": found, "truncated": more > 0 }));
+        let cut = more > 0 || i64::try_from(text.len()).is_ok_and(|length| length >= BYTES);
+        let mut outcome = Outcome::succeeded(json!({ "logs": found, "truncated": cut }));
         end_of(&text).clone_into(&mut outcome.excerpt);
         outcome.published.insert("logs".to_owned(), Value::Array(found));
         outcome

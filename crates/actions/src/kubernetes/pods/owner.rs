@@ -106,10 +106,22 @@ impl Owner {
             _ => None,
         };
         let selector = object.data.pointer("/spec/selector").cloned().unwrap_or(Value::Null);
-        let selector: LabelSelector = serde_json::from_value(selector).unwrap_or_default();
+        // The selector of a replication controller is a map of labels and nothing else.
+        let selector = match self.kind.as_str() {
+            "ReplicationController" => LabelSelector {
+                match_labels: serde_json::from_value(selector).unwrap_or_default(),
+                match_expressions: None,
+            },
+            _ => serde_json::from_value(selector).unwrap_or_default(),
+        };
+        let query = labels::selector(&selector);
+        let uid = object.metadata.uid.as_deref();
         let mut pods = Vec::new();
-        pages(site, Some(namespace), ListParams::default().labels(&labels::selector(&selector)), |page| {
-            pods.extend(page);
+        pages(site, Some(namespace), ListParams::default().labels(&query), |page| {
+            // Without a selector every pod of the namespace comes, and only what it controls is its own.
+            let own =
+                |pod: &Pod| !query.is_empty() || controller(pod).is_some_and(|owner| Some(owner.uid.as_str()) == uid);
+            pods.extend(page.into_iter().filter(own));
             true
         })
         .await?;

@@ -49,7 +49,8 @@ impl ClusterAct for RestartPod {
             .output("restarted", boolean("whether the pod was deleted; false where it was replaced already"))
             .output("replacement", text("the name of a pod that took its place"))
             .output("owner", text("who keeps the pods, such as deployment/checkout"))
-            .mutates(true)
+            // Where names are used again, as in a stateful set, a second time ends the pod that the first one brought.
+            .mutates(false)
             .access("list pods")
             .access("delete pods")
             .access("get replicasets.apps")
@@ -115,12 +116,12 @@ impl ClusterAct for RestartPod {
         };
         let owner = match owner.await {
             Ok(owner) => owner,
-            Err(trouble) => return trouble.outcome(),
+            Err(trouble) => return trouble.unsent().outcome(),
         };
         let before = match &owner {
             Some(owner) => match owner.keeping(site, named.namespace(site)).await {
                 Ok(keeping) => keeping.pods.into_iter().filter_map(|pod| pod.metadata.uid).collect(),
-                Err(trouble) => return trouble.outcome(),
+                Err(trouble) => return trouble.unsent().outcome(),
             },
             None => BTreeSet::new(),
         };
@@ -141,12 +142,21 @@ impl ClusterAct for RestartPod {
     }
 
     async fn probe(site: &Site<'_>, parameters: Parameters, preparation: &Preparation) -> Result<ProbeAnswer, Trouble> {
-        let uid = preparation.basis.values.get("uid").and_then(Value::as_str);
-        let live = parameters.named.read(site).await?;
-        let stays = live
-            .as_ref()
-            .is_some_and(|pod| pod.metadata.uid.as_deref() == uid && pod.metadata.deletion_timestamp.is_none());
-        Ok(if stays { ProbeAnswer::NotDone } else { ProbeAnswer::Done(done(true, None, None)) })
+        let named = &parameters.named;
+        let Some(uid) = preparation.basis.values.get("uid").and_then(Value::as_str) else {
+            return Ok(ProbeAnswer::Unknown);
+        };
+        let owner = match named.read(site).await? {
+            Some(pod) if pod.metadata.uid.as_deref() == Some(uid) => {
+                let ends = pod.metadata.deletion_timestamp.is_some();
+                return Ok(if ends { ProbeAnswer::Unknown } else { ProbeAnswer::NotDone });
+            }
+            Some(pod) => Owner::of(site, &pod).await?,
+            None => Owner::of_gone(site, named.namespace(site), &named.pod_name).await?,
+        };
+        let Some(owner) = owner else { return Ok(ProbeAnswer::Unknown) };
+        let is_well = owner.keeping(site, named.namespace(site)).await?.is_well();
+        Ok(if is_well { ProbeAnswer::Done(done(true, None, Some(&owner))) } else { ProbeAnswer::Unknown })
     }
 }
 
