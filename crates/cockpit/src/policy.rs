@@ -29,9 +29,9 @@ pub struct PolicyText {
 pub(crate) struct ReadPolicy {
     /// The text; `None` where there is no file, and the default policy holds.
     text: Option<String>,
-    /// The policy with its digest, or why it cannot be used.
-    read: Result<(Arc<Policy>, String), String>,
-    /// The last one that could be used.
+    /// Why it cannot be used.
+    unusable: Option<String>,
+    /// The policy with its digest: this one, else the last one before it that could be used.
     usable: Option<(Arc<Policy>, String)>,
 }
 
@@ -83,13 +83,14 @@ impl Cockpit {
         let now = match &*last {
             Some(last) if last.text == text => Arc::clone(last),
             before @ (Some(_) | None) => {
-                let read = parse(&path, text.as_deref()).map_err(|error| error.message);
-                let former = before.as_ref().and_then(|before| before.usable.clone());
-                let usable = read.as_ref().ok().cloned().or(former);
-                Arc::clone(last.insert(Arc::new(ReadPolicy { text, read, usable })))
+                let (usable, unusable) = match parse(&path, text.as_deref()) {
+                    Ok(usable) => (Some(usable), None),
+                    Err(error) => (before.as_ref().and_then(|before| before.usable.clone()), Some(error.message)),
+                };
+                Arc::clone(last.insert(Arc::new(ReadPolicy { text, unusable, usable })))
             }
         };
-        let unusable = now.read.as_ref().err().cloned();
+        let unusable = now.unusable.clone();
         (Some(now), unusable)
     }
 }

@@ -77,6 +77,7 @@ impl Driver {
             Ending::Suspended if let Some(why) = self.suspended_for(&record.id) => {
                 match why {
                     Suspension::Target(error) => self.fail_step(now, at, &error, StepStatus::Failed)?,
+                    Suspension::Policy(why) => self.await_policy(now, at, why)?,
                 }
                 Ok(true)
             }

@@ -43,6 +43,8 @@ pub(super) struct Calling<'a> {
 pub(super) enum Suspension {
     /// The call would act on another target than the acts before it; no script may catch that.
     Target(String),
+    /// Nothing that changes something starts; it goes on with the call when a person says so.
+    Policy(String),
 }
 
 impl Driver {
@@ -214,9 +216,13 @@ impl Driver {
         };
         let forbidden = verdict.forbidden.as_ref();
         let forbidden = forbidden.map(|reason| format!("policy rule `{}` forbids it: {}", reason.rule, reason.text));
-        if let Some(error) = forbidden.or_else(|| self.refused_held(std::iter::once(&planned))) {
+        if let Some(error) = forbidden {
             let (function, act) = (calling.function.clone(), Some(calling.act.clone()));
             return self.refuse_call(now, script, index, function, act, error);
+        }
+        if let Some(why) = self.refused_held(std::iter::once(&planned)) {
+            self.suspend(script, index, Suspension::Policy(why));
+            return Ok(());
         }
         if let Some(undo) = self.undo_position(script) {
             return self.judge_undo_call(now, calling, undo, planned, &verdict);
