@@ -29,8 +29,17 @@ pub struct PolicyText {
 pub(crate) struct ReadPolicy {
     /// The text; `None` where there is no file, and the default policy holds.
     text: Option<String>,
-    /// The policy with its digest, or why it cannot be used.
-    read: Result<(Arc<Policy>, String), String>,
+    /// Why it cannot be used.
+    unusable: Option<String>,
+    /// The policy with its digest: this one, else the last one before it that could be used.
+    usable: Option<(Arc<Policy>, String)>,
+}
+
+impl ReadPolicy {
+    /// The last one that could be used, where it is not the one with this digest.
+    fn other_than(&self, start: &str) -> Option<Arc<Policy>> {
+        self.usable.as_ref().filter(|(_, digest)| digest != start).map(|(policy, _)| Arc::clone(policy))
+    }
 }
 
 impl Cockpit {
@@ -48,30 +57,41 @@ impl Cockpit {
 
     /// The policy that is there now, for an execution that was started under the one with this digest.
     pub(crate) fn present_policy(&self, start: &str) -> Present {
-        match self.frozen() {
-            Ok(None) => {}
-            Ok(Some(freeze)) => return Present::Held(freeze.why()),
-            Err(error) => return Present::Held(error.message),
+        let (now, unreadable) = self.read_policy();
+        let policy = now.as_ref().and_then(|now| now.other_than(start));
+        let frozen = match self.frozen() {
+            Ok(None) => None,
+            Ok(Some(freeze)) => Some(freeze.why()),
+            Err(error) => Some(error.message),
+        };
+        let unreadable = unreadable.map(|why| format!("{why}; nothing that changes something starts without it"));
+        match (frozen.or(unreadable), policy) {
+            (Some(why), policy) => Present::Held { why, policy },
+            (None, Some(policy)) => Present::Changed(policy),
+            (None, None) => Present::Unchanged,
         }
-        let held = |why: &str| Present::Held(format!("{why}; nothing that changes something starts without it"));
+    }
+
+    /// The policy's file as it is now, else as it was read last; and why it cannot be used.
+    fn read_policy(&self) -> (Option<Arc<ReadPolicy>>, Option<String>) {
         let path = self.home.policy();
+        let mut last = self.policy_read.lock().unwrap_or_else(PoisonError::into_inner);
         let text = match text_of(&path) {
             Ok(text) => text,
-            Err(error) => return held(&error.message),
+            Err(error) => return (last.clone(), Some(error.message)),
         };
-        let mut last = self.policy_read.lock().unwrap_or_else(PoisonError::into_inner);
         let now = match &*last {
             Some(last) if last.text == text => Arc::clone(last),
-            Some(_) | None => {
-                let read = parse(&path, text.as_deref()).map_err(|error| error.message);
-                Arc::clone(last.insert(Arc::new(ReadPolicy { text, read })))
+            before @ (Some(_) | None) => {
+                let (usable, unusable) = match parse(&path, text.as_deref()) {
+                    Ok(usable) => (Some(usable), None),
+                    Err(error) => (before.as_ref().and_then(|before| before.usable.clone()), Some(error.message)),
+                };
+                Arc::clone(last.insert(Arc::new(ReadPolicy { text, unusable, usable })))
             }
         };
-        match &now.read {
-            Ok((_, digest)) if digest == start => Present::Unchanged,
-            Ok((policy, _)) => Present::Changed(Arc::clone(policy)),
-            Err(why) => held(why),
-        }
+        let unusable = now.unusable.clone();
+        (Some(now), unusable)
     }
 }
 

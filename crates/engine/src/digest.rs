@@ -1,6 +1,6 @@
 //! What an approval binds: the digest over everything that will run and everything that was known when it was judged.
 
-use belay_runbook::act::{Act, Preparation};
+use belay_runbook::act::{Act, ActTarget, Preparation};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -80,7 +80,14 @@ pub fn basis_difference(name: &str, before: &Preparation, now: &Preparation) -> 
     let mut difference = Vec::new();
     let (old, new) = (&before.basis, &now.basis);
     if before.target != now.target {
-        difference.push(format!("{name}: the target was {} and is {}", before.target.name, now.target.name));
+        let (was, is) = (&before.target, &now.target);
+        // Where the names are the same, the fingerprints tell the targets apart.
+        let shown = |target: &ActTarget| match target.fingerprint.as_ref().filter(|_| was.fingerprint != is.fingerprint)
+        {
+            Some(fingerprint) => format!("{} ({fingerprint})", target.name),
+            None => target.name.clone(),
+        };
+        difference.push(format!("{name}: the target was {} and is {}", shown(was), shown(is)));
     }
     if now.effect > before.effect {
         difference.push(format!("{name}: the effect was {} and is {}", before.effect.as_str(), now.effect.as_str()));

@@ -8,6 +8,7 @@ use belay_runbook::model::{Step, StepKind};
 use jiff::Timestamp;
 
 use super::planning::{later, reads_live_state};
+use super::script::Suspension;
 use super::{Busy, CallBusy, Driver, Effect, Invocation, Refusal};
 use crate::check;
 use crate::digest::act_digest;
@@ -71,6 +72,13 @@ impl Driver {
             }
             Ending::Suspended if let Some(error) = self.rejected_call(at) => {
                 self.fail_step(now, at, &error, StepStatus::Cancelled)?;
+                Ok(true)
+            }
+            Ending::Suspended if let Some(why) = self.suspended_for(&record.id) => {
+                match why {
+                    Suspension::Target(error) => self.fail_step(now, at, &error, StepStatus::Failed)?,
+                    Suspension::Policy(why) => self.await_policy(now, at, why)?,
+                }
                 Ok(true)
             }
             Ending::Lost | Ending::Suspended => self.start_act(now, at, None),

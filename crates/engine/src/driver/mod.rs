@@ -38,6 +38,7 @@ use self::needing::Needing;
 pub use self::planning::{describe, reads_live_state};
 pub use self::present::Present;
 pub use self::preview::{Judged, StepPlan};
+use self::script::Suspension;
 use crate::event::{Author, Draft, Event, Transition};
 use crate::execution::{Execution, Stage, UndoEntryState};
 use crate::fold::Illegal;
@@ -230,6 +231,8 @@ pub struct Driver {
     cancelling: bool,
     /// The script made another call than the recorded one.
     diverged: Option<String>,
+    /// The running script was ended at a call that may not start, and why.
+    suspension: Option<(InvocationId, Suspension)>,
     /// A script that ended while its host call still runs: its outcome waits for that of the call.
     held: Option<(InvocationId, Outcome)>,
     /// A read whose process was lost while this driver watched it, which is a failure; one that was lost with an
@@ -315,6 +318,7 @@ impl Driver {
             allowed: BTreeSet::new(),
             cancelling: false,
             diverged: None,
+            suspension: None,
             held: None,
             lost: None,
             drafts: Vec::new(),

@@ -99,12 +99,16 @@ impl Driver {
         if results.len() != acts.len() {
             return self.fail_step(now, at, UNANSWERED, StepStatus::Failed);
         }
-        if self.asks_whether_needed(at, &acts, &results) {
-            return Ok(());
-        }
         // Only what has not succeeded is planned again; a person's retry starts from the front.
         let visit = self.execution.visit(at);
         let from = visit.filter(|visit| visit.acts.len() > visit.calls_from).and_then(Visit::next_act).unwrap_or(0);
+        if let Some(error) = self.led_elsewhere(acts.iter().zip(&results).skip(from as usize)) {
+            return self.fail_step(now, at, &error, StepStatus::Failed);
+        }
+        if self.asks_whether_needed(at, &acts, &results) {
+            return Ok(());
+        }
+        let visit = self.execution.visit(at);
         let former = visit.and_then(Visit::plan).map(|plan| plan.acts.clone()).unwrap_or_default();
         let mut planned = Vec::with_capacity(acts.len());
         let mut verdicts = Vec::with_capacity(acts.len());
@@ -162,6 +166,14 @@ impl Driver {
         Ok(())
     }
 
+    /// Why acts may not start: they were prepared on another target than those of this execution before them.
+    pub(super) fn led_elsewhere<'a>(
+        &self,
+        prepared: impl Iterator<Item = (&'a Act, &'a Result<Preparation, String>)>,
+    ) -> Option<String> {
+        self.execution.targets.led_elsewhere(prepared.filter_map(|(act, result)| Some((act, result.as_ref().ok()?))))
+    }
+
     /// Asks for the state right before an act that was approved, or that follows another one.
     pub(super) fn read_again(&mut self, at: &VisitId, acts: Vec<Act>) {
         let ticket = self.ticket();
@@ -187,6 +199,10 @@ impl Driver {
         let first = visit.next_act().unwrap_or(0) as usize;
         if results.len() != plan.acts.len().saturating_sub(first) {
             return self.fail_step(now, at, UNANSWERED, StepStatus::Failed);
+        }
+        let rest = plan.acts.iter().skip(first).map(|planned| &planned.act);
+        if let Some(error) = self.led_elsewhere(rest.zip(&results)) {
+            return self.fail_step(now, at, &error, StepStatus::Failed);
         }
         let request = visit.request.as_ref().map(|request| request.asked.clone());
         let mut fresh = Vec::new();

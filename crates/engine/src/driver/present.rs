@@ -31,15 +31,20 @@ pub enum Present {
     Changed(Arc<Policy>),
     /// Nothing that changes something starts, and why: it cannot be read and may ask for anything, or a person has stopped
     /// everything.
-    Held(String),
+    Held {
+        /// Why.
+        why: String,
+        /// The policy that is there, or the last one that could be read, where it is not the one of the start.
+        policy: Option<Arc<Policy>>,
+    },
 }
 
 impl Present {
     /// The policy that is judged by beside the one of the start.
     pub(super) fn policy(&self) -> Option<&Policy> {
         match self {
-            Self::Changed(policy) => Some(policy),
-            Self::Unchanged | Self::Held(_) => None,
+            Self::Changed(policy) | Self::Held { policy: Some(policy), .. } => Some(policy),
+            Self::Unchanged | Self::Held { policy: None, .. } => None,
         }
     }
 
@@ -50,11 +55,22 @@ impl Present {
     fn same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Unchanged, Self::Unchanged) => true,
-            (Self::Changed(one), Self::Changed(other)) => Arc::ptr_eq(one, other) || one == other,
-            (Self::Held(one), Self::Held(other)) => one == other,
-            (Self::Unchanged | Self::Changed(_) | Self::Held(_), _) => false,
+            (Self::Changed(one), Self::Changed(other)) => same_policy(one, other),
+            (Self::Held { why: one, policy: by_one }, Self::Held { why: other, policy: by_other }) => {
+                let same = match (by_one, by_other) {
+                    (Some(one), Some(other)) => same_policy(one, other),
+                    (None, None) => true,
+                    (Some(_) | None, _) => false,
+                };
+                one == other && same
+            }
+            (Self::Unchanged | Self::Changed(_) | Self::Held { .. }, _) => false,
         }
     }
+}
+
+fn same_policy(one: &Arc<Policy>, other: &Arc<Policy>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
 }
 
 /// An act as it is judged by the policy of the start alone, and by both.
@@ -80,7 +96,7 @@ impl Driver {
 
     /// Why acts may not start although no rule forbids them: they change something, and everything is held.
     pub(super) fn refused_held<'a>(&self, mut acts: impl Iterator<Item = &'a PlannedAct>) -> Option<String> {
-        let Present::Held(why) = &self.present else { return None };
+        let Present::Held { why, .. } = &self.present else { return None };
         let changes = acts.any(|act| act.effect != ActEffect::Read);
         changes.then(|| why.clone())
     }

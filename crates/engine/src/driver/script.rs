@@ -38,7 +38,27 @@ pub(super) struct Calling<'a> {
     pub(super) act: Act,
 }
 
+/// Why a script that ends because of a call does not go on by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Suspension {
+    /// The call would act on another target than the acts before it; no script may catch that.
+    Target(String),
+    /// Nothing that changes something starts; it goes on with the call when a person says so.
+    Policy(String),
+}
+
 impl Driver {
+    /// Has the script end at a call that has not started, and keeps why for when it has.
+    fn suspend(&mut self, script: &InvocationId, index: u32, why: Suspension) {
+        self.suspension = Some((script.clone(), why));
+        self.answer(script, index, HostAnswer::Suspend);
+    }
+
+    /// Why a script that has been suspended may not go on by itself.
+    pub(super) fn suspended_for(&mut self, script: &InvocationId) -> Option<Suspension> {
+        self.suspension.take().filter(|(suspended, _)| suspended == script).map(|(_, why)| why)
+    }
+
     /// The running script calls a host function.
     pub(super) fn host_call(
         &mut self,
@@ -183,6 +203,10 @@ impl Driver {
     fn judge_call(&mut self, now: Timestamp, calling: &Calling<'_>, preparation: Preparation) -> Result<(), Illegal> {
         let (script, index) = (calling.script, calling.index);
         let Some(step) = self.execution.step(&script.at.step).cloned() else { return Ok(()) };
+        if let Some(why) = self.execution.targets.led_elsewhere([(&calling.act, &preparation)]) {
+            self.suspend(script, index, Suspension::Target(why));
+            return Ok(());
+        }
         let (planned, verdict) = match self.judge_act(&step, calling.act.clone(), preparation) {
             Ok(judged) => judged,
             Err(error) => {
@@ -192,9 +216,13 @@ impl Driver {
         };
         let forbidden = verdict.forbidden.as_ref();
         let forbidden = forbidden.map(|reason| format!("policy rule `{}` forbids it: {}", reason.rule, reason.text));
-        if let Some(error) = forbidden.or_else(|| self.refused_held(std::iter::once(&planned))) {
+        if let Some(error) = forbidden {
             let (function, act) = (calling.function.clone(), Some(calling.act.clone()));
             return self.refuse_call(now, script, index, function, act, error);
+        }
+        if let Some(why) = self.refused_held(std::iter::once(&planned)) {
+            self.suspend(script, index, Suspension::Policy(why));
+            return Ok(());
         }
         if let Some(undo) = self.undo_position(script) {
             return self.judge_undo_call(now, calling, undo, planned, &verdict);

@@ -22,10 +22,12 @@ use crate::fold::Illegal;
 use crate::ids::{InvocationId, VisitId};
 
 impl Driver {
-    /// Whether the acts of an item may run without asking.
-    pub(super) fn undo_is_allowed(&self, item: u32, at: &VisitId) -> bool {
+    /// Whether the next act of an item may run without asking. Where its target is known, it is read first: the context
+    /// may lead elsewhere by now.
+    pub(super) fn undo_is_allowed(&self, item: u32, at: &VisitId, next: &Act) -> bool {
         let approved = || self.execution.visit(at).is_some_and(Visit::undo_is_approved);
-        self.allowed.contains(&item) || (self.policy_is_unchanged() && approved())
+        let covered = || self.policy_is_unchanged() && !self.execution.targets.is_known(next) && approved();
+        self.allowed.contains(&item) || covered()
     }
 
     /// Asks for the state before the acts that take an item back, to judge them by.
@@ -52,6 +54,14 @@ impl Driver {
         };
         let at = entry.item.at.clone();
         let Some(step) = self.undoing_step(&at).cloned() else { return Ok(()) };
+        if let Some(error) = self.led_elsewhere(acts.iter().zip(&results)) {
+            return self.stick_undo(now, item, &error);
+        }
+        if let (Some(next), Some(Err(error))) = (acts.first(), results.first())
+            && self.execution.targets.is_known(next)
+        {
+            return self.stick_undo(now, item, error);
+        }
         let mut judged = Vec::with_capacity(acts.len());
         let mut results = results.into_iter();
         for act in acts {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::acting::RESTARTS;
+use super::script::Suspension;
 use super::{Busy, Driver, Effect, Invocation, Refusal};
 use crate::digest::act_digest;
 use crate::event::{Finish, InvocationRef, Transition, UndoChoice, UndoPlan, UndoSkip};
@@ -76,7 +77,9 @@ impl Driver {
     /// Whether a script that was suspended or lost goes on by itself: nothing of it is unknown.
     fn script_goes_on(&self, entry: &UndoEntry) -> bool {
         let (Some(id), Some(visit)) = (&entry.unsettled, self.execution.visit(&entry.item.at)) else { return false };
-        if !matches!(id.act, ActIndex::Undo(_)) || !self.next_is_script(entry) {
+        // A call of it may not start before a person has had a say.
+        let waits = matches!(&entry.state, UndoEntryState::Stuck(detail) if detail.get("waits").is_some());
+        if waits || !matches!(id.act, ActIndex::Undo(_)) || !self.next_is_script(entry) {
             return false;
         }
         let ending = |record: &ActRecord| record.outcome.as_ref().map(|outcome| outcome.ending);
@@ -165,7 +168,11 @@ impl Driver {
             return Ok(true);
         };
         let at = entry.item.at.clone();
-        if self.undo_is_allowed(item, &at) {
+        if self.undo_is_allowed(item, &at, &act) {
+            if self.execution.targets.is_known(&act) && self.driving {
+                // The one after it is read and judged again.
+                self.allowed.remove(&item);
+            }
             return self.driving_only(|driver| driver.start_undo(now, &at, act, None));
         }
         let rest = acts.get(entry.acts_done as usize..).unwrap_or_default().to_vec();
@@ -354,6 +361,15 @@ impl Driver {
             return self
                 .record(now, Transition::ActInterrupted { id: id.clone(), why, outcome: Some(Box::new(outcome)) });
         }
-        self.record(now, Transition::ActEnded { id: id.clone(), outcome: Box::new(outcome) })
+        let suspended = outcome.ending == Ending::Suspended;
+        self.record(now, Transition::ActEnded { id: id.clone(), outcome: Box::new(outcome) })?;
+        match (self.suspended_for(id).filter(|_| suspended), self.execution.next_undo()) {
+            (Some(Suspension::Target(why) | Suspension::Policy(why)), Some(item))
+                if self.execution.phase == Phase::Undoing =>
+            {
+                self.record(now, Transition::UndoStuck { item, detail: json!({ "error": why, "waits": true }) })
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -4,12 +4,14 @@ mod call;
 mod record;
 mod request;
 mod rollback;
+mod targets;
 mod visit;
 
 pub use self::call::{Call, RefusedCall, UndoPath};
 pub use self::record::ActRecord;
 pub use self::request::{Given, Request};
 pub use self::rollback::{Rollback, UndoEntry, UndoEntryState, UndoResult};
+pub use self::targets::Targets;
 pub use self::visit::{Observation, Stage, Visit};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +74,8 @@ pub struct Execution {
     pub started: bool,
     /// Intents so far.
     pub intents: u64,
+    /// What its acts were first planned on.
+    pub targets: Targets,
 }
 
 /// The part of an execution's life.

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use crate::event::{Checklist, Event, Genesis, NextStep, Stop, Transition};
 use crate::execution::{
-    ActRecord, Call, Execution, Given, Note, Observation, Phase, RefusedCall, Request, Stage, UndoEntry,
+    ActRecord, Call, Execution, Given, Note, Observation, Phase, RefusedCall, Request, Stage, Targets, UndoEntry,
     UndoEntryState, Visit,
 };
 use crate::ids::{ActIndex, EventHash, InvocationId, VisitId};
@@ -62,6 +62,7 @@ impl Execution {
             finished_at: None,
             started: false,
             intents: 0,
+            targets: Targets::default(),
             genesis,
             runbook,
         }
@@ -79,6 +80,7 @@ impl Execution {
     /// Applies one transition, or says why it may not stand here.
     pub fn apply(&mut self, at: Timestamp, transition: &Transition, cites: &[EventHash]) -> Result<(), Illegal> {
         self.check_and_change(at, transition).map_err(|why| Illegal { transition: transition.kind(), why })?;
+        self.pin_targets(transition);
         self.cite(transition, cites);
         self.last_at = at;
         self.started = true;
@@ -363,6 +365,16 @@ impl Execution {
                 }
                 Ok(())
             }
+        }
+    }
+
+    fn pin_targets(&mut self, transition: &Transition) {
+        if let Transition::Planned { plan, .. } = transition {
+            self.targets.pin(&plan.acts);
+        } else if let Transition::CallPlanned { act, .. } = transition {
+            self.targets.pin([&**act]);
+        } else if let Transition::UndoAsked { acts, .. } = transition {
+            self.targets.pin(acts);
         }
     }
 

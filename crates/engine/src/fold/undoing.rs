@@ -106,6 +106,13 @@ impl Execution {
                 }
                 let (undo, unsettled, id) = (entry.acts_done, entry.unsettled.take(), entry.item.at.clone());
                 let visit = self.visit_mut(&id)?;
+                // A script that was ended before a call has nothing that failed: it goes on with that call.
+                let suspended = |id: &InvocationId| {
+                    let record = visit.acts.iter().find(|act| &act.id == id && act.interrupted.is_none());
+                    let outcome = record.and_then(|record| record.outcome.as_ref());
+                    outcome.is_some_and(|outcome| outcome.ending == Ending::Suspended)
+                };
+                let goes_on = unsettled.as_ref().is_some_and(suspended);
                 match unsettled.filter(|id| matches!(id.act, ActIndex::UndoCall { .. })) {
                     Some(call) => {
                         let record = visit.acts.iter_mut().find(|act| act.id == call).ok_or("it has no intent")?;
@@ -113,7 +120,7 @@ impl Execution {
                         record.settled_by = by.cloned();
                         record.ended_at = Some(at);
                     }
-                    None if by.is_some() => {
+                    None if by.is_some() && !goes_on => {
                         let acts = visit.acts.len();
                         if let Some(path) = visit.undo_paths.get_mut(&undo) {
                             path.try_again(acts);

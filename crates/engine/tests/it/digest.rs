@@ -146,4 +146,12 @@ fn each_part_of_a_basis_is_compared() {
         change(&mut now);
         assert!(!basis_difference("x", &before, &now).is_empty(), "change {index} is a difference");
     }
+    let mut now = preparation();
+    now.target.fingerprint = Some("other".to_owned());
+    assert_eq!(basis_difference("x", &before, &now), ["x: the target was a (uid) and is a (other)"]);
+    now.target.fingerprint = None;
+    assert_eq!(basis_difference("x", &before, &now), ["x: the target was a (uid) and is a"]);
+    now.target.name = "b".to_owned();
+    now.target.fingerprint = Some("uid".to_owned());
+    assert_eq!(basis_difference("x", &before, &now), ["x: the target was a and is b"]);
 }

@@ -28,5 +28,6 @@ mod rollback_steps;
 mod scripts;
 mod statements;
 mod steps;
+mod targets;
 mod undo_approval;
 mod undo_scripts;

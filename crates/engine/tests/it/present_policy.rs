@@ -47,6 +47,24 @@ fn forbidding() -> Present {
     with_rule("when: [{effects: [mutate]}], forbid: true")
 }
 
+fn held(policy: Option<Arc<Policy>>) -> Present {
+    Present::Held { why: "the policy cannot be used".to_owned(), policy }
+}
+
+/// A policy that takes no command for a read, and asks about nothing.
+fn without_reads() -> Arc<Policy> {
+    Arc::new(Policy::parse("p", b"name: now\nversion: 1\n").unwrap())
+}
+
+fn waits_for_policy(run: &Run) -> bool {
+    run.execution().current_visit().is_some_and(|visit| matches!(visit.stage, Stage::Person(Need::Policy { .. })))
+}
+
+fn stuck(run: &Run) -> bool {
+    let mut entries = run.execution().rollback.iter().flat_map(|rollback| &rollback.items);
+    entries.any(|entry| matches!(&entry.state, UndoEntryState::Stuck(_)))
+}
+
 fn silent() -> People {
     let mut people = People::new();
     people.approves = false;
@@ -156,7 +174,7 @@ fn only_approvers_that_both_policies_let_count() {
 fn while_the_policy_cannot_be_read_nothing_that_changes_something_starts() {
     let mut run = Setting::new(THREE).start(People::new());
     until(&mut run, |run| run.world.log.len() == 1);
-    run.present = Present::Held("the policy cannot be used".to_owned());
+    run.present = held(None);
     run.drive();
     assert_eq!(run.world.log.len(), 1);
     let visit = run.execution().current_visit().unwrap();
@@ -177,7 +195,7 @@ fn while_the_policy_cannot_be_read_nothing_that_changes_something_starts() {
            parameters: {name: a}
         ";
     let mut run = Setting::new(reads).start(People::new());
-    run.present = Present::Held("the policy cannot be used".to_owned());
+    run.present = held(None);
     run.drive();
     assert_eq!(run.execution().status(), ExecutionStatus::Completed, "reading needs no policy");
 }
@@ -254,13 +272,9 @@ fn taking_back_is_judged_by_the_policy_of_now_whatever_the_step_was_given() {
         run.people.silent = true;
         run.present = forbidding();
         run.drive();
-        let stuck = |run: &Run| {
-            let rollback = run.execution().rollback.as_ref().unwrap();
-            rollback.items.iter().any(|entry| matches!(&entry.state, UndoEntryState::Stuck(_)))
-        };
         assert!(stuck(&run), "what is forbidden is left to a person");
         assert_eq!(run.world.value("a"), 5);
-        run.present = Present::Held("the policy cannot be used".to_owned());
+        run.present = held(None);
         run.say(Statement::SettleUndo { at: at("set"), choice: UndoChoice::Retry, note: None }).unwrap();
         run.drive();
         assert!(stuck(&run), "and so is what changes something while there is no policy");
@@ -271,4 +285,114 @@ fn taking_back_is_judged_by_the_policy_of_now_whatever_the_step_was_given() {
         assert_eq!(run.execution().status(), ExecutionStatus::RolledBack);
         assert_eq!(status(run.execution(), "set").as_str(), "undone");
     }
+}
+
+#[test]
+fn while_everything_is_held_it_is_judged_by_the_policy_of_now_as_well() {
+    let spec = "steps:
+         - name: look
+           commands: [cat a, cat b]
+        ";
+    for waits in [false, true] {
+        let mut run = Setting::new(spec).start(silent());
+        until(&mut run, |run| run.world.log.len() == 1);
+        run.present = held(waits.then(without_reads));
+        run.drive();
+        assert_eq!(waits_for_policy(&run), waits, "{:?}", run.journal.kinds());
+        assert_eq!(
+            run.world.log.len(),
+            if waits { 1 } else { 2 },
+            "what it does not take for a read changes something"
+        );
+        run.present = Present::Unchanged;
+        if waits {
+            run.say(Statement::Retry { at: at("look") }).unwrap();
+            run.drive();
+        }
+        assert_eq!(run.execution().status(), ExecutionStatus::Completed);
+        assert_eq!(run.world.log.len(), 2);
+    }
+}
+
+#[test]
+fn a_call_of_a_script_waits_while_everything_is_held_and_goes_on_with_a_retry() {
+    let spec = "steps:
+         - name: script
+           action: script.execute
+           parameters:
+             script: |
+               try call thing.add {\"name\":\"a\",\"by\":1}
+               try call thing.add {\"name\":\"c\",\"by\":1}
+               call thing.read {\"name\":\"a\"}
+               try call thing.add {\"name\":\"b\",\"by\":1}
+           onFailure: rollback
+        ";
+    for production in [false, true] {
+        let mut setting = Setting::new(spec).world(|world| world.fault("thing.add c", 1, Fault::FAILED));
+        if production {
+            setting = setting.production();
+        }
+        let mut run = setting.start(People::new());
+        until(&mut run, |run| !run.world.invoked("thing.add c").is_empty());
+        run.present = held(None);
+        run.drive();
+        assert!(waits_for_policy(&run), "{:?}", run.journal.kinds());
+        assert!(!run.world.invoked("thing.read a").is_empty(), "what only reads goes on");
+        for restarts in [false, true] {
+            if restarts {
+                run.restart();
+            } else {
+                run.say(Statement::Retry { at: at("script") }).unwrap();
+            }
+            run.drive();
+            assert!(waits_for_policy(&run), "it is still held: {:?}", run.journal.kinds());
+        }
+        assert_eq!((run.world.value("a"), run.world.value("b")), (1, 0));
+        run.present = Present::Unchanged;
+        run.say(Statement::Retry { at: at("script") }).unwrap();
+        run.drive();
+        assert_eq!(run.execution().status(), ExecutionStatus::Completed, "{:?}", run.execution().error);
+        assert_eq!((run.world.value("a"), run.world.value("b")), (1, 1));
+        let calls = ["thing.add a", "thing.add c", "thing.read a", "thing.add b"];
+        assert_eq!(calls.map(|call| run.world.invoked(call).len()), [1; 4], "no call is repeated");
+        let refused = run.journal.transitions().any(|it| matches!(it, Transition::CallRefused { .. }));
+        assert!(!refused, "the script sees nothing of it");
+    }
+}
+
+#[test]
+fn a_call_of_a_script_that_takes_back_waits_as_well() {
+    let spec = "steps:
+         - name: add
+           commands: [thingctl add a 5]
+           rollback:
+             action: script.execute
+             parameters:
+               script: |
+                 try call thing.add {\"name\":\"c\",\"by\":1}
+                 try call thing.add {\"name\":\"a\",\"by\":-5}
+         - name: fails
+           commands: [thingctl fail]
+           rollback: {irreversible: nothing}
+           onFailure: rollback
+        ";
+    let mut run = Setting::new(spec).world(|world| world.fault("thing.add c", 1, Fault::FAILED)).start(People::new());
+    until(&mut run, |run| !run.world.invoked("thing.add c").is_empty());
+    run.people.silent = true;
+    run.present = held(None);
+    run.drive();
+    assert!(stuck(&run), "{:?}", run.journal.kinds());
+    let scripts = run.world.invoked("script.execute").len();
+    run.restart();
+    run.present = Present::Unchanged;
+    run.drive();
+    assert!(stuck(&run), "a person has it go on");
+    assert_eq!(run.world.invoked("script.execute").len(), scripts);
+    run.say(Statement::SettleUndo { at: at("add"), choice: UndoChoice::Retry, note: None }).unwrap();
+    run.people.silent = false;
+    run.drive();
+    assert_eq!(run.execution().status(), ExecutionStatus::RolledBack, "{:?}", run.execution().rollback);
+    assert_eq!(run.world.values(), run.initial);
+    let calls = ["thing.add c", "thing.add a"];
+    assert_eq!(calls.map(|call| run.world.invoked(call).len()), [1; 2], "no call is repeated");
 }

@@ -74,6 +74,8 @@ pub struct World {
     pub reads: BTreeMap<String, VecDeque<Option<i64>>>,
     /// Preparations of these objects fail.
     pub unreadable: Vec<String>,
+    /// What the context leads to.
+    pub cluster: Option<&'static str>,
     /// Prepared acts, by key.
     pub prepared: Vec<String>,
     script: Option<ScriptRun>,
@@ -134,6 +136,7 @@ impl World {
             faults: BTreeMap::new(),
             reads: BTreeMap::new(),
             unreadable: Vec::new(),
+            cluster: None,
             prepared: Vec::new(),
             script: None,
         }
@@ -203,8 +206,9 @@ impl World {
             basis.values.insert("value".to_owned(), json!(object.value));
         }
         let undo = spec.captures_undo.then(|| json!({ "value": live.map(|object| object.value) }));
+        let fingerprint = self.cluster.filter(|_| act.action.starts_with("thing.")).map(str::to_owned);
         Ok(Preparation {
-            target: ActTarget { name, fingerprint: None },
+            target: ActTarget { name, fingerprint },
             effect: spec.effect,
             impact: Impact::Low,
             reasons: Vec::new(),
