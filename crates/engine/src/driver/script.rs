@@ -3,6 +3,9 @@
 //! A call that needs an approval ends the worker. Later a new worker replays: recorded calls are answered from the
 //! log and never performed again. A script that takes a step back is covered by the step's approval; each of its calls
 //! is journaled and judged all the same.
+//!
+//! A call that may not start while everything is held ends the worker as well, and waits for a person; one that would act
+//! on another target than the acts before it ends the worker and fails the step, whatever the script catches.
 
 use std::time::Duration;
 
