@@ -275,11 +275,8 @@ fn call(state: &mut State, of: impl FnOnce(ExecutionRequest) -> Call, commands: 
 }
 
 fn say(state: &mut State, saying: Said, commands: &mut Vec<Command>) {
-    if let (Page::Execution(page), mut desk) = state.top(commands)
-        && page.saying.is_none()
-    {
-        let request = SayRequest { execution: page.id.clone(), saying };
-        page.saying = Some(desk.ask(Call::Say(request)));
+    if let (Page::Execution(page), mut desk) = state.top(commands) {
+        page.say(saying, &mut desk);
     }
 }
 

@@ -1,6 +1,8 @@
 //! One execution: where it stands, what it waits for, and what the running act writes.
 
-use belay_cockpit::api::{Answer, Call, CallError, Driven, Event, ExecutionPage, ExecutionRequest, StepSpec};
+use belay_cockpit::api::{
+    Answer, Call, CallError, Driven, Event, ExecutionPage, ExecutionRequest, Said, SayRequest, StepSpec,
+};
 use belay_cockpit::wire::{ExecutionView, StepView, TakenBack, Waiting};
 
 use super::output::Output;
@@ -30,9 +32,20 @@ pub struct Execution {
     /// Whether the output fills the page.
     pub zoomed: bool,
     /// Something that was said without words and is not answered yet.
-    pub saying: Option<u64>,
+    saying: Option<Saying>,
     /// Events that came before the state that they follow.
     early: Vec<(u64, Event)>,
+}
+
+/// Something that was said and is not answered yet.
+#[derive(Debug)]
+struct Saying {
+    /// The call.
+    n: u64,
+    /// What the execution waited for when it was said.
+    about: Vec<Waiting>,
+    /// What was said to the question that came since.
+    next: Option<Said>,
 }
 
 impl Execution {
@@ -44,6 +57,20 @@ impl Execution {
     /// Asks for the state anew.
     pub fn ask(&mut self, desk: &mut Desk<'_>) {
         desk.ask(Call::Execution(ExecutionRequest { execution: self.id.clone() }));
+    }
+
+    /// Says something. While an answer is on its way only what is said to another question counts: the next one stands on
+    /// the screen as soon as it is there, and a key that is pressed then is not lost.
+    pub fn say(&mut self, said: Said, desk: &mut Desk<'_>) {
+        let about = self.view().map(|view| view.summary.waiting_on.clone()).unwrap_or_default();
+        match &mut self.saying {
+            None => {
+                let n = desk.ask(Call::Say(SayRequest { execution: self.id.clone(), saying: said }));
+                self.saying = Some(Saying { n, about, next: None });
+            }
+            Some(saying) if saying.about != about => saying.next = Some(said),
+            Some(_) => {}
+        }
     }
 
     /// The state.
@@ -90,8 +117,10 @@ impl Execution {
     }
 
     pub(super) fn answered(&mut self, n: u64, answer: Result<Answer, CallError>, desk: &mut Desk<'_>) {
-        if self.saying == Some(n) {
-            self.saying = None;
+        if let Some(saying) = self.saying.take_if(|saying| saying.n == n)
+            && let (Some(next), true) = (saying.next, answer.is_ok())
+        {
+            self.say(next, desk);
         }
         match answer {
             Ok(Answer::Execution(page)) => {

@@ -154,6 +154,20 @@ fn each_question_is_answered_by_its_keys() {
 }
 
 #[test]
+fn a_key_for_the_next_question_is_not_lost_while_the_answer_to_the_last_one_is_on_its_way() {
+    let mut stage = Stage::on_execution(80, 24, waiting(WaitingKind::Checklist, &[("2", "a")]));
+    stage.press("1");
+    let (ticket, _) = stage.asked("say");
+    // What it led to is told before the call is answered.
+    let view = Box::new(waiting(WaitingKind::Manual, &[]));
+    stage.tell(Event::Execution { view, driven: Driven::Here });
+    stage.press("d");
+    assert!(!stage.waits_for("say"), "one thing is said at a time");
+    stage.take(Message::Answered { ticket, answer: Ok(Answer::Say(Box::new(Done {}))) });
+    assert!(matches!(said(&mut stage), Said::Confirm { step, .. } if step == "restart"));
+}
+
+#[test]
 fn events_before_the_state_are_not_lost_and_older_ones_are_not_taken_twice() {
     let mut stage = Stage::new(80, 24);
     let id = execution("").summary.execution;
