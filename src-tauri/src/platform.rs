@@ -10,9 +10,9 @@ mod system {
         std::env::var_os(name).is_some_and(|value| !value.is_empty())
     }
 
-    /// Whether there is somewhere to show a window.
+    /// Whether there is somewhere to show a window: a display is named, and can be opened. To be asked by the main thread.
     pub fn has_display() -> bool {
-        is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
+        (is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")) && gtk::init().is_ok()
     }
 
     /// Whether a session bus can be asked; second starts find the first one there.

@@ -182,3 +182,17 @@ async fn the_window_reaches_nothing_but_the_application() {
     assert_eq!(eval.unwrap(), json!("EvalError"), "the policy forbids making code of text");
     window.close().await.unwrap();
 }
+
+#[test]
+fn without_a_display_it_says_so_and_what_opens_everywhere() {
+    for display in [None, Some(":9999")] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_belay-desktop"));
+        program.env_remove("WAYLAND_DISPLAY").env_remove("DISPLAY");
+        program.envs(display.map(|display| ("DISPLAY", display)));
+        let ended = program.output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(5), "{display:?}: {said}");
+        assert!(said.contains("there is no display to open a window on") && said.contains("belay"), "{said}");
+        assert!(!said.contains("panicked"), "{display:?}: {said}");
+    }
+}

@@ -148,11 +148,7 @@ impl Cockpit {
                 planned.impact = Some(view::impact_word(judged.impact).to_owned());
                 planned.approval = judged.approval;
                 planned.undo = undo_view(&judged.undo, registry);
-                planned.acts = judged
-                    .acts
-                    .iter()
-                    .map(|act| view::rendered(&act.act, act.effect, &act.preparation.target.name, registry))
-                    .collect();
+                planned.acts = judged.acts.iter().map(|act| view::act_view(act, registry)).collect();
             }
             Err(problem) => planned.problems.push(problem),
         }

@@ -382,8 +382,11 @@ pub(crate) fn impact_word(impact: Impact) -> &'static str {
     }
 }
 
-fn act_view(planned: &PlannedAct, registry: &Registry) -> ActView {
-    rendered(&planned.act, planned.effect, &planned.preparation.target.name, registry)
+/// One planned act, with what was read about it.
+pub(crate) fn act_view(planned: &PlannedAct, registry: &Registry) -> ActView {
+    let preparation = &planned.preparation;
+    let notes = preparation.reasons.iter().chain(&preparation.notes).cloned().collect();
+    ActView { notes, ..rendered(&planned.act, planned.effect, &preparation.target.name, registry) }
 }
 
 /// One rendered act.
@@ -394,6 +397,7 @@ pub(crate) fn rendered(act: &Act, effect: Effect, target: &str, registry: &Regis
         parameters: act.parameters.clone(),
         effect: effect.as_str().to_owned(),
         target: target.to_owned(),
+        notes: Vec::new(),
     }
 }
 

@@ -287,6 +287,8 @@ pub struct ActView {
     pub effect: String,
     /// What it is aimed at.
     pub target: String,
+    /// What was read about it: how many pods it evicts, from which revision to which it goes.
+    pub notes: Vec<String>,
 }
 
 /// One attempt.

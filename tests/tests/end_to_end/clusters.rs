@@ -193,6 +193,9 @@ fn a_plan_shows_what_would_change_on_the_cluster_and_changes_nothing() {
     assert_eq!(step["impact"], "HIGH", "{plan:#}");
     assert!(step["approval"].to_string().contains("from 4 to 8 replicas"), "{plan:#}");
     assert_eq!(step["undo"]["status"], "ready", "{plan:#}");
+    let drain = "    - name: drain\n      action: kubernetes.drain_node\n      parameters: { nodeName: node-1, ignoreDaemonsets: true }\n";
+    let said = shop.desk.belay(["plan", &shop.runbook(drain)]).exits(0).stdout;
+    assert!(said.contains("pods on the node"), "what was read is shown to whoever has to agree: {said}");
     assert_eq!(shop.cluster.changes(), []);
 }
 

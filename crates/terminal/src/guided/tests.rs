@@ -117,6 +117,7 @@ fn the_first_interrupt_cancels_and_the_second_leaves() {
         parameters: json!({}),
         effect: "mutate".to_owned(),
         target: String::new(),
+        notes: Vec::new(),
     };
     guide.handle(Happening::Event(DriveEvent::Started { step: "restart".to_owned(), act: Box::new(act) }));
     assert!(guide.handle(Happening::Interrupt).contains(&Deed::Cancel));
@@ -133,6 +134,7 @@ fn a_poll_is_told_once() {
         parameters: json!({}),
         effect: "read".to_owned(),
         target: String::new(),
+        notes: Vec::new(),
     };
     let mut round = |description| {
         let started = DriveEvent::Started { step: "check".to_owned(), act: Box::new(act(description)) };

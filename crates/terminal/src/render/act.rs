@@ -10,7 +10,7 @@ use crate::text;
 /// Rows of one parameter that are printed; a status as JSON has all of them.
 const PARAMETER_ROWS: usize = 40;
 
-/// The parameters that the act's sentence does not tell in full, each behind a margin; nothing where it tells all.
+/// What was read about the act, and the parameters that its sentence does not tell in full, each behind a margin.
 pub fn details(act: &ActView, margin: usize, style: Style) -> String {
     rows(act, margin, PARAMETER_ROWS, style)
 }
@@ -21,11 +21,19 @@ pub fn all_details(act: &ActView, margin: usize, style: Style) -> String {
 }
 
 fn rows(act: &ActView, margin: usize, most: usize, style: Style) -> String {
-    let Value::Object(fields) = &act.parameters else { return String::new() };
-    if is_told(act) {
-        return String::new();
-    }
     let mut out = String::new();
+    for note in &act.notes {
+        out.push_str(&text::hang(
+            &format!("{:margin$}", ""),
+            &" ".repeat(margin + 2),
+            &text::line(note),
+            style.columns,
+        ));
+    }
+    let Value::Object(fields) = &act.parameters else { return out };
+    if is_told(act) {
+        return out;
+    }
     for (name, value) in fields {
         match value {
             // A script whose values travel in the environment is only understood with them.

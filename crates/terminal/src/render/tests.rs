@@ -28,6 +28,7 @@ pub fn view(word: &str) -> ExecutionView {
         parameters: json!({ "pod": word, "script": format!("line one\nline {word}") }),
         effect: "mutate".to_owned(),
         target: format!("web-1{word}"),
+        notes: Vec::new(),
     };
     let approval = ApprovalView {
         status: "waiting".to_owned(),

@@ -52,7 +52,11 @@ effect: string,
 /**
  * What it is aimed at.
  */
-target: string, };
+target: string, 
+/**
+ * What was read about it: how many pods it evicts, from which revision to which it goes.
+ */
+notes: Array<string>, };
 
 /**
  * The runbooks for a payload.

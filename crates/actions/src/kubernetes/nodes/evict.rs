@@ -82,6 +82,7 @@ pub(super) async fn evict_all(
             }
         }
         if progress.left.is_empty() {
+            site.say(&format!("{} evicted, none left\n", progress.evicted.len()));
             return Ok(());
         }
         let line = format!("{} evicted, {} left\n", progress.evicted.len(), progress.left.len());

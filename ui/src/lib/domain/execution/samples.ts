@@ -49,6 +49,7 @@ export function sampleAttempt(change: Partial<AttemptView> = {}): AttemptView {
 export function sampleAct(change: Partial<ActView> = {}): ActView {
   return {
     action: 'command.run',
+    notes: [],
     description: 'run touch /srv/flag',
     parameters: { argv: ['touch', '/srv/flag'] },
     effect: 'mutate',
