@@ -87,6 +87,8 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
     let mut lines = typed_lines();
     let mut wheel = Wheel { cockpit, execution, drive: Some(cockpit.drive(execution)?), follow: None };
     let mut says: JoinSet<Said> = JoinSet::new();
+    // Whether the drive has ended while something was on its way to it: that is answered first, as it may go on after it.
+    let mut ended = false;
     loop {
         let wake = tokio::select! {
             event = next_event(wheel.drive.as_mut()) => Wake::Event(event),
@@ -101,7 +103,8 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
             Wake::Event(Some(event)) => guide.handle(Happening::Event(event)),
             Wake::Event(None) => {
                 wheel.let_go().await?;
-                guide.handle(Happening::Ended)
+                ended = !says.is_empty();
+                if ended { Vec::new() } else { guide.handle(Happening::Ended) }
             }
             Wake::Elsewhere(view) => guide.handle(Happening::Elsewhere(view?)),
             Wake::Line(Some(line)) => guide.handle(Happening::Line(line)),
@@ -110,11 +113,16 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
             Wake::Said(Said::Heard(Ok(()))) => guide.handle(Happening::Taken),
             Wake::Said(Said::Heard(Err(error))) => guide.handle(Happening::Refused(error)),
             Wake::Said(Said::Unheard(saying)) => {
+                ended = false;
                 // Its last event may not have been taken yet; what it showed has been answered all the same.
                 wheel.let_go().await?;
                 wheel.say_undriven(saying, &mut guide)?
             }
         };
+        if ended && says.is_empty() && wheel.drive.is_none() {
+            ended = false;
+            deeds.extend(guide.handle(Happening::Ended));
+        }
         while !deeds.is_empty() {
             match deeds.remove(0) {
                 Deed::Print(content) => page::print(&content)?,
