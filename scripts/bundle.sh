@@ -17,8 +17,11 @@ desktop="$target/release/belay-desktop"
 gzip -9 -n "$out/files/man"/*.1
 for shell in bash zsh fish; do "$belay" completions "$shell" >"$out/files/belay.$shell"; done
 
-# Whoever passes the user interface on passes on the licences of the packages in it.
-gzip -9 -n --stdout ui/dist/licences.md >"$out/files/licences.md.gz"
+# Whoever passes the programs on passes on the licences of what is in them.
+scripts/tools.sh bundle
+cargo about --log-level error generate --locked --workspace --config scripts/licences.toml scripts/licences.hbs |
+  gzip -9 -n >"$out/files/crates.md.gz"
+gzip -9 -n --stdout ui/dist/licences.md >"$out/files/user-interface.md.gz"
 
 # The oldest libraries that the programs run with, in the words of either package format.
 needs="$out/files/needs"
@@ -38,7 +41,8 @@ const files = {
   '/usr/share/fish/vendor_completions.d/belay.fish': `${out}/files/belay.fish`,
   '/usr/share/doc/belay/LICENSE-MIT': `${root}/LICENSE-MIT`,
   '/usr/share/doc/belay/LICENSE-APACHE': `${root}/LICENSE-APACHE`,
-  '/usr/share/doc/belay/user-interface-licences.md.gz': `${out}/files/licences.md.gz`,
+  '/usr/share/doc/belay/crates-licences.md.gz': `${out}/files/crates.md.gz`,
+  '/usr/share/doc/belay/user-interface-licences.md.gz': `${out}/files/user-interface.md.gz`,
 };
 for (const page of readdirSync(`${out}/files/man`)) files[`/usr/share/man/man1/${page}`] = `${out}/files/man/${page}`;
 const zsh = `${out}/files/belay.zsh`;

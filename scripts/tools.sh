@@ -3,6 +3,9 @@
 #
 # A tool already on the path at its pinned version is taken as it is. They are built one after another: each build uses
 # every core anyway. The build's own files are removed once a tool is there.
+#
+#   tools.sh           what the checks use
+#   tools.sh bundle    what packages are made with
 set -euo pipefail
 
 tools=${BELAY_TOOLS:-$HOME/.cache/belay/tools}
@@ -22,6 +25,17 @@ need() {
   printf '== %s: built in %d s\n' "$crate" "$((SECONDS - started))"
 }
 
-need cargo-nextest 0.9.143 cargo nextest --version
-need cargo-deny 0.20.2 cargo deny --version
-need typos-cli 1.52.0 typos --version
+case "${1:-checks}" in
+  checks)
+    need cargo-nextest 0.9.143 cargo nextest --version
+    need cargo-deny 0.20.2 cargo deny --version
+    need typos-cli 1.52.0 typos --version
+    ;;
+  bundle)
+    need cargo-about 0.9.3 cargo about --version
+    ;;
+  *)
+    printf 'error: tools.sh knows no part `%s`\n' "$1" >&2
+    exit 2
+    ;;
+esac

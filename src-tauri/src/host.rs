@@ -106,7 +106,6 @@ pub fn run() -> Result<ExitCode, HostError> {
     }
     let app = builder
         .plugin(tauri_plugin_deep_link::init())
-        .plugin(tauri_plugin_notification::init())
         .plugin(tauri_plugin_opener::init())
         .plugin(tauri_plugin_window_state::Builder::default().build())
         .manage(host)

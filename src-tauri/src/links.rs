@@ -13,6 +13,11 @@ const SCHEME: &str = "belay://";
 /// The longest link that is passed on, in bytes; systems cut longer ones off anyway.
 const LONGEST: usize = 64 << 10;
 
+/// The link to an execution.
+pub fn of_execution(execution: &str) -> String {
+    format!("{SCHEME}execution/{execution}")
+}
+
 /// Opens what the system hands over while the window is there.
 pub fn listen(app: &AppHandle) {
     let handle = app.clone();

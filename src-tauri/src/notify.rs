@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use belay_cockpit::api::{Api, Event, Told};
 use belay_cockpit::wire::ExecutionSummary;
+use notify_rust::{Notification, NotificationResponse};
 use tauri::AppHandle;
-use tauri_plugin_notification::NotificationExt as _;
 
-use crate::window;
+use crate::{links, platform, window};
 
 /// Notifies about executions that begin to wait for a person, or end, while the window is not looked at.
 pub fn follow(app: &AppHandle, api: Arc<Api>) {
@@ -26,7 +26,7 @@ pub fn follow(app: &AppHandle, api: Arc<Api>) {
                     && before.as_ref() != Some(&Some(text.clone()))
                     && !window::is_watched(&app)
                 {
-                    show(&app, &view.summary.runbook.title, &text);
+                    show(&app, view.summary.execution.clone(), view.summary.runbook.title.clone(), text);
                 }
             }
         }
@@ -47,9 +47,28 @@ fn worth_telling(summary: &ExecutionSummary) -> Option<String> {
     })
 }
 
-fn show(app: &AppHandle, title: &str, text: &str) {
-    // Where nobody shows notifications the window itself still does.
-    if let Err(error) = app.notification().builder().title(title).body(text).show() {
+/// Shows a notification, and the execution it is about to whoever clicks it. A thread of its own waits for the click: the
+/// system's notifications are asked with calls that block.
+fn show(app: &AppHandle, execution: String, title: String, text: String) {
+    let app = app.clone();
+    let waits = move || {
+        let mut notification = Notification::new();
+        notification.appname("Belay").icon("belay-desktop").summary(&title);
+        notification.body(&platform::as_notification_body(text)).action("default", "Open");
+        let answered = notification.show().and_then(|shown| {
+            shown.wait_for_response(|response: &NotificationResponse| {
+                if matches!(response, NotificationResponse::Default | NotificationResponse::Action(_)) {
+                    links::open_all(&app, std::iter::once(links::of_execution(&execution)));
+                    window::show(&app);
+                }
+            })
+        });
+        // Where nobody shows notifications the window itself still does.
+        if let Err(error) = answered {
+            tracing::debug!(%error, "a notification was not shown");
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("notification".to_owned()).spawn(waits) {
         tracing::debug!(%error, "a notification was not shown");
     }
 }

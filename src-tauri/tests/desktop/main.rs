@@ -3,6 +3,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
 
+mod notifications;
+
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -13,7 +15,10 @@ use fantoccini::elements::Element;
 use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
+use x11rb::protocol::xproto::{ConnectionExt as _, InputFocus};
+
+use crate::notifications::{Notifications, bus};
 
 const RUNBOOK: &str = "apiVersion: sre.oversight.io/v1
 kind: Runbook
@@ -57,12 +62,18 @@ fn display() -> (Ended, String) {
 
 /// The driver of the web view, with the environment that the window gets.
 fn driver(display: &str, home: &Path) -> (Ended, String) {
+    driver_on(display, home, "")
+}
+
+/// The same with a session bus.
+fn driver_on(display: &str, home: &Path, bus: &str) -> (Ended, String) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let driver = Command::new("WebKitWebDriver")
         .arg(format!("--port={port}"))
         .env("DISPLAY", display)
         .env_remove("WAYLAND_DISPLAY")
         .env("BELAY_HOME", home)
+        .env("DBUS_SESSION_BUS_ADDRESS", bus)
         .env("TAURI_WEBVIEW_AUTOMATION", "true")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -90,6 +101,13 @@ async fn seen(window: &Client, what: Locator<'_>) -> Element {
     window.wait().at_most(PATIENCE).for_element(what).await.unwrap_or_else(|error| panic!("{what:?}: {error}"))
 }
 
+/// Calls the application as its user interface does; gives the answer, or `{ error }`.
+async fn called(window: &Client, call: &str, args: Value) -> Value {
+    let script = "const [call, done] = arguments; \
+         window.__TAURI_INTERNALS__.invoke('call', { call }).then(done, (e) => done({ error: e }));";
+    window.execute_async(script, vec![json!({ "call": call, "args": args })]).await.unwrap()
+}
+
 /// The catalog's search, once the application has taken it over from the first picture.
 const SEARCH: Locator<'static> = Locator::Css("#app:not([aria-busy]) input[aria-label^='Search runbooks']");
 
@@ -108,15 +126,7 @@ async fn a_runbook_is_found_run_to_its_end_and_remembered() {
     let (_driver, driver) = driver(&display, &home);
 
     let window = open(&driver).await;
-    let call = json!({ "call": "catalog_add", "args": { "path": home.join("own") } });
-    let added = window
-        .execute_async(
-            "const [call, done] = arguments; \
-             window.__TAURI_INTERNALS__.invoke('call', { call }).then(done, (e) => done({ error: e }));",
-            vec![call],
-        )
-        .await
-        .unwrap();
+    let added = called(&window, "catalog_add", json!({ "path": home.join("own") })).await;
     assert_eq!(added["runbooks"], 1, "{added}");
 
     let search = seen(&window, SEARCH).await;
@@ -143,6 +153,81 @@ async fn a_runbook_is_found_run_to_its_end_and_remembered() {
     seen(&window, Locator::XPath(&labelled("Executions"))).await.click().await.unwrap();
     seen(&window, Locator::XPath("//*[contains(text(), 'Look closely')]")).await;
     seen(&window, Locator::XPath("//*[contains(text(), 'Completed')]")).await;
+    window.close().await.unwrap();
+}
+
+/// How often the threads of the web view's process below `ancestor` have waited so far; `None` before there is one.
+fn waits(ancestor: u32) -> Option<u64> {
+    let field = |path: &Path, name: &str| {
+        let status = std::fs::read_to_string(path.join("status")).ok()?;
+        status.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+    };
+    let below = |process: &Path| {
+        let mut parent = field(process, "PPid:")?;
+        while parent != ancestor.to_string() {
+            parent = field(&Path::new("/proc").join(&parent), "PPid:")?;
+        }
+        Some(())
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|process| process.path());
+    // The kernel keeps the first fifteen letters of a process's name.
+    let view = processes
+        .filter(|process| field(process, "Name:").as_deref() == Some("WebKitWebProces"))
+        .find(|process| below(process).is_some())?;
+    let threads = std::fs::read_dir(view.join("task")).ok()?.flatten();
+    Some(threads.filter_map(|thread| field(&thread.path(), "voluntary_ctxt_switches:")?.parse::<u64>().ok()).sum())
+}
+
+#[tokio::test]
+async fn a_window_that_is_left_alone_comes_to_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_display, display) = display();
+    let (driver, address) = driver(&display, &folder.path().join("home"));
+    let window = open(&address).await;
+    let search = seen(&window, SEARCH).await;
+    let focused = window.active_element().await.unwrap();
+    assert_eq!(focused.element_id(), search.element_id(), "the caret stands in the search");
+
+    // A view that is drawn, or asks in every frame whether it has to be, wakes sixty times a second or more, for ever.
+    let begun = Instant::now();
+    loop {
+        let before = waits(driver.0.id()).expect("the window has a web view");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let woken = waits(driver.0.id()).expect("the window has a web view") - before;
+        if woken < 40 {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "the web view wakes {woken} times a second");
+    }
+    window.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_looks_elsewhere_is_notified_and_led_to_the_execution() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    std::fs::create_dir_all(home.join("own")).unwrap();
+    let hostile = RUNBOOK.replace("Look at the gauge", "Look <img src=x> & <b>see</b>");
+    std::fs::write(home.join("own/look-closely.yaml"), hostile).unwrap();
+    let (_bus, address) = bus();
+    let mut notifications = Notifications::serve(&address).await;
+    let (_display, display) = display();
+    let (_driver, driver) = driver_on(&display, &home, &address);
+    let window = open(&driver).await;
+    seen(&window, SEARCH).await;
+    called(&window, "catalog_add", json!({ "path": home.join("own") })).await;
+
+    // The person looks elsewhere: no window of this display has the keyboard.
+    let (elsewhere, _) = x11rb::connect(Some(&display)).unwrap();
+    elsewhere.set_input_focus(InputFocus::NONE, x11rb::NONE, x11rb::CURRENT_TIME).unwrap().check().unwrap();
+    called(&window, "start", json!({ "runbook": "look-closely", "variables": {} })).await;
+    let (title, body) = tokio::time::timeout(PATIENCE, notifications.next()).await.expect("it is notified");
+    assert_eq!(title, "Look closely");
+    assert!(body.contains("Look &lt;img src=x&gt; &amp; &lt;b&gt;see&lt;/b&gt;"), "{body}");
+
+    notifications.click().await;
+    seen(&window, Locator::XPath("//h1[contains(., 'Look closely')]")).await;
+    seen(&window, Locator::XPath(&labelled("Done"))).await;
     window.close().await.unwrap();
 }
 
