@@ -27,6 +27,11 @@ impl Drive {
         self.events.recv().await.map(|event| *event)
     }
 
+    /// The next event, if one is there already.
+    pub fn try_next(&mut self) -> Option<DriveEvent> {
+        self.events.try_recv().ok().map(|event| *event)
+    }
+
     /// Says something to the execution. Whoever takes the events in the same task uses [`Drive::voice`] instead: the
     /// drive may wait for its events to be taken before it answers.
     pub async fn say(&self, saying: Saying) -> Result<(), CockpitError> {

@@ -65,6 +65,8 @@ pub struct Guide {
     prompted: bool,
     /// Whether an answer is on its way.
     saying: bool,
+    /// Whether the question whose answer is on its way was told again meanwhile, and nothing else since.
+    told_again: bool,
     interrupted: bool,
     finished: bool,
     /// Whether another process drives it.
@@ -82,6 +84,7 @@ impl Guide {
             answered: Vec::new(),
             prompted: false,
             saying: false,
+            told_again: false,
             interrupted: false,
             finished: false,
             driven_elsewhere: false,
@@ -105,6 +108,10 @@ impl Guide {
             Happening::Interrupt => self.interrupt(),
             Happening::Taken => {
                 self.saying = false;
+                let answered = std::mem::take(&mut self.answered);
+                if std::mem::take(&mut self.told_again) {
+                    self.questions = answered;
+                }
                 // A remark leaves the question as it was, and no event need follow it.
                 if self.questions.is_empty() || self.prompted { Vec::new() } else { self.prompt() }
             }
@@ -170,6 +177,11 @@ impl Guide {
 
     /// Makes a question the one that is asked. The same question again keeps what is being typed.
     fn put(&mut self, question: Option<Question>) -> Vec<Deed> {
+        // Told before the answer got there, or asked anew after it: what is told last before the answer is taken decides.
+        self.told_again = self.saying && question.is_some() && self.answered.first() == question.as_ref();
+        if self.told_again {
+            return Vec::new();
+        }
         if self.questions.first() == question.as_ref() {
             let ask = question.is_some() && !self.prompted && !self.saying;
             return if ask { self.prompt() } else { Vec::new() };
@@ -324,6 +336,7 @@ impl Guide {
 
     fn refused(&mut self, error: &CockpitError) -> Vec<Deed> {
         self.saying = false;
+        self.told_again = false;
         if self.questions.is_empty() {
             self.questions = std::mem::take(&mut self.answered);
         }

@@ -110,8 +110,18 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
             Wake::Line(Some(line)) => guide.handle(Happening::Line(line)),
             Wake::Line(None) | Wake::Signal(Signalled::End) => guide.handle(Happening::EndOfInput),
             Wake::Signal(Signalled::Interrupt) => guide.handle(Happening::Interrupt),
-            Wake::Said(Said::Heard(Ok(()))) => guide.handle(Happening::Taken),
-            Wake::Said(Said::Heard(Err(error))) => guide.handle(Happening::Refused(error)),
+            Wake::Said(Said::Heard(answer)) => {
+                // What the drive told before it answered comes first.
+                let mut deeds = Vec::new();
+                while let Some(event) = wheel.drive.as_mut().and_then(Drive::try_next) {
+                    deeds.extend(guide.handle(Happening::Event(event)));
+                }
+                deeds.extend(guide.handle(match answer {
+                    Ok(()) => Happening::Taken,
+                    Err(error) => Happening::Refused(error),
+                }));
+                deeds
+            }
             Wake::Said(Said::Unheard(saying)) => {
                 ended = false;
                 // Its last event may not have been taken yet; what it showed has been answered all the same.

@@ -109,6 +109,24 @@ fn the_same_state_again_does_not_ask_twice() {
 }
 
 #[test]
+fn a_question_told_again_before_its_answer_arrives_is_not_asked_again() {
+    let mut guide = Guide::new(&view(""), None, STYLE());
+    let asked = || event(waiting(WaitingKind::Input, &[("pod", "")]));
+    let moves_on = || Happening::Event(DriveEvent::Changed { view: Box::new(view("")) });
+    guide.handle(asked());
+    assert!(matches!(guide.handle(Happening::Line("web-1".to_owned())).as_slice(), [Deed::Say(_)]));
+    assert_eq!(printed(&guide.handle(asked())), "", "the answer is on its way");
+    guide.handle(moves_on());
+    assert_eq!(printed(&guide.handle(Happening::Taken)), "", "and was taken");
+
+    guide.handle(asked());
+    guide.handle(Happening::Line("web-1".to_owned()));
+    guide.handle(moves_on());
+    guide.handle(asked());
+    assert!(printed(&guide.handle(Happening::Taken)).contains("pod"), "what is asked anew is asked");
+}
+
+#[test]
 fn the_first_interrupt_cancels_and_the_second_leaves() {
     let mut guide = Guide::new(&view(""), None, STYLE());
     let act = ActView {
