@@ -64,6 +64,10 @@ for part in "$@"; do
       program tmux tmux
       program dbus-run-session dbus-daemon
       program gnome-keyring-daemon gnome-keyring
+      program redis-server redis-server
+      program prometheus prometheus
+      # Debian keeps the programs of each version off the path.
+      compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
       fc-list 2>/dev/null | grep -q . || missing+=(fonts-dejavu-core)
       ;;
     bundle)

@@ -32,14 +32,19 @@ const POSITIONAL: [(&str, &[&str]); 14] = [
     ("metrics.get_memory", &["service"]),
 ];
 
-/// Functions that a script takes a list from: the field of the action's output that is its value.
-const LISTS: [(&str, &str); 2] = [("kubernetes.getDeploymentHistory", "revisions"), ("kubernetes.listPods", "pods")];
+/// Functions that a script takes a list or a number from: the field of the action's output that is its value.
+const VALUES: [(&str, &str); 4] = [
+    ("kubernetes.getDeploymentHistory", "revisions"),
+    ("kubernetes.listPods", "pods"),
+    ("metrics.getCPU", "percent"),
+    ("metrics.getMemory", "percent"),
+];
 
-/// What a call is worth in a script: the action's output, or the list in it where scripts expect one.
+/// What a call is worth in a script: the action's output, or the list or the number in it where scripts expect one.
 pub fn value_of(function: &str, mut output: Value) -> Value {
-    let field = LISTS.iter().find(|(name, _)| *name == function).map(|(_, field)| *field);
+    let field = VALUES.iter().find(|(name, _)| *name == function).map(|(_, field)| *field);
     match field.and_then(|field| output.get_mut(field)) {
-        Some(list @ Value::Array(_)) => list.take(),
+        Some(value @ (Value::Array(_) | Value::Number(_))) => value.take(),
         Some(_) | None => output,
     }
 }
@@ -133,6 +138,7 @@ mod tests {
     #[rstest]
     #[case("kubernetes.listPods", json!({"pods": [1, 2], "count": 2}), json!([1, 2]))]
     #[case("kubernetes.getDeploymentHistory", json!({"revisions": []}), json!([]))]
+    #[case("metrics.getCPU", json!({"percent": 81.5, "at": "x"}), json!(81.5))]
     #[case::a_mock_without_it("kubernetes.listPods", json!({"count": 2}), json!({"count": 2}))]
     #[case("kubernetes.getNode", json!({"pods": [1]}), json!({"pods": [1]}))]
     fn a_list_is_a_list_in_a_script(#[case] function: &str, #[case] output: Value, #[case] value: Value) {

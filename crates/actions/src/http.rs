@@ -3,7 +3,7 @@
 //! An endpoint that does not answer well is an observation, not a failure of the act: the act succeeded and says
 //! `healthy: false`. Only a refused target is an act that never started.
 
-mod address;
+pub(crate) mod address;
 mod check;
 pub(crate) mod client;
 mod link;

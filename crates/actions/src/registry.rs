@@ -12,6 +12,7 @@ use crate::http::{Healthcheck, HealthcheckBatch};
 use crate::kubernetes::{self, Clusters};
 use crate::notification::NotificationSend;
 use crate::process::Helpers;
+use crate::{servers, telemetry};
 
 /// The registered actions: the only way to touch the world.
 #[derive(Clone, Default)]
@@ -38,6 +39,8 @@ impl Registry {
         registry.register(Arc::new(NotificationSend::default()));
         let clusters = Arc::clone(&registry.clusters);
         kubernetes::register(&mut registry, &clusters);
+        servers::register(&mut registry);
+        telemetry::register(&mut registry);
         registry
     }
 

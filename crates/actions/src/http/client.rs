@@ -50,12 +50,17 @@ pub(crate) fn client(url: &Url) -> Result<Client, RequestError> {
     made.clone().map_err(RequestError::Client)
 }
 
-fn build(builder: ClientBuilder) -> Result<Client, String> {
+/// Sets the process's TLS provider, unless there is one.
+pub(crate) fn install_tls_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none()
         && rustls::crypto::ring::default_provider().install_default().is_err()
     {
         tracing::debug!("another thread has set the TLS provider at the same time");
     }
+}
+
+fn build(builder: ClientBuilder) -> Result<Client, String> {
+    install_tls_provider();
     builder
         .dns_resolver(Guarded)
         .redirect(Policy::custom(redirect))

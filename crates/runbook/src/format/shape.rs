@@ -235,7 +235,7 @@ impl<'a> Shape<'a> {
         let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         for key in required.iter().filter_map(Value::as_str) {
             if !entries.iter().any(|entry| entry.key == key) {
-                let message = format!("{name} has no {} `{key}`", self.mismatch.noun);
+                let message = format!("{name} lacks the {} `{key}`", self.mismatch.noun);
                 self.report(self.mismatch.missing, position, message, None);
             }
         }

@@ -43,7 +43,7 @@ fn several_mistakes_are_reported_at_once_in_the_order_of_the_file() {
         [
             "12:14 wrong-type `retries` must be a whole number, not `two`",
             "13:5 unknown-field unknown field `tiemout`",
-            "14:5 missing-field item 3 of `steps` has no field `name`".replace("item 3", "item 2").as_str(),
+            "14:5 missing-field item 3 of `steps` lacks the field `name`".replace("item 3", "item 2").as_str(),
             "16:14 wrong-type `timeout` cannot be `soon`",
             "17:11 wrong-type `next` must be text, not a list",
         ]

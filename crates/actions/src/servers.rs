@@ -1,0 +1,131 @@
+//! PostgreSQL and Redis servers: which one an act means, and with whose credentials.
+
+mod cache;
+mod database;
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::action::{ActionError, Surroundings};
+use crate::http::address;
+use crate::observation::Observing;
+use crate::registry::Registry;
+
+/// Adds every action of this module.
+pub(crate) fn register(registry: &mut Registry) {
+    registry.register(Arc::new(Observing::<cache::Stats>::new()));
+    registry.register(Arc::new(cache::Flush::default()));
+    registry.register(Arc::new(Observing::<database::Connections>::new()));
+    registry.register(Arc::new(database::Vacuum::default()));
+}
+
+/// What the parameters of an act say of a server.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Named {
+    host: Option<String>,
+    port: Option<u16>,
+    user: Option<String>,
+    password: Option<SecretName>,
+}
+
+/// A secret by its name.
+#[derive(Debug, Clone, Deserialize)]
+struct SecretName {
+    #[serde(rename = "$secret")]
+    name: String,
+}
+
+/// A kind of server: where the context names its own, and where it listens where nobody says.
+struct Kind {
+    /// Its entry under `config` of a context.
+    key: &'static str,
+    /// Its name, for people.
+    name: &'static str,
+    port: u16,
+}
+
+/// A server, and how to log in there.
+struct Server {
+    host: String,
+    port: u16,
+    user: Option<String>,
+    password: Option<SecretString>,
+    /// The context's entry of it; null where the act names another server.
+    entry: Value,
+}
+
+impl Named {
+    /// `db.shop:5432`, as plans and logs name the server.
+    fn shown(&self, kind: &Kind, context: &Value) -> String {
+        let (entry, own) = self.entry(kind, context);
+        let host = self.host.as_deref().or_else(|| entry.get("host")?.as_str());
+        let Some(host) = host else { return kind.name.to_owned() };
+        format!("{host}:{}", self.port(kind, entry, own))
+    }
+
+    /// What the context says of its own server, and whether that is the one that is meant.
+    fn entry<'a>(&self, kind: &Kind, context: &'a Value) -> (&'a Value, bool) {
+        let entry = context.pointer("/config").and_then(|config| config.get(kind.key)).unwrap_or(&Value::Null);
+        let its = entry.get("host").and_then(Value::as_str);
+        let port = entry.get("port").and_then(Value::as_u64).unwrap_or(u64::from(kind.port));
+        let own = self.host.as_deref().is_none_or(|host| its == Some(host))
+            && self.port.is_none_or(|given| u64::from(given) == port);
+        (entry, own)
+    }
+
+    fn port(&self, kind: &Kind, entry: &Value, own: bool) -> u16 {
+        let its = entry.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
+        self.port.or(its.filter(|_| own)).unwrap_or(kind.port)
+    }
+
+    /// The server, with its address looked at and its password read. The context's credentials go to the context's own
+    /// server and to no other one: a host may come from an alert.
+    async fn server(&self, kind: &Kind, surroundings: &Surroundings) -> Result<Server, ActionError> {
+        let context = &surroundings.context;
+        let (entry, own) = self.entry(kind, context);
+        let Some(host) = self.host.clone().or_else(|| Some(entry.get("host")?.as_str()?.to_owned())) else {
+            let context = context.get("name").and_then(Value::as_str).unwrap_or("local");
+            return Err(unreachable(
+                kind.name,
+                format!(
+                    "neither the step nor context `{context}` says where it is; give the context `config: {{ {}: {{ host: … }} }}`",
+                    kind.key
+                ),
+            ));
+        };
+        let port = self.port(kind, entry, own);
+        let entry = if own { entry.clone() } else { Value::Null };
+        let place = format!("{host}:{port}");
+        address::check_host(&host).map_err(|refused| unreachable(&place, refused.to_string()))?;
+        let found = tokio::net::lookup_host((host.as_str(), port)).await;
+        for found in found.map_err(|error| unreachable(&place, error.to_string()))? {
+            address::check(found.ip()).map_err(|refused| unreachable(&place, refused.to_string()))?;
+        }
+        let user = self.user.clone().or_else(|| Some(entry.get("user")?.as_str()?.to_owned()));
+        let secret = match &self.password {
+            Some(secret) => Some(("password".to_owned(), secret.name.clone())),
+            None => entry
+                .pointer("/password/$secret")
+                .and_then(Value::as_str)
+                .map(|name| (format!("config.{}.password", kind.key), name.to_owned())),
+        };
+        let password = match secret {
+            Some((parameter, name)) => Some(surroundings.secret(&parameter, &name).await?),
+            None => None,
+        };
+        Ok(Server { host, port, user, password, entry })
+    }
+}
+
+impl Server {
+    fn shown(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+}
+
+fn unreachable(target: &str, problem: String) -> ActionError {
+    ActionError::Unreachable { target: target.to_owned(), problem }
+}

@@ -1,0 +1,105 @@
+//! What Prometheus and Loki know of services.
+
+mod logs;
+mod metrics;
+
+use std::sync::Arc;
+
+use reqwest::Url;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+use crate::action::{ActionError, Surroundings};
+use crate::http::client;
+use crate::observation::Observing;
+use crate::registry::Registry;
+
+/// The largest answer that is read.
+const LARGEST_ANSWER: usize = 8 << 20;
+
+/// Adds every action of this module.
+pub(crate) fn register(registry: &mut Registry) {
+    registry.register(Arc::new(Observing::<metrics::Check>::new()));
+    registry.register(Arc::new(Observing::<metrics::Cpu>::new()));
+    registry.register(Arc::new(Observing::<metrics::Memory>::new()));
+    registry.register(Arc::new(Observing::<logs::Query>::new()));
+}
+
+/// A server of the context: Prometheus, or Loki.
+struct Server {
+    name: &'static str,
+    url: Url,
+    token: Option<SecretString>,
+}
+
+impl Server {
+    /// The server that the context names under `config`: `{ url: …, token: { $secret: NAME } }`, or its URL alone.
+    async fn of(surroundings: &Surroundings, key: &str, name: &'static str) -> Result<Self, ActionError> {
+        let context = &surroundings.context;
+        let entry = context.pointer("/config").and_then(|config| config.get(key)).unwrap_or(&Value::Null);
+        let url = entry.as_str().or_else(|| entry.get("url")?.as_str());
+        let Some(url) = url else {
+            let context = context.get("name").and_then(Value::as_str).unwrap_or("local");
+            return Err(unreachable(
+                name,
+                format!(
+                    "context `{context}` does not say where it is; give it `config: {{ {key}: {{ url: … }} }}` in the file of contexts"
+                ),
+            ));
+        };
+        let url = client::url(url).map_err(|error| unreachable(name, format!("its URL: {error}")))?;
+        let token = match entry.pointer("/token/$secret").and_then(Value::as_str) {
+            Some(secret) => Some(surroundings.secret(&format!("config.{key}.token"), secret).await?),
+            None => None,
+        };
+        Ok(Self { name, url, token })
+    }
+
+    /// Asks; gives the answer's `data`.
+    async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, ActionError> {
+        let mut url = self.url.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{path}"));
+        url.query_pairs_mut().extend_pairs(query);
+        let client = client::client(&url).map_err(|error| self.trouble(error.to_string()))?;
+        let mut request = client.get(url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        let mut response = request.send().await.map_err(|error| self.trouble(client::problem(error)))?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.trouble(client::problem(error)))? {
+            if body.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(self.trouble(format!("its answer is larger than {} MiB", LARGEST_ANSWER >> 20)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let answer: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        if status.is_success() && answer["status"] == "success" {
+            return Ok(answer["data"].clone());
+        }
+        // Prometheus explains itself in JSON, Loki in a line.
+        let said = answer["error"].as_str().map_or_else(
+            || crate::command::report::shortened(String::from_utf8_lossy(&body).trim(), 300),
+            str::to_owned,
+        );
+        let said = if said.is_empty() { "it says nothing".to_owned() } else { said };
+        Err(self.trouble(format!("it answered with status {}: {said}", status.as_u16())))
+    }
+
+    fn trouble(&self, problem: String) -> ActionError {
+        unreachable(self.name, problem)
+    }
+}
+
+fn unreachable(server: &str, problem: String) -> ActionError {
+    ActionError::Unreachable { target: server.to_owned(), problem }
+}
+
+/// What plans call a server: its URL in the context, else its name.
+fn target(context: &Value, key: &str, name: &str) -> String {
+    let entry = context.pointer("/config").and_then(|config| config.get(key)).unwrap_or(&Value::Null);
+    let url = entry.as_str().or_else(|| entry.get("url")?.as_str());
+    url.map_or_else(|| name.to_owned(), |url| crate::redact::Redaction::tokens().text(url))
+}
