@@ -10,6 +10,7 @@ mod configmaps;
 mod deployments;
 mod examine;
 mod labels;
+mod login;
 mod nodes;
 mod pods;
 mod trouble;
@@ -266,16 +267,26 @@ impl<A: ClusterAct> OnCluster<A> {
         same_cluster(&site, read)?;
         Ok(site)
     }
+}
 
-    /// After a refused login the next use reads it anew, so that a person who has logged in again can go on.
-    fn heard<T>(&self, surroundings: &Surroundings, answer: Result<T, Trouble>) -> Result<T, ActionError> {
-        if let Err(trouble) = &answer
-            && trouble.code() == Some(401)
-            && let Ok(access) = ClusterAccess::of(&surroundings.context)
-        {
-            self.clusters.forget(&access);
-        }
-        answer.map_err(ActionError::from)
+/// What was heard, with the command that renews the login where that is what is missing.
+fn heard<T>(surroundings: &Surroundings, answer: Result<T, Trouble>) -> Result<T, ActionError> {
+    answer.map_err(|trouble| trouble.with_remedy(|| remedy(surroundings)).into())
+}
+
+/// The same of an act's end.
+fn told(surroundings: &Surroundings, outcome: Outcome) -> Outcome {
+    if !outcome.needs_login {
+        return outcome;
+    }
+    let error = outcome.error.map(|error| format!("{error}; {}", remedy(surroundings)));
+    Outcome { error, ..outcome }
+}
+
+fn remedy(surroundings: &Surroundings) -> String {
+    match ClusterAccess::of(&surroundings.context) {
+        Ok(access) => login::remedy(&access),
+        Err(trouble) => trouble.to_string(),
     }
 }
 
@@ -306,7 +317,7 @@ impl<A: ClusterAct> Action for OnCluster<A> {
     async fn prepare(&self, act: &Act, surroundings: &Surroundings) -> Result<Preparation, ActionError> {
         let parameters = self.parameters(act)?;
         let answer = async { A::prepare(&self.site(surroundings).await?, parameters).await }.await;
-        self.heard(surroundings, answer)
+        heard(surroundings, answer)
     }
 
     async fn run(&self, act: &Act, preparation: &Preparation, surroundings: &Surroundings) -> Outcome {
@@ -315,8 +326,8 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             Err(error) => return Trouble::before(error.to_string()).outcome(),
         };
         match self.site_of(surroundings, preparation.target.fingerprint.as_deref()).await {
-            Ok(site) => redacted(A::run(&site, parameters, preparation).await),
-            Err(trouble) => trouble.outcome(),
+            Ok(site) => told(surroundings, redacted(A::run(&site, parameters, preparation).await)),
+            Err(trouble) => told(surroundings, trouble.outcome()),
         }
     }
 
@@ -334,7 +345,7 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             A::undo_state(&site, parameters, record, after).await
         }
         .await;
-        self.heard(surroundings, answer)
+        heard(surroundings, answer)
     }
 
     fn undo_precondition(&self) -> UndoPrecondition {
@@ -347,8 +358,8 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             Err(error) => return Trouble::before(error.to_string()).outcome(),
         };
         match self.site_of(surroundings, record.get(CLUSTER).and_then(Value::as_str)).await {
-            Ok(site) => redacted(A::undo(&site, parameters, record, expected).await),
-            Err(trouble) => trouble.outcome(),
+            Ok(site) => told(surroundings, redacted(A::undo(&site, parameters, record, expected).await)),
+            Err(trouble) => told(surroundings, trouble.outcome()),
         }
     }
 
@@ -365,6 +376,6 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             A::probe(&site, parameters, preparation).await
         }
         .await;
-        self.heard(surroundings, answer)
+        heard(surroundings, answer)
     }
 }

@@ -297,6 +297,13 @@ fn step_waiting(visit: &Visit, step: &Step, now: Timestamp) -> Option<Waiting> {
                 [(AGAIN, "go on, with the policy read again"), (LEAVE_OUT, "leave it out and go on after it")];
             (WaitingKind::Decision, detail, options.map(option).into())
         }
+        Stage::Person(Need::Login { why }) => {
+            let options = [
+                (AGAIN, "go on with it, now that the login is renewed"),
+                (LEAVE_OUT, "leave it out and go on after it"),
+            ];
+            (WaitingKind::Decision, why.clone(), options.map(option).into())
+        }
         Stage::Person(Need::Again { why }) => {
             let options = [(AGAIN, "perform it once more"), (LEAVE_OUT, "leave it out and go on after it")];
             (WaitingKind::Decision, why.clone(), options.map(option).into())

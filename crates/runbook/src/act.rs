@@ -3,6 +3,7 @@
 //! Everything here is data that may stand in a journal, so it is serialisable and never holds a secret's value.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,6 +59,27 @@ pub struct Preparation {
     pub candidates: BTreeMap<String, Vec<String>>,
     /// Remarks for people (`the pod was already replaced`).
     pub notes: Vec<String>,
+}
+
+/// Why the state before an act could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Why, for people; names the command that renews a login, where one has expired.
+    pub why: String,
+    /// Whether a login has expired, so that it goes on once a person has logged in again.
+    pub needs_login: bool,
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Self {
+        Self { why, needs_login: false }
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
 }
 
 /// The live state that a policy decision rests on; read again right before the act and compared.
@@ -134,6 +156,9 @@ pub struct Outcome {
     /// The state after, compared before an undo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
+    /// Whether it did not start because a login has expired; the error names the command that renews it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_login: bool,
 }
 
 /// The largest excerpt of output in an event, in bytes.
@@ -151,6 +176,7 @@ impl Outcome {
             excerpt: String::new(),
             error: None,
             after: None,
+            needs_login: false,
         }
     }
 

@@ -263,3 +263,25 @@ fn rights_that_are_missing_are_known_before_the_first_step() {
     let ran = shop.desk.belay(["context", "check"]).exits(5);
     assert!(ran.stderr.contains("context `shop`") && ran.stderr.contains("cannot be reached"), "{ran:#?}");
 }
+
+#[test]
+fn an_expired_login_holds_the_execution_and_it_goes_on_with_the_same_act_once_it_is_renewed() {
+    let shop = Shop::new("staging");
+    let patient = SCALE.replace("replicas: 8 }", "replicas: 5 }\n      retries: 3\n      continueOnError: true");
+    let file = shop.runbook(&patient);
+    shop.cluster.fail_next(Matching::verb("patch"), Fault::ExpiredLogin);
+    shop.desk.belay(["run", &file, "--no-input"]).exits(3);
+    let status = shop.desk.status("@last");
+    let waiting = status["waiting_on"].to_string();
+    assert!(waiting.contains("the login to the cluster has expired") && waiting.contains("kubeconfig"), "{status:#}");
+    assert_eq!(shop.replicas(), 4, "nothing was done");
+    assert_eq!(shop.resume(), Some(3), "the login is still over");
+
+    shop.cluster.renew_login("fresh");
+    let kubeconfig = shop.desk.home.join("kubeconfig");
+    let text = std::fs::read_to_string(&kubeconfig).unwrap();
+    std::fs::write(&kubeconfig, text.replace("secret-token-of-alice", "fresh")).unwrap();
+    assert_eq!(shop.resume(), Some(0), "{:#}", shop.desk.status("@last"));
+    assert_eq!(shop.replicas(), 5);
+    assert_eq!(shop.desk.belay(["audit", "verify", "--json"]).exits(0).json()["ok"], true);
+}

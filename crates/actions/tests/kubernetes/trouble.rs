@@ -199,6 +199,37 @@ async fn a_login_program_is_run_and_its_words_are_told_when_it_fails() {
     let outcome = stage.run(GET, node()).await;
     assert_eq!(outcome.ending, Ending::NotStarted);
     assert!(error(&outcome).contains("the session is over, run sso login"), "{outcome:?}");
+    let refused = stage.prepare(GET, node()).await.unwrap_err();
+    assert!(refused.needs_login(), "{refused}");
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_in_the_middle_is_made_anew_by_the_next_use() {
+    let stage = Stage::new().await;
+    let token = stage.folder().join("token");
+    let say = |name: &str| {
+        let text = json!({
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "kind": "ExecCredential",
+            "status": { "token": name },
+        });
+        std::fs::write(&token, text.to_string()).unwrap();
+    };
+    say("secret-token-of-alice");
+    logs_in_by(&stage, &format!("cat {}", token.display()));
+    let prepared = stage.prepare(SCALE, scale()).await.unwrap();
+    stage.cluster.expire_login();
+    let outcome = stage.run_prepared(SCALE, scale(), &prepared).await;
+    assert_eq!((outcome.ending, outcome.needs_login), (Ending::NotStarted, true), "{outcome:?}");
+    assert!(error(&outcome).contains("renew it with `sh "), "the plug-in's own command: {outcome:?}");
+    let refused = stage.prepare(SCALE, scale()).await.unwrap_err();
+    assert!(refused.needs_login() && refused.to_string().contains("renew it with"), "{refused}");
+
+    stage.cluster.renew_login("fresh");
+    say("fresh");
+    let outcome = stage.run_prepared(SCALE, scale(), &prepared).await;
+    assert_eq!(outcome.ending, Ending::Succeeded, "the kubeconfig has not changed, the login has: {outcome:?}");
+    assert_eq!(stage.object("deployments", "checkout")["spec"]["replicas"], 6);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use belay_cockpit::wire::{DriveEvent, ExecutionView};
-use belay_cockpit::{Cockpit, CockpitError, ErrorClass, Saying, StartRequest, missing_programs};
+use belay_cockpit::{Cockpit, CockpitError, ErrorClass, StartRequest, missing_programs};
 
 use super::{Desk, find, wait};
 use crate::arguments::{Given, Plan, Run};
@@ -93,10 +93,7 @@ fn warn_of_secrets(desk: &Desk, request: &StartRequest) -> Result<(), Failure> {
 
 pub fn resume(desk: &Desk, reference: &str) -> Result<Exit, Failure> {
     let execution = desk.cockpit.resolve(reference)?;
-    let view = desk.cockpit.status(&execution)?;
-    if view.summary.status == "paused" {
-        desk.cockpit.say(&execution, Saying::Resume)?;
-    }
+    desk.cockpit.go_on(&execution)?;
     drive(desk, &execution)
 }
 

@@ -186,7 +186,7 @@ async fn evict(cluster: &Cluster, pod: &Pod, grace: Option<u32>) -> Answer {
             // The pod goes with its namespace.
             403 if has_cause(&status, "NamespaceTerminating") => Answer::Held(status.message),
             429 => Answer::Busy(status.message),
-            _ => of_trouble(Trouble::of(&kube::Error::Api(status), &asked)),
+            _ => of_trouble(cluster.heard(Trouble::of(&kube::Error::Api(status), &asked))),
         },
         Err(trouble) => of_trouble(trouble),
     }
