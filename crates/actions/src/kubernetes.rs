@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use belay_runbook::act::{Act, ActTarget, Basis, Outcome, Preparation, ProbeAnswer, UndoState};
-use belay_runbook::action::{ActionSpec, Impact, Sink};
+use belay_runbook::action::{ActionSpec, Effect, Impact, Sink};
 use kube::Api;
 use kube::api::PatchParams;
 use kube::core::{NamespaceResourceScope, Resource};
@@ -38,7 +38,7 @@ use trouble::Trouble;
 
 pub use access::ClusterAccess;
 pub use clusters::Clusters;
-pub use examine::ClusterReport;
+pub use examine::{ClusterReport, Needed};
 
 /// Adds every action of this module.
 pub(crate) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
@@ -99,6 +99,11 @@ fn redacted(outcome: Outcome) -> Outcome {
         error: outcome.error.map(|error| redaction.text(&error)),
         ..outcome
     }
+}
+
+/// A part of something in percent, rounded up.
+pub(crate) fn share(part: u32, all: u32) -> u32 {
+    part.saturating_mul(100).checked_div(all).map_or(0, |_| part.saturating_mul(100).div_ceil(all).min(100))
 }
 
 /// The SHA-256 of a value's canonical JSON, in hex: tells whether it is the same without telling what it is.
@@ -250,6 +255,13 @@ impl<A: ClusterAct> OnCluster<A> {
         })
     }
 
+    /// The namespace that an act changes something in: the one it names, else the context's.
+    fn namespace_of(&self, site: &Site<'_>, act: &Act) -> Option<String> {
+        let changes = self.spec.effect != Effect::Read;
+        let named = changes && self.spec.parameters.pointer("/properties/namespace").is_some();
+        named.then(|| site.namespace(act.parameters.get("namespace").and_then(Value::as_str)).to_owned())
+    }
+
     async fn site<'a>(&self, surroundings: &'a Surroundings) -> Result<Site<'a>, Trouble> {
         let access = ClusterAccess::of(&surroundings.context)?;
         let cluster = self.clusters.reach(&access).await?;
@@ -316,7 +328,15 @@ impl<A: ClusterAct> Action for OnCluster<A> {
 
     async fn prepare(&self, act: &Act, surroundings: &Surroundings) -> Result<Preparation, ActionError> {
         let parameters = self.parameters(act)?;
-        let answer = async { A::prepare(&self.site(surroundings).await?, parameters).await }.await;
+        let answer = async {
+            let site = self.site(surroundings).await?;
+            let mut prepared = A::prepare(&site, parameters).await?;
+            if let Some(namespace) = self.namespace_of(&site, act) {
+                prepared.basis.namespaces.insert(namespace);
+            }
+            Ok(prepared)
+        }
+        .await;
         heard(surroundings, answer)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use belay_actions::action::{SecretError, SecretSource, Surroundings, secret_names};
+use belay_actions::kubernetes::Needed;
 use belay_engine::driver::{Driver, Rules, StepPlan};
 use belay_engine::event::Genesis;
 use belay_engine::execution::Execution;
@@ -42,12 +43,12 @@ impl Cockpit {
         let rules = Rules { actions: Arc::clone(self.registry()) as _, policy };
         let driver = Driver::new(execution, rules, home::nobody_yet());
         let runbook = Arc::clone(&prepared.found.runbook);
-        let denied = if offline { BTreeSet::new() } else { self.denied(&runbook, &prepared.context).await };
         let mut steps = Vec::new();
         for step in runbook.steps.iter().chain(&runbook.rollback_steps) {
-            let mut planned = self.plan_step(&driver, step, offline).await;
-            planned.problems.extend(self.unpermitted(step, &denied, &prepared.context.name));
-            steps.push(planned);
+            steps.push(self.plan_step(&driver, step, offline).await);
+        }
+        if !offline && prepared.context.cluster.is_some() {
+            self.tell_denied(&runbook, &prepared.context, &mut steps).await;
         }
         let mut view = PlanView {
             runbook: RunbookRef {
@@ -82,6 +83,7 @@ impl Cockpit {
             environment: prepared.context.environment.clone(),
             config: prepared.context.config.clone(),
             cluster: prepared.context.cluster.clone(),
+            protected: prepared.context.protected.clone(),
             policy: Arc::clone(&prepared.policy),
             policy_digest: prepared.policy_digest.clone(),
             automations: prepared.automations.clone(),
@@ -155,22 +157,37 @@ impl Cockpit {
         planned
     }
 
-    /// The rights on the context's cluster that the runbook needs and this account does not have.
-    async fn denied(&self, runbook: &Runbook, context: &Context) -> BTreeSet<String> {
-        let specs: Vec<&ActionSpec> =
-            steps_of(runbook).filter_map(|step| self.spec_of(step)).filter(|spec| is_of_clusters(spec)).collect();
-        if context.cluster.is_none() || specs.is_empty() {
-            return BTreeSet::new();
+    /// Says of each step which rights it needs, in the namespaces that it acts in, and this account does not have.
+    async fn tell_denied(&self, runbook: &Runbook, context: &Context, steps: &mut [PlanStep]) {
+        let needed: Vec<Vec<Needed<'_>>> =
+            steps_of(runbook).zip(steps.iter()).map(|(step, planned)| self.needed(step, planned)).collect();
+        let all: Vec<Needed<'_>> = needed.iter().flatten().cloned().collect();
+        if all.is_empty() {
+            return;
         }
         // A cluster that cannot be reached is a problem of every step that needs it, and said there.
-        self.rights(context, &specs).await.map(|report| report.denied.into_iter().collect()).unwrap_or_default()
+        let Ok(report) = self.rights(context, &all).await else { return };
+        for (planned, needed) in steps.iter_mut().zip(needed) {
+            for right in report.lacking(&needed) {
+                let problem = format!("this account may not `{right}` in context `{}`", context.name);
+                if !planned.problems.contains(&problem) {
+                    planned.problems.push(problem);
+                }
+            }
+        }
     }
 
-    /// What this account may not do of what a step needs.
-    fn unpermitted(&self, step: &Step, denied: &BTreeSet<String>, context: &str) -> Vec<String> {
-        let access = self.spec_of(step).filter(|spec| is_of_clusters(spec)).map(|spec| spec.access.as_slice());
-        let lacking = access.unwrap_or_default().iter().filter(|right| denied.contains(*right));
-        lacking.map(|right| format!("this account may not `{right}` in context `{context}`")).collect()
+    /// The actions of a step on a cluster, and the namespaces that they act in: those of its acts, where they are known.
+    fn needed(&self, step: &Step, planned: &PlanStep) -> Vec<Needed<'_>> {
+        let namespace = |parameters: &Value| parameters.get("namespace").and_then(Value::as_str).map(str::to_owned);
+        let of_clusters = |spec: &&ActionSpec| spec.name.starts_with("kubernetes.");
+        if planned.acts.is_empty() {
+            let spec = self.spec_of(step).filter(of_clusters);
+            return spec.map(|spec| Needed { spec, namespace: None }).into_iter().collect();
+        }
+        let acts = planned.acts.iter();
+        let specs = acts.filter_map(|act| Some((self.registry().spec(&act.action)?, namespace(&act.parameters))));
+        specs.filter(|(spec, _)| of_clusters(spec)).map(|(spec, namespace)| Needed { spec, namespace }).collect()
     }
 
     /// What the action of a step declares.
@@ -240,11 +257,6 @@ fn undo_view(plan: &belay_engine::event::UndoPlan, registry: &belay_actions::reg
         UndoPlan::Captured | UndoPlan::Acts { .. } | UndoPlan::Later { .. } | UndoPlan::Manual { .. } => "ready",
     };
     Some(UndoView { status: status.to_owned(), output: view::undo_text(plan, registry), detail: None })
-}
-
-/// Whether an action acts on a cluster.
-fn is_of_clusters(spec: &ActionSpec) -> bool {
-    spec.name.starts_with("kubernetes.")
 }
 
 /// Secrets of a plan: a missing one is a problem of its step, and does not keep the rest of the step from being planned.

@@ -96,6 +96,15 @@ pub struct Basis {
     /// Nodes that the act touches.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub nodes: BTreeSet<String>,
+    /// Namespaces in which the act changes something.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub namespaces: BTreeSet<String>,
+    /// Pods that the act ends: it deletes, evicts, replaces or scales them away. Absent where that was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods: Option<u32>,
+    /// The largest share of one workload's pods that is missing at once because of the act, in percent, rounded up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<u32>,
     /// Anything else that was read, compared for equality.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, Value>,

@@ -9,15 +9,15 @@ use tokio::runtime::Runtime;
 use crate::support::desk::Desk;
 
 /// A desk whose context leads to a cluster with a shop on it.
-struct Shop {
-    desk: Desk,
-    cluster: Cluster,
+pub(crate) struct Shop {
+    pub(crate) desk: Desk,
+    pub(crate) cluster: Cluster,
     /// Drives the API server.
     _runtime: Runtime,
 }
 
 impl Shop {
-    fn new(environment: &str) -> Self {
+    pub(crate) fn new(environment: &str) -> Self {
         let runtime = Runtime::new().unwrap();
         let desk = Desk::new();
         let cluster = runtime.block_on(async {
@@ -35,14 +35,14 @@ impl Shop {
         Self { desk, cluster, _runtime: runtime }
     }
 
-    fn runbook(&self, steps: &str) -> String {
+    pub(crate) fn runbook(&self, steps: &str) -> String {
         let head = "apiVersion: sre.oversight.io/v1\nkind: Runbook\nmetadata:\n  name: on-a-cluster\nspec:\n  \
                     name: A test on a cluster\n  description: Changes a cluster.\n  trigger: { manual: true }\n  \
                     rollbackOnFailure: true\n  steps:\n";
         self.desk.file("runbook.yaml", &format!("{head}{steps}")).display().to_string()
     }
 
-    fn replicas(&self) -> Value {
+    pub(crate) fn replicas(&self) -> Value {
         self.cluster.object("deployments", "shop", "checkout").unwrap()["spec"]["replicas"].clone()
     }
 
@@ -51,7 +51,7 @@ impl Shop {
     }
 
     /// Approves what waits, typing the target as a person does who is alone.
-    fn approve(&self, step: &str) -> String {
+    pub(crate) fn approve(&self, step: &str) -> String {
         let status = self.desk.status("@last");
         let waiting = status["steps"].as_array().unwrap().iter().find(|one| one["name"] == step).unwrap();
         let target = waiting["approval"]["target"].as_str().unwrap_or_else(|| panic!("{status:#}")).to_owned();
@@ -59,7 +59,7 @@ impl Shop {
         target
     }
 
-    fn resume(&self) -> Option<i32> {
+    pub(crate) fn resume(&self) -> Option<i32> {
         self.desk.belay(["resume", "@last", "--no-input"]).code
     }
 
@@ -73,7 +73,7 @@ impl Shop {
     }
 }
 
-const SCALE: &str = "    - name: scale
+pub(crate) const SCALE: &str = "    - name: scale
       action: kubernetes.scale_deployment
       parameters: { deployment: checkout, replicas: 8 }
 ";
