@@ -12,6 +12,7 @@ use crate::action::{ActionSpec, COMMAND_ACTION, Effect, Impact};
 use crate::commands;
 use crate::finding::{Finding, FindingLevel, Position};
 
+mod cases;
 mod environment;
 mod facts;
 mod file;
@@ -21,6 +22,7 @@ mod pattern;
 mod tests;
 mod verdict;
 
+pub use cases::{Judgement, PolicyCase, PolicyCases, Word};
 pub use environment::is_production;
 pub use file::{CommandPattern, LimitedPattern, Match, Policy, PolicyRule};
 pub use pattern::Pattern;
@@ -110,6 +112,10 @@ impl Policy {
             if rule.when.is_empty() {
                 findings.push(finding(start, "empty-rule", format!("rule `{}` can never hold", rule.name)));
             }
+            let over = |condition: &Match| condition.pods_over_percent.is_some_and(|percent| percent >= 100);
+            if !rule.when.is_empty() && rule.when.iter().all(over) {
+                findings.push(finding(start, "empty-rule", format!("rule `{}` can never hold", rule.name)));
+            }
             if rule.quorum == Some(0) {
                 findings.push(finding(start, "quorum", format!("rule `{}` asks for nobody", rule.name)));
             }
@@ -122,6 +128,9 @@ impl Policy {
                     format!("`{}` would take any program for one that only reads", command.pattern()),
                 ));
             }
+        }
+        if policy.protected_namespaces.iter().flatten().any(|name| name.trim().is_empty()) {
+            findings.push(finding(start, "protected-namespace", "a protected namespace has no name".to_owned()));
         }
         for expression in &policy.redact {
             if let Err(error) = regex::Regex::new(expression) {

@@ -6,6 +6,7 @@ mod evidence;
 mod find;
 mod import;
 mod look;
+mod policy_test;
 mod run;
 mod say;
 mod secret;

@@ -120,3 +120,22 @@ fn a_drain_says_which_share_of_a_workload_it_takes_and_a_cap_on_that_asks() {
     let approval = plan["steps"][0]["approval"].to_string();
     assert!(approval.contains("cannot be told"), "what nobody can count needs approval: {plan:#}");
 }
+
+#[test]
+fn a_policy_is_tried_with_cases_before_it_holds() {
+    let shop = Shop::new("staging");
+    let cases = |expected: &str| {
+        let text = format!(
+            "cases:\n  - name: system\n    action: kubernetes.restart_deployment\n    parameters: {{ deployment: a, \
+             namespace: kube-system }}\n    live: {{ pods: 2, share: 0 }}\n    expect: {{ verdict: {expected}, impact: HIGH }}\n"
+        );
+        shop.desk.file("cases.yaml", &text).display().to_string()
+    };
+    let tried = shop.desk.belay(["policy", "test", &cases("approval"), "--json"]).exits(0).json();
+    assert_eq!((&tried["ok"], &tried["cases"][0]["verdict"]), (&json!(true), &json!("approval")), "{tried:#}");
+    let tried = shop.desk.belay(["policy", "test", &cases("allowed")]).exits(1);
+    assert!(tried.stdout.contains("verdict: allowed expected, approval found"), "{tried:#?}");
+    shop.desk.belay(["policy", "test", &cases("perhaps")]).exits(2);
+    let shown = shop.desk.belay(["policy", "show", "--json"]).exits(0).json();
+    assert_eq!(shown["protected_namespaces"], json!(["kube-system", "kube-public", "kube-node-lease"]));
+}
