@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use belay_actions::action::{SecretError, SecretSource, Surroundings, secret_names};
+use belay_actions::action::{ActionError, SecretError, SecretSource, Surroundings, secret_names};
 use belay_actions::kubernetes::Needed;
 use belay_engine::driver::{Driver, Rules, StepPlan};
 use belay_engine::event::Genesis;
@@ -32,6 +32,15 @@ use crate::{home, preflight};
 impl Cockpit {
     /// Plans an execution; reads live state unless `offline`.
     pub async fn plan(&self, request: &StartRequest, offline: bool) -> Result<PlanView, CockpitError> {
+        Ok(self.plan_in_detail(request, offline).await?.0)
+    }
+
+    /// The same, with what the problems of each step are about, in their order.
+    pub(crate) async fn plan_in_detail(
+        &self,
+        request: &StartRequest,
+        offline: bool,
+    ) -> Result<(PlanView, Vec<Vec<About>>), CockpitError> {
         let prepared = self.gather(request)?;
         let (secrets, runbook) = (Arc::clone(self.secrets()), Arc::clone(&prepared.found.runbook));
         let given = request.variables.clone();
@@ -43,13 +52,15 @@ impl Cockpit {
         let rules = Rules { actions: Arc::clone(self.registry()) as _, policy };
         let driver = Driver::new(execution, rules, home::nobody_yet());
         let runbook = Arc::clone(&prepared.found.runbook);
-        let mut steps = Vec::new();
-        for step in runbook.steps.iter().chain(&runbook.rollback_steps) {
-            steps.push(self.plan_step(&driver, step, offline).await);
+        let mut planned = Vec::new();
+        for step in steps_of(&runbook) {
+            planned.push(self.plan_step(&driver, step, offline).await);
         }
         if !offline && prepared.context.cluster.is_some() {
-            self.tell_denied(&runbook, &prepared.context, &mut steps).await;
+            self.tell_denied(&runbook, &prepared.context, &mut planned).await;
         }
+        let (steps, about): (Vec<PlanStep>, Vec<Vec<About>>) =
+            planned.into_iter().map(|planned| (planned.step, planned.about)).unzip();
         let mut view = PlanView {
             runbook: RunbookRef {
                 id: runbook.reference().to_owned(),
@@ -67,7 +78,7 @@ impl Cockpit {
         let canonical = serde_json::to_value(&view)
             .map_err(|error| CockpitError::bug(format!("a plan cannot be written: {error}")))?;
         view.digest = sha256(canonical.to_string().as_bytes());
-        Ok(view)
+        Ok((view, about))
     }
 
     /// An execution that exists nowhere, to plan with the same engine that runs.
@@ -97,70 +108,78 @@ impl Cockpit {
         Execution::begin(EventHash(String::new()), Arc::new(genesis), Arc::clone(&prepared.found.runbook))
     }
 
-    async fn plan_step(&self, driver: &Driver, step: &Step, offline: bool) -> PlanStep {
-        let mut planned = PlanStep {
+    async fn plan_step(&self, driver: &Driver, step: &Step, offline: bool) -> Planned {
+        let mut planned = Planned::new(PlanStep {
             name: step.name.to_string(),
             title: step.display_title().to_owned(),
             kind: step.kind.as_str().to_owned(),
             acts: Vec::new(),
             effect: None,
             impact: None,
+            impact_reasons: Vec::new(),
             approval: Vec::new(),
             undo: None,
             next: driver.leads_to(step),
             known_after: Vec::new(),
-            problems: absent_programs(driver, step),
-        };
+            problems: Vec::new(),
+        });
+        for problem in absent_programs(driver, step) {
+            planned.tell(About::Program, problem);
+        }
         let acts = match driver.rendered(step) {
             StepPlan::Nothing => return planned,
             StepPlan::Acts(acts) => acts,
             StepPlan::KnownAfter(known_after) => {
-                planned.known_after = known_after;
+                planned.step.known_after = known_after;
                 return planned;
             }
             StepPlan::Impossible(problem) => {
-                planned.problems.push(problem);
+                planned.tell(About::Value, problem);
                 return planned;
             }
         };
-        planned.problems.extend(self.doubtful_secrets(&acts).await);
+        for problem in self.doubtful_secrets(&acts).await {
+            planned.tell(About::Secret, problem);
+        }
         let mut preparations = Vec::with_capacity(acts.len());
         for act in &acts {
             match self.prepare_for_plan(&driver.execution().genesis, act, offline).await {
                 Ok(preparation) => preparations.push(preparation),
-                Err(problem) => {
+                Err((about, problem)) => {
                     // A secret that is missing has been told of.
-                    if !planned.problems.iter().any(|told| problem.contains(told)) {
-                        planned.problems.push(problem);
+                    if !planned.step.problems.iter().any(|told| problem.contains(told)) {
+                        planned.tell(about, problem);
                     }
                 }
             }
         }
         let registry = self.registry();
+        let shown = &mut planned.step;
         if preparations.len() < acts.len() {
             let effect = |act: &Act| driver.declared_effect(step, act);
-            planned.effect = acts.iter().map(effect).max().map(|effect| effect.as_str().to_owned());
-            planned.acts = acts.iter().map(|act| view::rendered(act, effect(act), "", registry)).collect();
+            shown.effect = acts.iter().map(effect).max().map(|effect| effect.as_str().to_owned());
+            shown.acts = acts.iter().map(|act| view::rendered(act, effect(act), "", registry)).collect();
             return planned;
         }
         match driver.judged(step, acts, preparations) {
             Ok(judged) => {
                 let worst = judged.acts.iter().map(|act| act.effect).max();
-                planned.effect = worst.map(|effect| effect.as_str().to_owned());
-                planned.impact = Some(view::impact_word(judged.impact).to_owned());
-                planned.approval = judged.approval;
-                planned.undo = undo_view(&judged.undo, registry);
-                planned.acts = judged.acts.iter().map(|act| view::act_view(act, registry)).collect();
+                shown.effect = worst.map(|effect| effect.as_str().to_owned());
+                shown.impact = Some(judged.impact.as_str().to_owned());
+                shown.impact_reasons = view::impact_reasons(judged.acts.iter());
+                shown.approval = judged.approval;
+                shown.undo = undo_view(&judged.undo, registry);
+                shown.acts = judged.acts.iter().map(|act| view::act_view(act, registry)).collect();
             }
-            Err(problem) => planned.problems.push(problem),
+            Err(problem) => planned.tell(About::Policy, problem),
         }
         planned
     }
 
     /// Says of each step which rights it needs, in the namespaces that it acts in, and this account does not have.
-    async fn tell_denied(&self, runbook: &Runbook, context: &Context, steps: &mut [PlanStep]) {
+    async fn tell_denied(&self, runbook: &Runbook, context: &Context, steps: &mut [Planned]) {
         let needed: Vec<Vec<Needed<'_>>> =
-            steps_of(runbook).zip(steps.iter()).map(|(step, planned)| self.needed(step, planned)).collect();
+            steps_of(runbook).zip(steps.iter()).map(|(step, planned)| self.needed(step, &planned.step)).collect();
         let all: Vec<Needed<'_>> = needed.iter().flatten().cloned().collect();
         if all.is_empty() {
             return;
@@ -170,8 +189,8 @@ impl Cockpit {
         for (planned, needed) in steps.iter_mut().zip(needed) {
             for right in report.lacking(&needed) {
                 let problem = format!("this account may not `{right}` in context `{}`", context.name);
-                if !planned.problems.contains(&problem) {
-                    planned.problems.push(problem);
+                if !planned.step.problems.contains(&problem) {
+                    planned.tell(About::Right, problem);
                 }
             }
         }
@@ -227,18 +246,71 @@ impl Cockpit {
         }
     }
 
-    async fn prepare_for_plan(&self, genesis: &Genesis, act: &Act, offline: bool) -> Result<Preparation, String> {
+    async fn prepare_for_plan(
+        &self,
+        genesis: &Genesis,
+        act: &Act,
+        offline: bool,
+    ) -> Result<Preparation, (About, String)> {
         let Some(action) = self.registry().get(&act.action) else {
-            return Err(format!("there is no action `{}`", act.action));
+            return Err((About::Action, format!("there is no action `{}`", act.action)));
         };
         if !action.spec().available {
-            return Err(format!("this version of belay cannot perform `{}`", act.action));
+            return Err((About::Action, format!("this version of belay cannot perform `{}`", act.action)));
         }
         if offline && belay_engine::driver::reads_live_state(&act.action) {
-            return Err("live state is not read offline".to_owned());
+            return Err((About::Offline, "live state is not read offline".to_owned()));
         }
         let surroundings = self.quiet_surroundings(genesis);
-        action.prepare(act, &surroundings).await.map_err(|error| chain(&error))
+        action.prepare(act, &surroundings).await.map_err(|error| {
+            let about = match &error {
+                ActionError::Parameter { .. } => About::Value,
+                ActionError::Login { .. } => About::Login,
+                ActionError::Unreachable { .. } => About::Target,
+                ActionError::NotAvailable(_) => About::Action,
+            };
+            (about, chain(&error))
+        })
+    }
+}
+
+/// What a problem of a step is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// A program that is not here.
+    Program,
+    /// A secret that is missing.
+    Secret,
+    /// An action that cannot be performed.
+    Action,
+    /// A value that the step would refuse.
+    Value,
+    /// A login that has expired.
+    Login,
+    /// A target that cannot be read, or is not as it has to be.
+    Target,
+    /// A right that the account does not have.
+    Right,
+    /// A rule that forbids it.
+    Policy,
+    /// Nothing: live state was not asked for.
+    Offline,
+}
+
+/// A step of a plan, with what its problems are about.
+struct Planned {
+    step: PlanStep,
+    about: Vec<About>,
+}
+
+impl Planned {
+    fn new(step: PlanStep) -> Self {
+        Self { step, about: Vec::new() }
+    }
+
+    fn tell(&mut self, about: About, problem: String) {
+        self.step.problems.push(problem);
+        self.about.push(about);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::redact::Redaction;
 const SHOWN: usize = 100;
 
 /// What stands for a value that is not shown.
-const HIDDEN: &str = "[redacted]";
+const HIDDEN: &str = "…";
 
 /// Words of options whose value nobody else should read.
 const SECRET: [&str; 4] = ["secret", "token", "password", "key"];
@@ -135,7 +135,7 @@ mod tests {
         json!({"command": "kubectl", "args": ["oidc-login", "get-token", "--oidc-client-secret=s3cr3t", "--x"]}),
         "kubectl oidc-login get-token --oidc-client-secret=[redacted] --x"
     )]
-    #[case::secret_word(json!({"command": "login", "args": ["--token", "abc", "go"]}), "login --token [redacted] go")]
+    #[case::secret_word(json!({"command": "login", "args": ["--token", "abc", "go"]}), "login --token … go")]
     fn the_command_that_renews_a_login_is_named(#[case] value: Value, #[case] expected: &str) {
         assert_eq!(renewing(&exec(&value)).as_deref(), Some(expected));
     }

@@ -323,7 +323,11 @@ cluster: string | null,
 /**
  * The namespace of what names none.
  */
-namespace: string | null, };
+namespace: string | null, 
+/**
+ * Namespaces that it protects, besides those of the policy.
+ */
+protected: Array<string>, };
 
 /**
  * A directory of this device.
@@ -1189,6 +1193,10 @@ effect: string | null,
  * The impact.
  */
 impact: string | null, 
+/**
+ * Why it matters that much.
+ */
+impact_reasons: Array<string>, 
 /**
  * Why approval is needed; empty where it is not.
  */
@@ -2135,6 +2143,10 @@ effect: string | null,
  * The impact of its plan, once planned.
  */
 impact: string | null, 
+/**
+ * Why it matters that much.
+ */
+impact_reasons: Array<string>, 
 /**
  * A person did it by hand.
  */
