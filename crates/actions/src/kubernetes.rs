@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use belay_runbook::act::{Act, ActTarget, Basis, Outcome, Preparation, ProbeAnswer, UndoState};
+use belay_runbook::act::{Act, ActTarget, Basis, Ending, Outcome, Preparation, ProbeAnswer, UndoState};
 use belay_runbook::action::{ActionSpec, Effect, Impact, Sink};
 use kube::Api;
 use kube::api::PatchParams;
@@ -63,6 +63,10 @@ pub(crate) fn record(site: &Site<'_>, mut before: Value) -> Value {
     before[CLUSTER] = Value::String(site.cluster.fingerprint.clone());
     before
 }
+
+/// How long a change whose answer was lost is left alone before anybody looks whether it happened: the request may still
+/// be on its way.
+const SETTLING: Duration = Duration::from_secs(3);
 
 /// How long something is waited for where the step sets no time.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
@@ -202,10 +206,10 @@ impl Site<'_> {
         let limit = self.surroundings.timeout.unwrap_or(LONGEST_WAIT);
         tokio::select! {
             came = tokio::time::timeout(limit, waiting) => came.unwrap_or_else(|_| {
-                Err(Trouble::given_up(format!("{what} did not end within {} s", limit.as_secs())))
+                Err(Trouble::too_late(format!("{what} did not end within {} s", limit.as_secs())))
             }),
             () = self.surroundings.cancel.cancelled() => {
-                Err(Trouble::given_up(format!("waiting for {what} was cancelled; it goes on in the cluster")))
+                Err(Trouble::cancelled(format!("waiting for {what} was cancelled; it goes on in the cluster")))
             }
         }
     }
@@ -253,6 +257,17 @@ impl<A: ClusterAct> OnCluster<A> {
             parameter: error.path().to_string(),
             problem: error.inner().to_string(),
         })
+    }
+
+    /// The end of an act; where the answer to a change was lost, not before that had time to arrive.
+    async fn settled(&self, surroundings: &Surroundings, outcome: Outcome) -> Outcome {
+        if outcome.ending == Ending::Lost && self.spec.effect != Effect::Read {
+            tokio::select! {
+                () = tokio::time::sleep(SETTLING) => {}
+                () = surroundings.cancel.cancelled() => {}
+            }
+        }
+        outcome
     }
 
     /// The namespace that an act changes something in: the one it names, else the context's.
@@ -346,7 +361,10 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             Err(error) => return Trouble::before(error.to_string()).outcome(),
         };
         match self.site_of(surroundings, preparation.target.fingerprint.as_deref()).await {
-            Ok(site) => told(surroundings, redacted(A::run(&site, parameters, preparation).await)),
+            Ok(site) => {
+                let outcome = A::run(&site, parameters, preparation).await;
+                self.settled(surroundings, told(surroundings, redacted(outcome))).await
+            }
             Err(trouble) => told(surroundings, trouble.outcome()),
         }
     }
@@ -378,7 +396,10 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             Err(error) => return Trouble::before(error.to_string()).outcome(),
         };
         match self.site_of(surroundings, record.get(CLUSTER).and_then(Value::as_str)).await {
-            Ok(site) => told(surroundings, redacted(A::undo(&site, parameters, record, expected).await)),
+            Ok(site) => {
+                let outcome = A::undo(&site, parameters, record, expected).await;
+                self.settled(surroundings, told(surroundings, redacted(outcome))).await
+            }
             Err(trouble) => told(surroundings, trouble.outcome()),
         }
     }

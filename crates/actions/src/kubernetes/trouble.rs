@@ -25,8 +25,12 @@ enum Kind {
     Refused(u16),
     /// It may have been carried out: the answer was lost, or says nothing about that.
     Unclear,
-    /// What was done is known, and what was waited for did not come.
+    /// What was done is known, and what was waited for cannot come any more.
     GivenUp,
+    /// What was waited for did not come in time, and still may.
+    TooLate,
+    /// Somebody cancelled while something was waited for, which still may come.
+    Cancelled,
 }
 
 /// What a request was for, as a role would have to allow it.
@@ -58,7 +62,17 @@ impl Trouble {
         Self { kind: Kind::Refused(code), text: text.into(), needs_login: code == 401 }
     }
 
-    /// What was done is known, and what was waited for did not come.
+    /// What was waited for did not come in time; it goes on in the cluster.
+    pub(crate) fn too_late(text: impl Into<String>) -> Self {
+        Self { kind: Kind::TooLate, ..Self::given_up(text) }
+    }
+
+    /// Somebody cancelled while something was waited for; it goes on in the cluster.
+    pub(crate) fn cancelled(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Cancelled, ..Self::given_up(text) }
+    }
+
+    /// What was done is known, and what was waited for cannot come any more.
     pub(crate) fn given_up(text: impl Into<String>) -> Self {
         Self { kind: Kind::GivenUp, text: text.into(), needs_login: false }
     }
@@ -131,7 +145,7 @@ impl Trouble {
     pub(crate) fn code(&self) -> Option<u16> {
         match self.kind {
             Kind::Refused(code) => Some(code),
-            Kind::NotSent | Kind::Unclear | Kind::GivenUp => None,
+            Kind::NotSent | Kind::Unclear | Kind::GivenUp | Kind::TooLate | Kind::Cancelled => None,
         }
     }
 
@@ -161,6 +175,8 @@ impl Trouble {
             Kind::NotSent | Kind::Refused(_) => Ending::NotStarted,
             Kind::Unclear => Ending::Lost,
             Kind::GivenUp => Ending::Failed,
+            Kind::TooLate => Ending::TimedOut,
+            Kind::Cancelled => Ending::Cancelled,
         };
         let needs_login = self.needs_login && ending == Ending::NotStarted;
         Outcome { error: Some(self.text), needs_login, ..Outcome::bare(ending) }
@@ -168,7 +184,12 @@ impl Trouble {
 
     /// The ending of an act that has changed something before this.
     pub(crate) fn outcome_midway(self) -> Outcome {
-        let ending = if self.kind == Kind::Unclear { Ending::Lost } else { Ending::Failed };
+        let ending = match self.kind {
+            Kind::Unclear => Ending::Lost,
+            Kind::TooLate => Ending::TimedOut,
+            Kind::Cancelled => Ending::Cancelled,
+            Kind::NotSent | Kind::Refused(_) | Kind::GivenUp => Ending::Failed,
+        };
         Outcome { error: Some(self.text), ..Outcome::bare(ending) }
     }
 }

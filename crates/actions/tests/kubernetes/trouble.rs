@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use belay_runbook::act::Ending;
+use belay_runbook::act::{Ending, ProbeAnswer};
 use belay_testkit::cluster::{Fault, Matching};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -44,6 +44,28 @@ async fn a_change_is_never_sent_twice() {
     let outcome = stage.run_prepared(SCALE, scale(), &prepared).await;
     assert_eq!(outcome.ending, Ending::Lost, "{outcome:?}");
     assert_eq!(stage.asked(), ["patch deployments/scale"]);
+}
+
+#[tokio::test]
+async fn a_request_whose_answer_was_lost_has_time_to_arrive_before_anybody_looks() {
+    let stage = Stage::new().await;
+    let prepared = stage.prepare(SCALE, scale()).await.unwrap();
+    stage.cluster.forget_calls();
+    stage.cluster.fail_next(Matching::verb("patch"), Fault::LostRequest);
+    let arrives = async {
+        while !stage.cluster.calls().iter().any(|call| call.verb == "patch") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // It was only late.
+        stage
+            .cluster
+            .change("deployments", "shop", "checkout", |object| object["spec"]["replicas"] = json!(6))
+            .unwrap();
+    };
+    let (outcome, ()) = tokio::join!(stage.run_prepared(SCALE, scale(), &prepared), arrives);
+    assert_eq!(outcome.ending, Ending::Lost, "{outcome:?}");
+    let answer = stage.probe(SCALE, scale(), &prepared).await;
+    assert!(matches!(answer, ProbeAnswer::Done(_)), "{answer:?}");
 }
 
 #[rstest]

@@ -166,7 +166,7 @@ impl ClusterAct for Drain {
                     progress.left.len(),
                     left.join(", ")
                 );
-                Outcome { output, after, ..Outcome::failed(error) }
+                Outcome { output, after, error: Some(error), ..trouble.outcome_midway() }
             }
         }
     }
