@@ -1,11 +1,15 @@
 //! Contexts: where Belay acts, with the named services that templates see as `.Config`.
 
+mod edit;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use belay_actions::kubernetes::{ClusterAccess, ClusterReport, Needed};
+use belay_runbook::act::Unread;
 use belay_runbook::action::ActionCatalog as _;
+use belay_runbook::policy::is_production;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ts_rs::TS;
@@ -39,6 +43,8 @@ pub struct ContextView {
     pub name: String,
     /// Its environment.
     pub environment: String,
+    /// Whether that is production, as the policy sees it.
+    pub production: bool,
     /// Whether it is used where nobody says otherwise.
     pub current: bool,
     /// Names of its services.
@@ -89,11 +95,16 @@ impl Cockpit {
 
     /// The cluster of a context, with the rights that some actions need there.
     pub(crate) async fn rights(&self, context: &Context, needed: &[Needed<'_>]) -> Result<ClusterReport, CockpitError> {
-        self.registry().clusters().examine(&context.seen(), needed).await.map_err(|problem| CockpitError {
+        self.examine(context, needed).await.map_err(|problem| CockpitError {
             class: ErrorClass::Environment,
             message: format!("context `{}`: {problem}", context.name),
             hint: None,
         })
+    }
+
+    /// The same; why not says whether a login has expired.
+    pub(crate) async fn examine(&self, context: &Context, needed: &[Needed<'_>]) -> Result<ClusterReport, Unread> {
+        self.registry().clusters().examine(&context.seen(), needed).await
     }
 }
 
@@ -216,6 +227,7 @@ impl Contexts {
                     namespace: access.and_then(|access| access.namespace.clone()),
                     protected: context.protected,
                     name,
+                    production: is_production(&context.environment),
                     environment: context.environment,
                     services: services.map(|services| services.keys().cloned().collect()).unwrap_or_default(),
                 })
@@ -223,14 +235,24 @@ impl Contexts {
             .collect()
     }
 
+    /// The text of the file with another current context and everything else as it was, where one line says so.
+    fn chosen_in(&self, text: &str, name: &str) -> Option<String> {
+        let text = edit::with_current(text, name)?;
+        let read: ContextsFile = serde_saphyr::from_str(&text).ok()?;
+        (json!(read) == json!(self.file)).then_some(text)
+    }
+
     /// Makes a context the one that is used where nobody says otherwise.
     pub fn set_current(&mut self, home: &Home, name: &str) -> Result<(), CockpitError> {
         self.choose(Some(name))?;
         self.file.current = Some(name.to_owned());
-        let text = serde_saphyr::to_string(&self.file)
-            .map_err(|error| CockpitError::bug(format!("contexts cannot be written as YAML: {error}")))?;
         home.ensure()?;
         let path = home.contexts();
+        let text = match fs::read_to_string(&path).ok().and_then(|text| self.chosen_in(&text, name)) {
+            Some(text) => text,
+            None => serde_saphyr::to_string(&self.file)
+                .map_err(|error| CockpitError::bug(format!("contexts cannot be written as YAML: {error}")))?,
+        };
         let draft = path.with_extension("yaml.new");
         fs::write(&draft, text)
             .and_then(|()| fs::rename(&draft, &path))

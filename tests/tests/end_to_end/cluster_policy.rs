@@ -139,3 +139,92 @@ fn a_policy_is_tried_with_cases_before_it_holds() {
     let shown = shop.desk.belay(["policy", "show", "--json"]).exits(0).json();
     assert_eq!(shown["protected_namespaces"], json!(["kube-system", "kube-public", "kube-node-lease"]));
 }
+
+fn kinds(report: &Value, level: &str) -> Vec<String> {
+    let checks = report["checks"].as_array().unwrap().iter().filter(|check| check["level"] == level);
+    checks.map(|check| check["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_preflight_finds_what_would_stop_a_run_and_changes_nothing() {
+    let shop = Shop::new("staging");
+    let file = shop.runbook(&SCALE.replace("replicas: 8", "replicas: 5"));
+    let report = shop.desk.belay(["preflight", &file, "--json"]).exits(0).json();
+    assert_eq!((&report["ok"], kinds(&report, "fine")), (&json!(true), vec!["cluster".to_owned()]), "{report:#}");
+
+    let large = shop.runbook(SCALE);
+    let report = shop.desk.belay(["preflight", &large, "--json"]).exits(0).json();
+    assert_eq!(kinds(&report, "waits"), ["approval"], "{report:#}");
+
+    let wrong = "    - name: count
+      action: kubernetes.scale_deployment
+      parameters: { deployment: 'no name', replicas: 5 }
+    - name: absent
+      commands: [a-program-that-is-nowhere --now]
+      rollback: { irreversible: it changes nothing }
+";
+    let report = shop.desk.belay(["preflight", &shop.runbook(wrong), "--json"]).exits(5).json();
+    assert_eq!(kinds(&report, "stops"), ["value", "program"], "{report:#}");
+    assert_eq!(report["checks"][0]["steps"], json!(["count"]));
+
+    shop.desk.belay(["freeze", "--reason", "the database is being moved"]).exits(0);
+    let said = shop.desk.belay(["preflight", &shop.runbook(SCALE)]).exits(4).stdout;
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("✗ freeze alice froze all automation") && said.contains("1 thing would stop it"), "{said}");
+    let doctor = shop.desk.belay(["doctor"]).stdout;
+    let doctor = doctor.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(doctor.contains("‖ frozen freeze alice froze automation"), "nothing is missing: {doctor}");
+    assert_eq!(shop.cluster.changes(), []);
+}
+
+#[test]
+fn a_preflight_names_missing_rights_and_the_command_that_renews_an_expired_login() {
+    let shop = Shop::new("staging");
+    let file = shop.runbook(&SCALE.replace("replicas: 8", "replicas: 5"));
+    shop.cluster.forbid("patch", "deployments/scale.apps");
+    let report = shop.desk.belay(["preflight", &file, "--json"]).exits(4).json();
+    assert_eq!(kinds(&report, "stops"), ["right"], "{report:#}");
+
+    let kubeconfig = shop.desk.home.join("kubeconfig");
+    let text = std::fs::read_to_string(&kubeconfig).unwrap();
+    let (before, _) = text.split_once("    token:").unwrap();
+    let exec = "    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      interactiveMode: IfAvailable\n      \
+                command: aws\n      args: [--profile, prod, eks, get-token]\n";
+    std::fs::write(&kubeconfig, format!("{before}{exec}")).unwrap();
+    let programs = shop.desk.home.join("bin");
+    std::fs::create_dir(&programs).unwrap();
+    let aws = programs.join("aws");
+    std::fs::write(&aws, "#!/bin/sh\necho 'the SSO session has expired' >&2\nexit 255\n").unwrap();
+    std::fs::set_permissions(&aws, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let mut command = shop.desk.command(["preflight", &file, "--json"]);
+    let report = crate::support::desk::Desk::finish({
+        command.env("PATH", &path);
+        command
+    });
+    let report = report.exits(5).json();
+    assert_eq!(kinds(&report, "stops"), ["login"], "{report:#}");
+    let said = report["checks"][0]["detail"].as_str().unwrap();
+    assert!(said.contains("the SSO session has expired"), "{said}");
+    assert!(said.contains("renew it with `aws sso login --profile prod`"), "{said}");
+    let mut command = shop.desk.command(["run", &file, "--no-input"]);
+    command.env("PATH", &path);
+    let ran = crate::support::desk::Desk::finish(command).exits(3);
+    let warned = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(warned.contains("`aws sso login --profile prod`"), "before the first step: {warned}");
+}
+
+#[test]
+fn choosing_a_context_changes_one_line_of_the_file() {
+    let shop = Shop::new("staging");
+    let path = shop.desk.home.join("contexts.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = format!("# whose contexts\n{text}  other:\n    environment: production  # care\n");
+    std::fs::write(&path, &text).unwrap();
+    shop.desk.belay(["context", "use", "other"]).exits(0);
+    let after = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(after, text.replace("current: shop", "current: other"));
+    let list = shop.desk.belay(["context", "list", "--json"]).exits(0).json();
+    let other = list.as_array().unwrap().iter().find(|context| context["name"] == "other").unwrap();
+    assert_eq!((&other["current"], &other["production"]), (&json!(true), &json!(true)));
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use belay_runbook::act::Unread;
 use belay_runbook::action::ActionSpec;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::Api;
@@ -12,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::access::ClusterAccess;
 use super::clusters::{Cluster, Clusters};
+use super::login;
 use super::trouble::{Asked, Trouble};
 
 /// Rights that are asked about at the same time.
@@ -84,9 +86,16 @@ impl Clusters {
     /// Looks at the cluster of a context, and at the rights that these actions need there.
     ///
     /// # Errors
-    /// Why it cannot be reached, and what to do.
-    pub async fn examine(&self, context: &Value, needed: &[Needed<'_>]) -> Result<ClusterReport, String> {
-        self.examined(context, needed).await.map_err(|trouble| trouble.to_string())
+    /// Why it cannot be reached, and what to do; whether a login has expired.
+    pub async fn examine(&self, context: &Value, needed: &[Needed<'_>]) -> Result<ClusterReport, Unread> {
+        let remedy = || match ClusterAccess::of(context) {
+            Ok(access) => login::remedy(&access),
+            Err(trouble) => trouble.to_string(),
+        };
+        self.examined(context, needed).await.map_err(|trouble| {
+            let needs_login = trouble.needs_login();
+            Unread { why: trouble.with_remedy(remedy).to_string(), needs_login }
+        })
     }
 
     async fn examined(&self, context: &Value, needed: &[Needed<'_>]) -> Result<ClusterReport, Trouble> {
