@@ -309,6 +309,10 @@ name: string,
  */
 environment: string, 
 /**
+ * Whether that is production, as the policy sees it.
+ */
+production: boolean, 
+/**
  * Whether it is used where nobody says otherwise.
  */
 current: boolean, 
@@ -1979,6 +1983,10 @@ context: string,
  * The environment of the context.
  */
 environment: string, 
+/**
+ * Whether that is production, as the policy sees it.
+ */
+production: boolean, 
 /**
  * Whether a change ticket is needed there and missing.
  */
