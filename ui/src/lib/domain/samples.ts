@@ -47,7 +47,6 @@ export function runbook(change: Partial<RunbookView> = {}): RunbookView {
     triggers: [],
     symptoms: [],
     impact: null,
-    impact_reasons: [],
     resolution: null,
     author: null,
     version: '1.0',
