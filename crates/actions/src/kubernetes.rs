@@ -302,12 +302,14 @@ fn heard<T>(surroundings: &Surroundings, answer: Result<T, Trouble>) -> Result<T
 }
 
 /// The same of an act's end.
-fn told(surroundings: &Surroundings, outcome: Outcome) -> Outcome {
+fn told(spec: &ActionSpec, surroundings: &Surroundings, outcome: Outcome) -> Outcome {
     if !outcome.needs_login {
         return outcome;
     }
     let error = outcome.error.map(|error| format!("{error}; {}", remedy(surroundings)));
-    Outcome { error, ..outcome }
+    // Who only reads has done nothing, whenever the login ended.
+    let ending = if spec.effect == Effect::Read { Ending::NotStarted } else { outcome.ending };
+    Outcome { error, ending, ..outcome }
 }
 
 fn remedy(surroundings: &Surroundings) -> String {
@@ -363,9 +365,9 @@ impl<A: ClusterAct> Action for OnCluster<A> {
         match self.site_of(surroundings, preparation.target.fingerprint.as_deref()).await {
             Ok(site) => {
                 let outcome = A::run(&site, parameters, preparation).await;
-                self.settled(surroundings, told(surroundings, redacted(outcome))).await
+                self.settled(surroundings, told(&self.spec, surroundings, redacted(outcome))).await
             }
-            Err(trouble) => told(surroundings, trouble.outcome()),
+            Err(trouble) => told(&self.spec, surroundings, trouble.outcome()),
         }
     }
 
@@ -398,9 +400,9 @@ impl<A: ClusterAct> Action for OnCluster<A> {
         match self.site_of(surroundings, record.get(CLUSTER).and_then(Value::as_str)).await {
             Ok(site) => {
                 let outcome = A::undo(&site, parameters, record, expected).await;
-                self.settled(surroundings, told(surroundings, redacted(outcome))).await
+                self.settled(surroundings, told(&self.spec, surroundings, redacted(outcome))).await
             }
-            Err(trouble) => told(surroundings, trouble.outcome()),
+            Err(trouble) => told(&self.spec, surroundings, trouble.outcome()),
         }
     }
 

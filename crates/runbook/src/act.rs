@@ -165,7 +165,8 @@ pub struct Outcome {
     /// The state after, compared before an undo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
-    /// Whether it did not start because a login has expired; the error names the command that renews it.
+    /// Whether a login has expired, so that it did not start, or that nobody sees what comes of it; the error names the
+    /// command that renews it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needs_login: bool,
 }

@@ -62,6 +62,12 @@ impl Trouble {
         Self { kind: Kind::Refused(code), text: text.into(), needs_login: code == 401 }
     }
 
+    /// What was done is known, and this keeps what was waited for from coming.
+    pub(crate) fn giving_up(self, what: &str) -> Self {
+        let text = format!("{what}: {}", self.text);
+        if self.needs_login { Self { text, ..self } } else { Self::given_up(text) }
+    }
+
     /// What was waited for did not come in time; it goes on in the cluster.
     pub(crate) fn too_late(text: impl Into<String>) -> Self {
         Self { kind: Kind::TooLate, ..Self::given_up(text) }
@@ -188,9 +194,11 @@ impl Trouble {
             Kind::Unclear => Ending::Lost,
             Kind::TooLate => Ending::TimedOut,
             Kind::Cancelled => Ending::Cancelled,
+            // What comes of the change cannot be seen without a login.
+            _ if self.needs_login => Ending::Lost,
             Kind::NotSent | Kind::Refused(_) | Kind::GivenUp => Ending::Failed,
         };
-        Outcome { error: Some(self.text), ..Outcome::bare(ending) }
+        Outcome { error: Some(self.text), needs_login: self.needs_login, ..Outcome::bare(ending) }
     }
 }
 

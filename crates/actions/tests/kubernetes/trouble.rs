@@ -255,6 +255,25 @@ async fn a_login_that_is_refused_in_the_middle_is_made_anew_by_the_next_use() {
 }
 
 #[tokio::test]
+async fn a_login_that_ends_while_a_change_is_waited_for_leaves_open_what_comes_of_it() {
+    let restart = "kubernetes.restart_deployment";
+    let parameters = json!({ "deployment": "checkout" });
+    let stage = Stage::new().await;
+    let prepared = stage.prepare(restart, parameters.clone()).await.unwrap();
+    stage.cluster.fail_next(Matching::verb("get").with_resource("deployments.apps"), Fault::ExpiredLogin);
+    let outcome = stage.run_prepared(restart, parameters, &prepared).await;
+    assert_eq!(outcome.ending, Ending::Lost, "no failure, which would roll back: {outcome:?}");
+    assert!(error(&outcome).contains("put a login that is valid into the kubeconfig"), "{outcome:?}");
+    assert!(outcome.after.is_some());
+
+    let stage = Stage::new().await;
+    stage.cluster.fail_next(Matching::resource("pods/eviction"), Fault::ExpiredLogin);
+    let outcome = stage.run("kubernetes.drain_node", node()).await;
+    assert_eq!(outcome.ending, Ending::Lost, "the node is cordoned by now: {outcome:?}");
+    assert!(error(&outcome).contains("could not be evicted"), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn a_cluster_that_is_slow_holds_no_other_one_up() {
     let slow = Stage::new().await;
     let quick = Stage::new().await;

@@ -351,7 +351,9 @@ impl Driver {
         };
         match unknown {
             Some(why) if !harmless => {
-                let why = why.to_owned();
+                // What the action itself says of it is more than its kind.
+                let said = outcome.error.clone().filter(|error| !error.is_empty());
+                let why = said.unwrap_or_else(|| why.to_owned());
                 self.record(now, Transition::ActInterrupted { id, why, outcome: Some(Box::new(outcome)) })
             }
             Some(_) | None => self.record(now, Transition::ActEnded { id, outcome: Box::new(outcome) }),

@@ -95,7 +95,7 @@ impl Driver {
         effect: ActEffect,
         preparation: &Preparation,
     ) -> Verdict {
-        let before = self.execution.touched();
+        let before = self.execution.touched(act);
         let genesis = &self.execution.genesis;
         policy.judge(&Case {
             act,

@@ -300,8 +300,9 @@ impl Execution {
             .collect()
     }
 
-    /// What acts of this execution have touched. An act that was tried several times counts its pods once.
-    pub fn touched(&self) -> Touched {
+    /// What acts of this execution have touched. An act that was tried several times counts its pods once, and not at all
+    /// where it is `about` to be tried again in the current visit.
+    pub fn touched(&self, about: &Act) -> Touched {
         let mut touched = Touched::default();
         for visit in self.visits.values().flatten() {
             let mut pods: BTreeMap<ActIndex, u32> = BTreeMap::new();
@@ -313,8 +314,10 @@ impl Execution {
                     let basis = &preparation.basis;
                     touched.nodes.extend(basis.nodes.iter().cloned());
                     touched.objects.extend(basis.objects.iter().cloned());
+                    let same = self.current.as_ref() == Some(&visit.id)
+                        && visit.planned_act(record).is_some_and(|planned| planned.act == *about);
                     let most = pods.entry(record.id.act).or_default();
-                    *most = (*most).max(basis.pods.unwrap_or(0));
+                    *most = (*most).max(basis.pods.filter(|_| !same).unwrap_or(0));
                 }
             }
             touched.pods = pods.values().fold(touched.pods, |all, pods| all.saturating_add(*pods));

@@ -144,7 +144,7 @@ async fn ask(
                 progress.trouble = Some(format!("{}: {why}", named(&pod)));
             }
             Answer::Refused(trouble) => {
-                refused = Some(Trouble::given_up(format!("{} could not be evicted: {trouble}", named(&pod))));
+                refused = Some(trouble.giving_up(&format!("{} could not be evicted", named(&pod))));
             }
         }
     }
