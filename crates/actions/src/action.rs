@@ -239,12 +239,25 @@ pub enum ActionError {
         /// What went wrong.
         problem: String,
     },
+    /// The login to the target has expired.
+    #[error("{target} could not be read: {problem}")]
+    Login {
+        /// The target.
+        target: String,
+        /// What was refused, and the command that renews the login.
+        problem: String,
+    },
     /// This build declares the action and cannot perform it.
     #[error("action `{0}` cannot be performed by this version of belay")]
     NotAvailable(String),
 }
 
 impl ActionError {
+    /// Whether it goes on once a person has logged in again.
+    pub fn needs_login(&self) -> bool {
+        matches!(self, Self::Login { .. })
+    }
+
     fn secret(parameter: &str, error: &SecretError) -> Self {
         Self::Parameter { parameter: parameter.to_owned(), problem: error.to_string() }
     }

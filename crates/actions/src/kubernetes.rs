@@ -10,6 +10,7 @@ mod configmaps;
 mod deployments;
 mod examine;
 mod labels;
+mod login;
 mod nodes;
 mod pods;
 mod trouble;
@@ -20,8 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use belay_runbook::act::{Act, ActTarget, Basis, Outcome, Preparation, ProbeAnswer, UndoState};
-use belay_runbook::action::{ActionSpec, Impact, Sink};
+use belay_runbook::act::{Act, ActTarget, Basis, Ending, Outcome, Preparation, ProbeAnswer, UndoState};
+use belay_runbook::action::{ActionSpec, Effect, Impact, Sink};
 use kube::Api;
 use kube::api::PatchParams;
 use kube::core::{NamespaceResourceScope, Resource};
@@ -37,7 +38,7 @@ use trouble::Trouble;
 
 pub use access::ClusterAccess;
 pub use clusters::Clusters;
-pub use examine::ClusterReport;
+pub use examine::{ClusterReport, Needed};
 
 /// Adds every action of this module.
 pub(crate) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
@@ -62,6 +63,10 @@ pub(crate) fn record(site: &Site<'_>, mut before: Value) -> Value {
     before[CLUSTER] = Value::String(site.cluster.fingerprint.clone());
     before
 }
+
+/// How long a change whose answer was lost is left alone before anybody looks whether it happened: the request may still
+/// be on its way.
+const SETTLING: Duration = Duration::from_secs(3);
 
 /// How long something is waited for where the step sets no time.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
@@ -98,6 +103,11 @@ fn redacted(outcome: Outcome) -> Outcome {
         error: outcome.error.map(|error| redaction.text(&error)),
         ..outcome
     }
+}
+
+/// A part of something in percent, rounded up.
+pub(crate) fn share(part: u32, all: u32) -> u32 {
+    part.saturating_mul(100).checked_div(all).map_or(0, |_| part.saturating_mul(100).div_ceil(all).min(100))
 }
 
 /// The SHA-256 of a value's canonical JSON, in hex: tells whether it is the same without telling what it is.
@@ -196,10 +206,10 @@ impl Site<'_> {
         let limit = self.surroundings.timeout.unwrap_or(LONGEST_WAIT);
         tokio::select! {
             came = tokio::time::timeout(limit, waiting) => came.unwrap_or_else(|_| {
-                Err(Trouble::given_up(format!("{what} did not end within {} s", limit.as_secs())))
+                Err(Trouble::too_late(format!("{what} did not end within {} s", limit.as_secs())))
             }),
             () = self.surroundings.cancel.cancelled() => {
-                Err(Trouble::given_up(format!("waiting for {what} was cancelled; it goes on in the cluster")))
+                Err(Trouble::cancelled(format!("waiting for {what} was cancelled; it goes on in the cluster")))
             }
         }
     }
@@ -249,6 +259,24 @@ impl<A: ClusterAct> OnCluster<A> {
         })
     }
 
+    /// The end of an act; where the answer to a change was lost, not before that had time to arrive.
+    async fn settled(&self, surroundings: &Surroundings, outcome: Outcome) -> Outcome {
+        if outcome.ending == Ending::Lost && self.spec.effect != Effect::Read {
+            tokio::select! {
+                () = tokio::time::sleep(SETTLING) => {}
+                () = surroundings.cancel.cancelled() => {}
+            }
+        }
+        outcome
+    }
+
+    /// The namespace that an act changes something in: the one it names, else the context's.
+    fn namespace_of(&self, site: &Site<'_>, act: &Act) -> Option<String> {
+        let changes = self.spec.effect != Effect::Read;
+        let named = changes && self.spec.parameters.pointer("/properties/namespace").is_some();
+        named.then(|| site.namespace(act.parameters.get("namespace").and_then(Value::as_str)).to_owned())
+    }
+
     async fn site<'a>(&self, surroundings: &'a Surroundings) -> Result<Site<'a>, Trouble> {
         let access = ClusterAccess::of(&surroundings.context)?;
         let cluster = self.clusters.reach(&access).await?;
@@ -266,16 +294,28 @@ impl<A: ClusterAct> OnCluster<A> {
         same_cluster(&site, read)?;
         Ok(site)
     }
+}
 
-    /// After a refused login the next use reads it anew, so that a person who has logged in again can go on.
-    fn heard<T>(&self, surroundings: &Surroundings, answer: Result<T, Trouble>) -> Result<T, ActionError> {
-        if let Err(trouble) = &answer
-            && trouble.code() == Some(401)
-            && let Ok(access) = ClusterAccess::of(&surroundings.context)
-        {
-            self.clusters.forget(&access);
-        }
-        answer.map_err(ActionError::from)
+/// What was heard, with the command that renews the login where that is what is missing.
+fn heard<T>(surroundings: &Surroundings, answer: Result<T, Trouble>) -> Result<T, ActionError> {
+    answer.map_err(|trouble| trouble.with_remedy(|| remedy(surroundings)).into())
+}
+
+/// The same of an act's end.
+fn told(spec: &ActionSpec, surroundings: &Surroundings, outcome: Outcome) -> Outcome {
+    if !outcome.needs_login {
+        return outcome;
+    }
+    let error = outcome.error.map(|error| format!("{error}; {}", remedy(surroundings)));
+    // Who only reads has done nothing, whenever the login ended.
+    let ending = if spec.effect == Effect::Read { Ending::NotStarted } else { outcome.ending };
+    Outcome { error, ending, ..outcome }
+}
+
+fn remedy(surroundings: &Surroundings) -> String {
+    match ClusterAccess::of(&surroundings.context) {
+        Ok(access) => login::remedy(&access),
+        Err(trouble) => trouble.to_string(),
     }
 }
 
@@ -305,8 +345,16 @@ impl<A: ClusterAct> Action for OnCluster<A> {
 
     async fn prepare(&self, act: &Act, surroundings: &Surroundings) -> Result<Preparation, ActionError> {
         let parameters = self.parameters(act)?;
-        let answer = async { A::prepare(&self.site(surroundings).await?, parameters).await }.await;
-        self.heard(surroundings, answer)
+        let answer = async {
+            let site = self.site(surroundings).await?;
+            let mut prepared = A::prepare(&site, parameters).await?;
+            if let Some(namespace) = self.namespace_of(&site, act) {
+                prepared.basis.namespaces.insert(namespace);
+            }
+            Ok(prepared)
+        }
+        .await;
+        heard(surroundings, answer)
     }
 
     async fn run(&self, act: &Act, preparation: &Preparation, surroundings: &Surroundings) -> Outcome {
@@ -315,8 +363,11 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             Err(error) => return Trouble::before(error.to_string()).outcome(),
         };
         match self.site_of(surroundings, preparation.target.fingerprint.as_deref()).await {
-            Ok(site) => redacted(A::run(&site, parameters, preparation).await),
-            Err(trouble) => trouble.outcome(),
+            Ok(site) => {
+                let outcome = A::run(&site, parameters, preparation).await;
+                self.settled(surroundings, told(&self.spec, surroundings, redacted(outcome))).await
+            }
+            Err(trouble) => told(&self.spec, surroundings, trouble.outcome()),
         }
     }
 
@@ -334,7 +385,7 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             A::undo_state(&site, parameters, record, after).await
         }
         .await;
-        self.heard(surroundings, answer)
+        heard(surroundings, answer)
     }
 
     fn undo_precondition(&self) -> UndoPrecondition {
@@ -347,8 +398,11 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             Err(error) => return Trouble::before(error.to_string()).outcome(),
         };
         match self.site_of(surroundings, record.get(CLUSTER).and_then(Value::as_str)).await {
-            Ok(site) => redacted(A::undo(&site, parameters, record, expected).await),
-            Err(trouble) => trouble.outcome(),
+            Ok(site) => {
+                let outcome = A::undo(&site, parameters, record, expected).await;
+                self.settled(surroundings, told(&self.spec, surroundings, redacted(outcome))).await
+            }
+            Err(trouble) => told(&self.spec, surroundings, trouble.outcome()),
         }
     }
 
@@ -365,6 +419,6 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             A::probe(&site, parameters, preparation).await
         }
         .await;
-        self.heard(surroundings, answer)
+        heard(surroundings, answer)
     }
 }

@@ -173,7 +173,7 @@ fn changed(transition: &Transition) -> String {
             format!("values taken: {}", values.keys().cloned().collect::<Vec<_>>().join(", "))
         }
         Transition::StepEntered { at } => format!("step `{at}` reached"),
-        Transition::PersonAwaited { at, need: Need::Policy { why } } => {
+        Transition::PersonAwaited { at, need: Need::Policy { why } | Need::Login { why } } => {
             format!("step `{at}` waits for a person: {why}")
         }
         Transition::PersonAwaited { at, .. } => format!("step `{at}` waits for a person"),

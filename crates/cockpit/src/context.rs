@@ -1,11 +1,15 @@
 //! Contexts: where Belay acts, with the named services that templates see as `.Config`.
 
+mod edit;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use belay_actions::kubernetes::{ClusterAccess, ClusterReport};
-use belay_runbook::action::{ActionCatalog as _, ActionSpec};
+use belay_actions::kubernetes::{ClusterAccess, ClusterReport, Needed};
+use belay_runbook::act::Unread;
+use belay_runbook::action::ActionCatalog as _;
+use belay_runbook::policy::is_production;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ts_rs::TS;
@@ -28,6 +32,8 @@ pub struct Context {
     pub config: Value,
     /// The cluster that it acts on, a [`ClusterAccess`]; none where it names none.
     pub cluster: Option<Value>,
+    /// Namespaces that it protects, besides those of the policy.
+    pub protected: Vec<String>,
 }
 
 /// A context as lists show it.
@@ -37,6 +43,8 @@ pub struct ContextView {
     pub name: String,
     /// Its environment.
     pub environment: String,
+    /// Whether that is production, as the policy sees it.
+    pub production: bool,
     /// Whether it is used where nobody says otherwise.
     pub current: bool,
     /// Names of its services.
@@ -45,6 +53,8 @@ pub struct ContextView {
     pub cluster: Option<String>,
     /// The namespace of what names none.
     pub namespace: Option<String>,
+    /// Namespaces that it protects, besides those of the policy.
+    pub protected: Vec<String>,
 }
 
 /// What was found where a context acts.
@@ -74,8 +84,9 @@ impl Cockpit {
         let context = self.contexts_file()?.choose(name.or(self.options.context.as_deref()))?;
         let cluster = if context.cluster.is_some() {
             let names = self.registry().names();
-            let specs: Vec<&ActionSpec> = names.iter().filter_map(|name| self.registry().spec(name)).collect();
-            Some(self.rights(&context, &specs).await?)
+            let specs = names.iter().filter_map(|name| self.registry().spec(name));
+            let needed: Vec<Needed<'_>> = specs.map(|spec| Needed { spec, namespace: None }).collect();
+            Some(self.rights(&context, &needed).await?)
         } else {
             None
         };
@@ -83,12 +94,17 @@ impl Cockpit {
     }
 
     /// The cluster of a context, with the rights that some actions need there.
-    pub(crate) async fn rights(&self, context: &Context, specs: &[&ActionSpec]) -> Result<ClusterReport, CockpitError> {
-        self.registry().clusters().examine(&context.seen(), specs).await.map_err(|problem| CockpitError {
+    pub(crate) async fn rights(&self, context: &Context, needed: &[Needed<'_>]) -> Result<ClusterReport, CockpitError> {
+        self.examine(context, needed).await.map_err(|problem| CockpitError {
             class: ErrorClass::Environment,
             message: format!("context `{}`: {problem}", context.name),
             hint: None,
         })
+    }
+
+    /// The same; why not says whether a login has expired.
+    pub(crate) async fn examine(&self, context: &Context, needed: &[Needed<'_>]) -> Result<ClusterReport, Unread> {
+        self.registry().clusters().examine(&context.seen(), needed).await
     }
 }
 
@@ -113,6 +129,9 @@ struct ContextEntry {
     /// The cluster that it acts on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kubernetes: Option<ClusterAccess>,
+    /// Namespaces that are protected here, `*` for any characters.
+    #[serde(default, rename = "protectedNamespaces", skip_serializing_if = "Vec::is_empty")]
+    protected: Vec<String>,
 }
 
 /// The contexts of a home.
@@ -138,7 +157,7 @@ impl Contexts {
         };
         let file = serde_saphyr::from_str(&text).map_err(|error| {
             CockpitError::user(format!("`{}`: {error}", path.display()))
-                .hint("it has `current` and `contexts`, each with `environment`, `config` and `kubernetes`")
+                .hint("it has `current` and `contexts`, each with `environment`, `config`, `kubernetes` and `protectedNamespaces`")
         })?;
         let contexts = Self { file, folder: path.parent().map(Path::to_owned).unwrap_or_default() };
         contexts.check()?;
@@ -152,10 +171,12 @@ impl Contexts {
             Some(entry) => {
                 let config = if entry.config.is_null() { json!({}) } else { entry.config.clone() };
                 let cluster = entry.kubernetes.as_ref().map(|access| json!(self.settled(access)));
-                Ok(Context { name: name.to_owned(), environment: entry.environment.clone(), config, cluster })
+                let (environment, protected) = (entry.environment.clone(), entry.protected.clone());
+                Ok(Context { name: name.to_owned(), environment, config, cluster, protected })
             }
             None if name == LOCAL => {
-                Ok(Context { name: LOCAL.to_owned(), environment: LOCAL.to_owned(), config: json!({}), cluster: None })
+                let (name, environment) = (LOCAL.to_owned(), LOCAL.to_owned());
+                Ok(Context { name, environment, config: json!({}), cluster: None, protected: Vec::new() })
             }
             None => Err(CockpitError::user(format!("there is no context `{name}`"))
                 .hint(format!("`belay context list` shows them: {}", self.names().join(", ")))),
@@ -204,7 +225,9 @@ impl Contexts {
                     current: name == current,
                     cluster: access.map(|access| access.context.clone().unwrap_or_else(|| "in cluster".to_owned())),
                     namespace: access.and_then(|access| access.namespace.clone()),
+                    protected: context.protected,
                     name,
+                    production: is_production(&context.environment),
                     environment: context.environment,
                     services: services.map(|services| services.keys().cloned().collect()).unwrap_or_default(),
                 })
@@ -212,14 +235,24 @@ impl Contexts {
             .collect()
     }
 
+    /// The text of the file with another current context and everything else as it was, where one line says so.
+    fn chosen_in(&self, text: &str, name: &str) -> Option<String> {
+        let text = edit::with_current(text, name)?;
+        let read: ContextsFile = serde_saphyr::from_str(&text).ok()?;
+        (json!(read) == json!(self.file)).then_some(text)
+    }
+
     /// Makes a context the one that is used where nobody says otherwise.
     pub fn set_current(&mut self, home: &Home, name: &str) -> Result<(), CockpitError> {
         self.choose(Some(name))?;
         self.file.current = Some(name.to_owned());
-        let text = serde_saphyr::to_string(&self.file)
-            .map_err(|error| CockpitError::bug(format!("contexts cannot be written as YAML: {error}")))?;
         home.ensure()?;
         let path = home.contexts();
+        let text = match fs::read_to_string(&path).ok().and_then(|text| self.chosen_in(&text, name)) {
+            Some(text) => text,
+            None => serde_saphyr::to_string(&self.file)
+                .map_err(|error| CockpitError::bug(format!("contexts cannot be written as YAML: {error}")))?,
+        };
         let draft = path.with_extension("yaml.new");
         fs::write(&draft, text)
             .and_then(|()| fs::rename(&draft, &path))

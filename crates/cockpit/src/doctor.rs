@@ -12,6 +12,9 @@ use crate::projections::ROWS;
 /// The check of the keyring. The environment serves where there is none.
 const KEYRING: &str = "keyring";
 
+/// The check of the freeze. Nothing is missing where automation is frozen.
+const FREEZE: &str = "freeze";
+
 /// What the doctor found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct DoctorReport {
@@ -35,6 +38,11 @@ pub struct DoctorCheck {
 }
 
 impl DoctorCheck {
+    /// Whether it says that automation is frozen, which a person wanted.
+    pub fn is_freeze(&self) -> bool {
+        !self.ok && self.name == FREEZE
+    }
+
     fn good(name: &str, detail: impl Into<String>) -> Self {
         Self { name: name.to_owned(), ok: true, detail: detail.into(), hint: None }
     }
@@ -109,18 +117,18 @@ impl Cockpit {
                 None => DoctorCheck::bad(program, "not found on PATH", format!("install it; {what} need it")),
             });
         }
-        let ok = checks.iter().all(|check| check.ok || ["freeze", "kubectl", KEYRING].contains(&check.name.as_str()));
+        let ok = checks.iter().all(|check| check.ok || [FREEZE, "kubectl", KEYRING].contains(&check.name.as_str()));
         DoctorReport { ok, checks }
     }
 
     fn check_freeze(&self) -> DoctorCheck {
-        let name = "freeze";
+        let name = FREEZE;
         match self.frozen() {
             Ok(None) => DoctorCheck::good(name, "automation may act"),
             Ok(Some(freeze)) => DoctorCheck::bad(
                 name,
                 format!(
-                    "{} froze automation at {}: {}",
+                    "{} froze automation at {}, until somebody lifts that: {}",
                     freeze.by,
                     freeze.at.strftime("%Y-%m-%d %H:%M UTC"),
                     freeze.reason

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use belay_engine::driver::{Driver, Effect, Input, Rules, Stated};
-use belay_engine::event::{Author, Draft, Event};
-use belay_engine::execution::Execution;
+use belay_engine::event::{Author, Draft, Event, Need};
+use belay_engine::execution::{Execution, Stage};
 use belay_trust::{ExecutionId, SignedEnvelope};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -125,6 +125,22 @@ impl Cockpit {
             view.steps = view::execution(driver.execution(), self.registry(), now).steps;
         }
         Ok(view)
+    }
+
+    /// Says what a person means who resumes an execution: a pause is over, and a login that was waited for is renewed.
+    ///
+    /// # Errors
+    /// There is no such execution, or nothing can be recorded.
+    pub fn go_on(&self, execution: &str) -> Result<(), CockpitError> {
+        let loaded = self.load_by_name(execution)?;
+        if loaded.execution.paused && !loaded.execution.is_finished() {
+            self.say(execution, Saying::Resume)?;
+        }
+        let waiting = loaded.execution.current_visit();
+        if let Some(visit) = waiting.filter(|visit| matches!(visit.stage, Stage::Person(Need::Login { .. }))) {
+            self.say(execution, Saying::Retry { step: visit.id.step.to_string() })?;
+        }
+        Ok(())
     }
 
     /// A driver by the rules that the execution was started under.

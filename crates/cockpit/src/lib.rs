@@ -63,7 +63,7 @@ pub use import::{ImportOptions, ImportOutcome, ImportedFile, StepCount, import_m
 pub use inputs::judge_input;
 pub use library::{CatalogReport, CatalogSource, SearchQuery};
 pub use policy::PolicyText;
-pub use preflight::missing_programs;
+pub use preflight::{PreflightCheck, PreflightKind, PreflightLevel, PreflightReport, missing_programs};
 pub use role::{child, roles};
 pub use rot::{RotQuery, RotReport, RunbookHealth};
 pub use say::Saying;

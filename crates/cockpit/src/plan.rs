@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use belay_actions::action::{SecretError, SecretSource, Surroundings, secret_names};
+use belay_actions::action::{ActionError, SecretError, SecretSource, Surroundings, secret_names};
+use belay_actions::kubernetes::Needed;
 use belay_engine::driver::{Driver, Rules, StepPlan};
 use belay_engine::event::Genesis;
 use belay_engine::execution::Execution;
@@ -31,6 +32,15 @@ use crate::{home, preflight};
 impl Cockpit {
     /// Plans an execution; reads live state unless `offline`.
     pub async fn plan(&self, request: &StartRequest, offline: bool) -> Result<PlanView, CockpitError> {
+        Ok(self.plan_in_detail(request, offline).await?.0)
+    }
+
+    /// The same, with what the problems of each step are about, in their order.
+    pub(crate) async fn plan_in_detail(
+        &self,
+        request: &StartRequest,
+        offline: bool,
+    ) -> Result<(PlanView, Vec<Vec<About>>), CockpitError> {
         let prepared = self.gather(request)?;
         let (secrets, runbook) = (Arc::clone(self.secrets()), Arc::clone(&prepared.found.runbook));
         let given = request.variables.clone();
@@ -42,13 +52,15 @@ impl Cockpit {
         let rules = Rules { actions: Arc::clone(self.registry()) as _, policy };
         let driver = Driver::new(execution, rules, home::nobody_yet());
         let runbook = Arc::clone(&prepared.found.runbook);
-        let denied = if offline { BTreeSet::new() } else { self.denied(&runbook, &prepared.context).await };
-        let mut steps = Vec::new();
-        for step in runbook.steps.iter().chain(&runbook.rollback_steps) {
-            let mut planned = self.plan_step(&driver, step, offline).await;
-            planned.problems.extend(self.unpermitted(step, &denied, &prepared.context.name));
-            steps.push(planned);
+        let mut planned = Vec::new();
+        for step in steps_of(&runbook) {
+            planned.push(self.plan_step(&driver, step, offline).await);
         }
+        if !offline && prepared.context.cluster.is_some() {
+            self.tell_denied(&runbook, &prepared.context, &mut planned).await;
+        }
+        let (steps, about): (Vec<PlanStep>, Vec<Vec<About>>) =
+            planned.into_iter().map(|planned| (planned.step, planned.about)).unzip();
         let mut view = PlanView {
             runbook: RunbookRef {
                 id: runbook.reference().to_owned(),
@@ -66,7 +78,7 @@ impl Cockpit {
         let canonical = serde_json::to_value(&view)
             .map_err(|error| CockpitError::bug(format!("a plan cannot be written: {error}")))?;
         view.digest = sha256(canonical.to_string().as_bytes());
-        Ok(view)
+        Ok((view, about))
     }
 
     /// An execution that exists nowhere, to plan with the same engine that runs.
@@ -82,6 +94,7 @@ impl Cockpit {
             environment: prepared.context.environment.clone(),
             config: prepared.context.config.clone(),
             cluster: prepared.context.cluster.clone(),
+            protected: prepared.context.protected.clone(),
             policy: Arc::clone(&prepared.policy),
             policy_digest: prepared.policy_digest.clone(),
             automations: prepared.automations.clone(),
@@ -95,82 +108,105 @@ impl Cockpit {
         Execution::begin(EventHash(String::new()), Arc::new(genesis), Arc::clone(&prepared.found.runbook))
     }
 
-    async fn plan_step(&self, driver: &Driver, step: &Step, offline: bool) -> PlanStep {
-        let mut planned = PlanStep {
+    async fn plan_step(&self, driver: &Driver, step: &Step, offline: bool) -> Planned {
+        let mut planned = Planned::new(PlanStep {
             name: step.name.to_string(),
             title: step.display_title().to_owned(),
             kind: step.kind.as_str().to_owned(),
             acts: Vec::new(),
             effect: None,
             impact: None,
+            impact_reasons: Vec::new(),
             approval: Vec::new(),
             undo: None,
             next: driver.leads_to(step),
             known_after: Vec::new(),
-            problems: absent_programs(driver, step),
-        };
+            problems: Vec::new(),
+        });
+        for problem in absent_programs(driver, step) {
+            planned.tell(About::Program, problem);
+        }
         let acts = match driver.rendered(step) {
             StepPlan::Nothing => return planned,
             StepPlan::Acts(acts) => acts,
             StepPlan::KnownAfter(known_after) => {
-                planned.known_after = known_after;
+                planned.step.known_after = known_after;
                 return planned;
             }
             StepPlan::Impossible(problem) => {
-                planned.problems.push(problem);
+                planned.tell(About::Value, problem);
                 return planned;
             }
         };
-        planned.problems.extend(self.doubtful_secrets(&acts).await);
+        for problem in self.doubtful_secrets(&acts).await {
+            planned.tell(About::Secret, problem);
+        }
         let mut preparations = Vec::with_capacity(acts.len());
         for act in &acts {
             match self.prepare_for_plan(&driver.execution().genesis, act, offline).await {
                 Ok(preparation) => preparations.push(preparation),
-                Err(problem) => {
+                Err((about, problem)) => {
                     // A secret that is missing has been told of.
-                    if !planned.problems.iter().any(|told| problem.contains(told)) {
-                        planned.problems.push(problem);
+                    if !planned.step.problems.iter().any(|told| problem.contains(told)) {
+                        planned.tell(about, problem);
                     }
                 }
             }
         }
         let registry = self.registry();
+        let shown = &mut planned.step;
         if preparations.len() < acts.len() {
             let effect = |act: &Act| driver.declared_effect(step, act);
-            planned.effect = acts.iter().map(effect).max().map(|effect| effect.as_str().to_owned());
-            planned.acts = acts.iter().map(|act| view::rendered(act, effect(act), "", registry)).collect();
+            shown.effect = acts.iter().map(effect).max().map(|effect| effect.as_str().to_owned());
+            shown.acts = acts.iter().map(|act| view::rendered(act, effect(act), "", registry)).collect();
             return planned;
         }
         match driver.judged(step, acts, preparations) {
             Ok(judged) => {
                 let worst = judged.acts.iter().map(|act| act.effect).max();
-                planned.effect = worst.map(|effect| effect.as_str().to_owned());
-                planned.impact = Some(view::impact_word(judged.impact).to_owned());
-                planned.approval = judged.approval;
-                planned.undo = undo_view(&judged.undo, registry);
-                planned.acts = judged.acts.iter().map(|act| view::act_view(act, registry)).collect();
+                shown.effect = worst.map(|effect| effect.as_str().to_owned());
+                shown.impact = Some(judged.impact.as_str().to_owned());
+                shown.impact_reasons = view::impact_reasons(judged.acts.iter());
+                shown.approval = judged.approval;
+                shown.undo = undo_view(&judged.undo, registry);
+                shown.acts = judged.acts.iter().map(|act| view::act_view(act, registry)).collect();
             }
-            Err(problem) => planned.problems.push(problem),
+            Err(problem) => planned.tell(About::Policy, problem),
         }
         planned
     }
 
-    /// The rights on the context's cluster that the runbook needs and this account does not have.
-    async fn denied(&self, runbook: &Runbook, context: &Context) -> BTreeSet<String> {
-        let specs: Vec<&ActionSpec> =
-            steps_of(runbook).filter_map(|step| self.spec_of(step)).filter(|spec| is_of_clusters(spec)).collect();
-        if context.cluster.is_none() || specs.is_empty() {
-            return BTreeSet::new();
+    /// Says of each step which rights it needs, in the namespaces that it acts in, and this account does not have.
+    async fn tell_denied(&self, runbook: &Runbook, context: &Context, steps: &mut [Planned]) {
+        let needed: Vec<Vec<Needed<'_>>> =
+            steps_of(runbook).zip(steps.iter()).map(|(step, planned)| self.needed(step, &planned.step)).collect();
+        let all: Vec<Needed<'_>> = needed.iter().flatten().cloned().collect();
+        if all.is_empty() {
+            return;
         }
         // A cluster that cannot be reached is a problem of every step that needs it, and said there.
-        self.rights(context, &specs).await.map(|report| report.denied.into_iter().collect()).unwrap_or_default()
+        let Ok(report) = self.rights(context, &all).await else { return };
+        for (planned, needed) in steps.iter_mut().zip(needed) {
+            for right in report.lacking(&needed) {
+                let problem = format!("this account may not `{right}` in context `{}`", context.name);
+                if !planned.step.problems.contains(&problem) {
+                    planned.tell(About::Right, problem);
+                }
+            }
+        }
     }
 
-    /// What this account may not do of what a step needs.
-    fn unpermitted(&self, step: &Step, denied: &BTreeSet<String>, context: &str) -> Vec<String> {
-        let access = self.spec_of(step).filter(|spec| is_of_clusters(spec)).map(|spec| spec.access.as_slice());
-        let lacking = access.unwrap_or_default().iter().filter(|right| denied.contains(*right));
-        lacking.map(|right| format!("this account may not `{right}` in context `{context}`")).collect()
+    /// The actions of a step on a cluster, and the namespaces that they act in: those of its acts, where they are known.
+    fn needed(&self, step: &Step, planned: &PlanStep) -> Vec<Needed<'_>> {
+        let namespace = |parameters: &Value| parameters.get("namespace").and_then(Value::as_str).map(str::to_owned);
+        let of_clusters = |spec: &&ActionSpec| spec.name.starts_with("kubernetes.");
+        if planned.acts.is_empty() {
+            let spec = self.spec_of(step).filter(of_clusters);
+            return spec.map(|spec| Needed { spec, namespace: None }).into_iter().collect();
+        }
+        let acts = planned.acts.iter();
+        let specs = acts.filter_map(|act| Some((self.registry().spec(&act.action)?, namespace(&act.parameters))));
+        specs.filter(|(spec, _)| of_clusters(spec)).map(|(spec, namespace)| Needed { spec, namespace }).collect()
     }
 
     /// What the action of a step declares.
@@ -210,18 +246,71 @@ impl Cockpit {
         }
     }
 
-    async fn prepare_for_plan(&self, genesis: &Genesis, act: &Act, offline: bool) -> Result<Preparation, String> {
+    async fn prepare_for_plan(
+        &self,
+        genesis: &Genesis,
+        act: &Act,
+        offline: bool,
+    ) -> Result<Preparation, (About, String)> {
         let Some(action) = self.registry().get(&act.action) else {
-            return Err(format!("there is no action `{}`", act.action));
+            return Err((About::Action, format!("there is no action `{}`", act.action)));
         };
         if !action.spec().available {
-            return Err(format!("this version of belay cannot perform `{}`", act.action));
+            return Err((About::Action, format!("this version of belay cannot perform `{}`", act.action)));
         }
         if offline && belay_engine::driver::reads_live_state(&act.action) {
-            return Err("live state is not read offline".to_owned());
+            return Err((About::Offline, "live state is not read offline".to_owned()));
         }
         let surroundings = self.quiet_surroundings(genesis);
-        action.prepare(act, &surroundings).await.map_err(|error| chain(&error))
+        action.prepare(act, &surroundings).await.map_err(|error| {
+            let about = match &error {
+                ActionError::Parameter { .. } => About::Value,
+                ActionError::Login { .. } => About::Login,
+                ActionError::Unreachable { .. } => About::Target,
+                ActionError::NotAvailable(_) => About::Action,
+            };
+            (about, chain(&error))
+        })
+    }
+}
+
+/// What a problem of a step is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// A program that is not here.
+    Program,
+    /// A secret that is missing.
+    Secret,
+    /// An action that cannot be performed.
+    Action,
+    /// A value that the step would refuse.
+    Value,
+    /// A login that has expired.
+    Login,
+    /// A target that cannot be read, or is not as it has to be.
+    Target,
+    /// A right that the account does not have.
+    Right,
+    /// A rule that forbids it.
+    Policy,
+    /// Nothing: live state was not asked for.
+    Offline,
+}
+
+/// A step of a plan, with what its problems are about.
+struct Planned {
+    step: PlanStep,
+    about: Vec<About>,
+}
+
+impl Planned {
+    fn new(step: PlanStep) -> Self {
+        Self { step, about: Vec::new() }
+    }
+
+    fn tell(&mut self, about: About, problem: String) {
+        self.step.problems.push(problem);
+        self.about.push(about);
     }
 }
 
@@ -240,11 +329,6 @@ fn undo_view(plan: &belay_engine::event::UndoPlan, registry: &belay_actions::reg
         UndoPlan::Captured | UndoPlan::Acts { .. } | UndoPlan::Later { .. } | UndoPlan::Manual { .. } => "ready",
     };
     Some(UndoView { status: status.to_owned(), output: view::undo_text(plan, registry), detail: None })
-}
-
-/// Whether an action acts on a cluster.
-fn is_of_clusters(spec: &ActionSpec) -> bool {
-    spec.name.starts_with("kubernetes.")
 }
 
 /// Secrets of a plan: a missing one is a problem of its step, and does not keep the rest of the step from being planned.

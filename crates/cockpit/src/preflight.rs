@@ -1,5 +1,7 @@
 //! What a start would come to grief on, looked for before the first step (execution.md, 8): programs that are not here.
 
+mod report;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -10,6 +12,8 @@ use serde_json::Value;
 
 use crate::doctor::on_path;
 use crate::start::{does_of, steps_of};
+
+pub use report::{PreflightCheck, PreflightKind, PreflightLevel, PreflightReport};
 
 /// Programs that a runbook's steps start by themselves and that this device has not, with the steps that want them.
 pub fn missing_programs(runbook: &Runbook) -> BTreeMap<String, Vec<String>> {

@@ -159,6 +159,7 @@ fn decision(execution: &Execution, at: VisitId, branch: String) -> Result<Statem
         Some(Stage::Person(Need::Again { .. })) => {
             ("it is not performed once more", "whether it is performed once more")
         }
+        Some(Stage::Person(Need::Login { .. })) => ("its login was not renewed", "whether it goes on"),
         Some(Stage::Person(Need::Policy { .. })) => ("the policy could not be read", "whether it goes on"),
         Some(_) | None => return Ok(Statement::Decide { at, branch }),
     };

@@ -133,6 +133,7 @@ impl Cockpit {
             environment: prepared.context.environment,
             config: prepared.context.config,
             cluster: prepared.context.cluster,
+            protected: prepared.context.protected,
             policy: prepared.policy,
             policy_digest: prepared.policy_digest,
             automations: prepared.automations,

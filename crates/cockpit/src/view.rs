@@ -5,7 +5,7 @@ use belay_engine::event::{Author, Checklist, Closing, Need, PlannedAct, Settleme
 use belay_engine::execution::{ActRecord, Execution, Phase, Request, Stage, UndoEntry, UndoEntryState, Visit};
 use belay_engine::status::StepStatus;
 use belay_runbook::act::{Act, Ending};
-use belay_runbook::action::{Effect, Impact};
+use belay_runbook::action::Effect;
 use belay_runbook::model::Step;
 use belay_store::ExecutionRow;
 use belay_trust::ExecutionId;
@@ -297,6 +297,13 @@ fn step_waiting(visit: &Visit, step: &Step, now: Timestamp) -> Option<Waiting> {
                 [(AGAIN, "go on, with the policy read again"), (LEAVE_OUT, "leave it out and go on after it")];
             (WaitingKind::Decision, detail, options.map(option).into())
         }
+        Stage::Person(Need::Login { why }) => {
+            let options = [
+                (AGAIN, "go on with it, now that the login is renewed"),
+                (LEAVE_OUT, "leave it out and go on after it"),
+            ];
+            (WaitingKind::Decision, why.clone(), options.map(option).into())
+        }
         Stage::Person(Need::Again { why }) => {
             let options = [(AGAIN, "perform it once more"), (LEAVE_OUT, "leave it out and go on after it")];
             (WaitingKind::Decision, why.clone(), options.map(option).into())
@@ -352,7 +359,8 @@ fn step_view(execution: &Execution, step: &Step, registry: &Registry, now: Times
             None => execution.step_status(step).as_str().to_owned(),
         },
         effect: planned.iter().map(|act| act.effect).max().map(|effect| effect.as_str().to_owned()),
-        impact: planned.iter().map(|act| act.preparation.impact).max().map(|impact| impact_word(impact).to_owned()),
+        impact: planned.iter().map(|act| act.preparation.impact).max().map(|impact| impact.as_str().to_owned()),
+        impact_reasons: impact_reasons(planned.iter().copied()),
         by_hand: visit.is_some_and(|visit| visit.by_hand),
         done_by: visit.and_then(|visit| visit.done_by.as_ref()).map(|by| by.responder.clone()),
         branch: visit.and_then(|visit| visit.branch.clone()),
@@ -374,12 +382,15 @@ fn step_view(execution: &Execution, step: &Step, registry: &Registry, now: Times
     }
 }
 
-/// The word of the contract.
-pub(crate) fn impact_word(impact: Impact) -> &'static str {
-    match impact {
-        Impact::Low => "LOW",
-        Impact::High => "HIGH",
+/// Why acts matter as much as they do, each reason once.
+pub(crate) fn impact_reasons<'a>(planned: impl Iterator<Item = &'a PlannedAct>) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for reason in planned.flat_map(|act| &act.preparation.reasons) {
+        if !reasons.contains(reason) {
+            reasons.push(reason.clone());
+        }
     }
+    reasons
 }
 
 /// One planned act, with what was read about it.

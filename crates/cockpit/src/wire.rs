@@ -256,6 +256,8 @@ pub struct StepView {
     pub effect: Option<String>,
     /// The impact of its plan, once planned.
     pub impact: Option<String>,
+    /// Why it matters that much.
+    pub impact_reasons: Vec<String>,
     /// A person did it by hand.
     pub by_hand: bool,
     /// Who said that it is done, where a person did.
@@ -425,6 +427,8 @@ pub struct PlanStep {
     pub effect: Option<String>,
     /// The impact.
     pub impact: Option<String>,
+    /// Why it matters that much.
+    pub impact_reasons: Vec<String>,
     /// Why approval is needed; empty where it is not.
     pub approval: Vec<String>,
     /// What takes it back.

@@ -109,6 +109,11 @@ pub fn basis_difference(name: &str, before: &Preparation, now: &Preparation) -> 
     if old.objects != new.objects {
         difference.push(format!("{name}: it would touch other objects: {}", join(&new.objects)));
     }
+    if let Some((was, is)) = old.pods.zip(new.pods)
+        && is > was.saturating_add(tolerated(was))
+    {
+        difference.push(format!("{name}: it would end {is} pods, and {was} when it was judged"));
+    }
     if old.nodes != new.nodes {
         difference.push(format!("{name}: it would touch other nodes: {}", join(&new.nodes)));
     }
@@ -123,6 +128,11 @@ pub fn basis_difference(name: &str, before: &Preparation, now: &Preparation) -> 
         difference.push(format!("{name}: `{key}` is gone"));
     }
     difference
+}
+
+/// Pods that may come to an act between its judgement and its start: pods move by themselves.
+fn tolerated(pods: u32) -> u32 {
+    (pods / 10).max(1)
 }
 
 fn join(names: &std::collections::BTreeSet<String>) -> String {

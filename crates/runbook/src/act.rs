@@ -3,6 +3,7 @@
 //! Everything here is data that may stand in a journal, so it is serialisable and never holds a secret's value.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,6 +61,27 @@ pub struct Preparation {
     pub notes: Vec<String>,
 }
 
+/// Why the state before an act could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Why, for people; names the command that renews a login, where one has expired.
+    pub why: String,
+    /// Whether a login has expired, so that it goes on once a person has logged in again.
+    pub needs_login: bool,
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Self {
+        Self { why, needs_login: false }
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
 /// The live state that a policy decision rests on; read again right before the act and compared.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Basis {
@@ -74,6 +96,15 @@ pub struct Basis {
     /// Nodes that the act touches.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub nodes: BTreeSet<String>,
+    /// Namespaces in which the act changes something.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub namespaces: BTreeSet<String>,
+    /// Pods that the act ends: it deletes, evicts, replaces or scales them away. Absent where that was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods: Option<u32>,
+    /// The largest share of one workload's pods that is missing at once because of the act, in percent, rounded up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<u32>,
     /// Anything else that was read, compared for equality.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, Value>,
@@ -134,6 +165,10 @@ pub struct Outcome {
     /// The state after, compared before an undo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
+    /// Whether a login has expired, so that it did not start, or that nobody sees what comes of it; the error names the
+    /// command that renews it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_login: bool,
 }
 
 /// The largest excerpt of output in an event, in bytes.
@@ -151,6 +186,7 @@ impl Outcome {
             excerpt: String::new(),
             error: None,
             after: None,
+            needs_login: false,
         }
     }
 

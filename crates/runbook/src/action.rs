@@ -39,6 +39,16 @@ pub enum Impact {
     High,
 }
 
+impl Impact {
+    /// The word used in `--json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "LOW",
+            Self::High => "HIGH",
+        }
+    }
+}
+
 /// The place a value enters, which decides how it is encoded (execution.md, 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,25 +4,38 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::act::{Act, Preparation};
-use crate::action::{ActionSpec, COMMAND_ACTION, Effect, Impact, PolicyKind};
-use crate::commands::{self, SimpleCommand};
+use crate::action::{ActionSpec, COMMAND_ACTION, Effect, Impact};
+use crate::commands;
 use crate::finding::{Finding, FindingLevel, Position};
 
+mod cases;
 mod environment;
+mod facts;
 mod file;
+mod kubectl;
 mod pattern;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
+pub use cases::{Judgement, PolicyCase, PolicyCases, Word};
 pub use environment::is_production;
 pub use file::{CommandPattern, LimitedPattern, Match, Policy, PolicyRule};
 pub use pattern::Pattern;
 pub(crate) use pattern::is_of_system;
 pub use verdict::{Reason, Verdict};
+
+use facts::{Answer, Facts};
+
+/// The rule that holds for what a context protects where a policy says nothing of protected namespaces.
+const PROTECTED_RULE: &str = "protected-namespaces";
+
+/// Namespaces that a policy protects which lists none: those of the cluster itself.
+const PROTECTED_BY_DEFAULT: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// Everything that a decision may look at.
 #[derive(Debug, Clone, Copy)]
@@ -37,20 +50,28 @@ pub struct Case<'a> {
     pub preparation: Option<&'a Preparation>,
     /// The chosen context's environment (`production`, `local`).
     pub environment: &'a str,
+    /// The namespace of what names none; absent where the context names none.
+    pub namespace: Option<&'a str>,
+    /// Namespaces that the context protects, `*` for any characters, besides those of the policy.
+    pub protected: &'a [String],
     /// Whether there is no team, so that nobody else could approve.
     pub solo: bool,
-    /// Nodes that this execution has touched already.
-    pub nodes_before: &'a BTreeSet<String>,
+    /// What this execution has touched already.
+    pub before: &'a Touched,
     /// Whether the runbook's domain or category is security.
     pub security_domain: bool,
 }
 
-/// Whether a condition holds.
-enum Answer {
-    Yes(Option<String>),
-    No,
-    /// It cannot be told, and why.
-    Unknown(String),
+/// What an execution has touched.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Touched {
+    /// Nodes.
+    pub nodes: BTreeSet<String>,
+    /// Objects.
+    pub objects: BTreeSet<String>,
+    /// Pods that were ended.
+    pub pods: u32,
 }
 
 impl Policy {
@@ -91,6 +112,10 @@ impl Policy {
             if rule.when.is_empty() {
                 findings.push(finding(start, "empty-rule", format!("rule `{}` can never hold", rule.name)));
             }
+            let over = |condition: &Match| condition.pods_over_percent.is_some_and(|percent| percent >= 100);
+            if !rule.when.is_empty() && rule.when.iter().all(over) {
+                findings.push(finding(start, "empty-rule", format!("rule `{}` can never hold", rule.name)));
+            }
             if rule.quorum == Some(0) {
                 findings.push(finding(start, "quorum", format!("rule `{}` asks for nobody", rule.name)));
             }
@@ -103,6 +128,9 @@ impl Policy {
                     format!("`{}` would take any program for one that only reads", command.pattern()),
                 ));
             }
+        }
+        if policy.protected_namespaces.iter().flatten().any(|name| name.trim().is_empty()) {
+            findings.push(finding(start, "protected-namespace", "a protected namespace has no name".to_owned()));
         }
         for expression in &policy.redact {
             if let Err(error) = regex::Regex::new(expression) {
@@ -159,9 +187,21 @@ impl Policy {
         spec.idempotent
     }
 
+    /// Namespaces that are protected, `*` for any characters.
+    pub fn protected(&self) -> impl Iterator<Item = &str> {
+        let said = self.protected_namespaces.iter().flatten().map(String::as_str);
+        let default = PROTECTED_BY_DEFAULT.iter().copied().filter(|_| self.protected_namespaces.is_none());
+        default.filter(|_| self.speaks_of_protection()).chain(said)
+    }
+
+    /// Whether a rule is about protected namespaces.
+    fn speaks_of_protection(&self) -> bool {
+        self.rules.iter().flat_map(|rule| &rule.when).any(|condition| condition.protected_namespace.is_some())
+    }
+
     /// Decides about one act.
     pub fn judge(&self, case: &Case<'_>) -> Verdict {
-        let facts = Facts::of(case);
+        let facts = Facts::of(self, case);
         let mut verdict = Verdict {
             required: false,
             reasons: Vec::new(),
@@ -176,17 +216,18 @@ impl Policy {
             return verdict;
         }
         for rule in &self.rules {
-            let detail = match facts.answer_rule(rule, case) {
+            let (certain, detail) = match facts.answer_rule(rule, case) {
                 Answer::No => continue,
-                Answer::Yes(detail) => detail,
-                Answer::Unknown(why) => Some(why),
+                Answer::Yes(detail) => (true, detail),
+                Answer::Unknown(why) => (false, Some(why)),
             };
             let reason = Reason {
                 rule: rule.name.clone(),
                 text: detail
                     .map_or_else(|| rule.description.clone(), |detail| format!("{}: {detail}", rule.description)),
             };
-            if rule.forbid {
+            // What cannot be told is for people to decide.
+            if rule.forbid && certain {
                 verdict.forbidden.get_or_insert(reason);
                 continue;
             }
@@ -201,154 +242,14 @@ impl Policy {
                 verdict.quorum = verdict.quorum.max(rule.quorum.unwrap_or(1));
             }
         }
+        if let Some(names) = facts.protected().filter(|_| !self.speaks_of_protection()) {
+            verdict.required = true;
+            verdict.reasons.push(Reason {
+                rule: PROTECTED_RULE.to_owned(),
+                text: format!("the context protects the namespace: {names}"),
+            });
+        }
         verdict
-    }
-}
-
-/// What is known about one act.
-struct Facts {
-    effect: Effect,
-    kinds: BTreeSet<PolicyKind>,
-    /// Nodes that the execution has touched with this act; none where that cannot be told.
-    nodes: Option<BTreeSet<String>>,
-}
-
-impl Facts {
-    fn of(case: &Case<'_>) -> Self {
-        let mut kinds: BTreeSet<PolicyKind> = case.spec.kinds.iter().copied().collect();
-        let mut named = BTreeSet::new();
-        let mut all_named = true;
-        if case.act.action == COMMAND_ACTION {
-            for command in commands::simple_commands(case.act) {
-                match command_kind(&command) {
-                    Some((PolicyKind::NodeOperation, Some(nodes))) => {
-                        kinds.insert(PolicyKind::NodeOperation);
-                        named.extend(nodes);
-                    }
-                    Some((kind, _)) => {
-                        all_named &= kind != PolicyKind::NodeOperation;
-                        kinds.insert(kind);
-                    }
-                    None => {}
-                }
-            }
-        }
-        let basis = case.preparation.map(|preparation| &preparation.basis).filter(|basis| basis.known);
-        let nodes = match basis {
-            Some(basis) if !basis.nodes.is_empty() => Some(basis.nodes.clone()),
-            _ if !kinds.contains(&PolicyKind::NodeOperation) => Some(BTreeSet::new()),
-            _ if all_named && !named.is_empty() => Some(named),
-            Some(_) | None => None,
-        };
-        // What a command does is for the policy alone to say; every other action knows best from live state.
-        let live = case.preparation.filter(|_| case.act.action != COMMAND_ACTION);
-        let effect = live.map_or(case.effect, |preparation| case.effect.max(preparation.effect));
-        Self { effect, kinds, nodes: nodes.map(|nodes| nodes.union(case.nodes_before).cloned().collect()) }
-    }
-
-    /// Whether a rule applies, with what there is to add to its description.
-    fn answer_rule(&self, rule: &PolicyRule, case: &Case<'_>) -> Answer {
-        let mut unknown = None;
-        for condition in &rule.when {
-            match self.answer(condition, case) {
-                Answer::Yes(detail) => return Answer::Yes(detail),
-                Answer::No => {}
-                Answer::Unknown(why) => unknown = Some(why),
-            }
-        }
-        unknown.map_or(Answer::No, Answer::Unknown)
-    }
-
-    fn answer(&self, condition: &Match, case: &Case<'_>) -> Answer {
-        let environment = case.environment.trim();
-        let listed = |names: &Vec<String>| names.iter().any(|name| environment::means(name, environment));
-        let certain = condition.effects.as_ref().is_none_or(|effects| effects.contains(&self.effect))
-            && condition
-                .actions
-                .as_ref()
-                .is_none_or(|actions| actions.iter().any(|name| pattern::glob(name, &case.act.action)))
-            && condition.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|kind| self.kinds.contains(kind)))
-            && condition.security_domain.is_none_or(|expected| expected == case.security_domain)
-            && condition.environments.as_ref().is_none_or(|names| environment.is_empty() || listed(names));
-        if !certain {
-            return Answer::No;
-        }
-        let mut unknown = None;
-        if condition.environments.is_some() && environment.is_empty() {
-            unknown = Some("the environment is not known".to_owned());
-        }
-        let mut detail = None;
-        for answer in [
-            condition.nodes_more_than.map(|most| self.more_nodes_than(most, case)),
-            condition.replica_change_over_percent.map(|percent| self.scaled_by_more_than(percent, case)),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            match answer {
-                Answer::Yes(text) => detail = text.or(detail),
-                Answer::No => return Answer::No,
-                Answer::Unknown(why) => unknown = Some(why),
-            }
-        }
-        unknown.map_or(Answer::Yes(detail), Answer::Unknown)
-    }
-
-    fn more_nodes_than(&self, most: u32, case: &Case<'_>) -> Answer {
-        match &self.nodes {
-            None => Answer::Unknown("which nodes it touches cannot be told".to_owned()),
-            // An act that touches no node is not held up by what came before it.
-            Some(nodes)
-                if nodes.len() == case.nodes_before.len() && !self.kinds.contains(&PolicyKind::NodeOperation) =>
-            {
-                Answer::No
-            }
-            Some(nodes) if u32::try_from(nodes.len()).unwrap_or(u32::MAX) > most => {
-                Answer::Yes(Some(nodes.iter().cloned().collect::<Vec<_>>().join(", ")))
-            }
-            Some(_) => Answer::No,
-        }
-    }
-
-    fn scaled_by_more_than(&self, percent: u32, case: &Case<'_>) -> Answer {
-        let basis = case.preparation.map(|preparation| &preparation.basis).filter(|basis| basis.known);
-        match basis.and_then(|basis| basis.replicas) {
-            Some(change) => {
-                let difference = u64::from(change.from.abs_diff(change.to));
-                if difference * 100 > u64::from(percent) * u64::from(change.from) {
-                    Answer::Yes(Some(format!("from {} to {} replicas", change.from, change.to)))
-                } else {
-                    Answer::No
-                }
-            }
-            None if self.kinds.contains(&PolicyKind::Scaling) => {
-                Answer::Unknown("the live number of replicas cannot be told".to_owned())
-            }
-            None => Answer::No,
-        }
-    }
-
-    fn impact(&self, case: &Case<'_>, verdict: &mut Verdict) {
-        let mut reasons = Vec::new();
-        if self.effect == Effect::Destructive {
-            reasons.push("it destroys something".to_owned());
-        }
-        if self.effect != Effect::Read && is_production(case.environment) {
-            reasons.push("it changes production".to_owned());
-        }
-        if self.effect != Effect::Read && self.nodes.as_ref().is_some_and(|nodes| nodes.len() > 1) {
-            reasons.push("it touches more than one node".to_owned());
-        }
-        if let Some(preparation) = case.preparation
-            && preparation.impact == Impact::High
-        {
-            reasons.extend(preparation.reasons.iter().cloned());
-            verdict.impact = Impact::High;
-        }
-        if !reasons.is_empty() {
-            verdict.impact = Impact::High;
-        }
-        verdict.impact_reasons = reasons;
     }
 }
 
@@ -363,46 +264,4 @@ pub(crate) fn destroys_rows(words: &[String]) -> bool {
                 .iter()
                 .any(|destroying| statement.contains(destroying))
         })
-}
-
-/// The class of a command, and the nodes it names where it names them.
-fn command_kind(command: &SimpleCommand) -> Option<(PolicyKind, Option<Vec<String>>)> {
-    let start = command.words.iter().position(|word| matches!(word.rsplit('/').next(), Some("kubectl" | "oc")))?;
-    let mut operands = Vec::new();
-    let mut selects = command.dynamic;
-    let mut words = command.words.iter().skip(start + 1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--" => break,
-            "-l" | "--selector" | "--all" | "-f" | "--filename" => selects = true,
-            "-n" | "--namespace" | "--context" | "--kubeconfig" | "--timeout" | "--grace-period" => {
-                words.next();
-            }
-            word if word.starts_with('-') => {
-                selects |= ["-l", "--selector=", "--all=", "--filename="].iter().any(|option| word.starts_with(option));
-            }
-            word => operands.push(word.to_owned()),
-        }
-    }
-    let (verb, rest) = operands.split_first()?;
-    let bare = |names: &[String]| -> Option<Vec<String>> {
-        let names: Vec<String> = names.iter().map(|name| name.rsplit('/').next().unwrap_or(name).to_owned()).collect();
-        (!selects && !names.is_empty()).then_some(names)
-    };
-    match verb.as_str() {
-        "drain" | "cordon" | "uncordon" => Some((PolicyKind::NodeOperation, bare(rest))),
-        "taint" | "delete" | "label" | "annotate" | "patch" => {
-            let (kind, names) = rest.split_first()?;
-            let (kind, names) = match kind.split_once('/') {
-                Some((kind, name)) => (kind.to_owned(), vec![name.to_owned()]),
-                // `taint node NAME key=value:effect`: what holds `=` or ends in `-` is no name.
-                None => {
-                    (kind.clone(), names.iter().filter(|n| !n.contains('=') && !n.ends_with('-')).cloned().collect())
-                }
-            };
-            matches!(kind.as_str(), "node" | "nodes" | "no").then(|| (PolicyKind::NodeOperation, bare(&names)))
-        }
-        "scale" | "autoscale" => Some((PolicyKind::Scaling, None)),
-        _ => None,
-    }
 }

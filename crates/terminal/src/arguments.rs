@@ -80,6 +80,8 @@ pub enum Command {
     Schema(Schema),
     /// Show what a run would do, step by step, and change nothing
     Plan(Plan),
+    /// Look for everything that would stop a run: programs, logins, the cluster, rights, policy; change nothing
+    Preflight(Preflight),
     /// Start an execution and drive it, guided on a terminal
     Run(Run),
     /// List executions

@@ -6,6 +6,7 @@ mod evidence;
 mod find;
 mod import;
 mod look;
+mod policy_test;
 mod run;
 mod say;
 mod secret;
@@ -105,6 +106,7 @@ fn perform(desk: &Desk, command: Command) -> Result<Exit, Failure> {
         Command::Import(arguments) => import::import(desk, &arguments),
         Command::Schema(schema) => surroundings::schema(schema.of),
         Command::Plan(plan) => run::plan(desk, &plan),
+        Command::Preflight(preflight) => run::preflight(desk, &preflight),
         Command::Run(arguments) => run::run(desk, &arguments),
         Command::Resume(one) => run::resume(desk, &one.execution),
         Command::Executions(executions) => look::executions(desk, executions),

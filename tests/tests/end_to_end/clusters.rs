@@ -9,15 +9,15 @@ use tokio::runtime::Runtime;
 use crate::support::desk::Desk;
 
 /// A desk whose context leads to a cluster with a shop on it.
-struct Shop {
-    desk: Desk,
-    cluster: Cluster,
+pub(crate) struct Shop {
+    pub(crate) desk: Desk,
+    pub(crate) cluster: Cluster,
     /// Drives the API server.
     _runtime: Runtime,
 }
 
 impl Shop {
-    fn new(environment: &str) -> Self {
+    pub(crate) fn new(environment: &str) -> Self {
         let runtime = Runtime::new().unwrap();
         let desk = Desk::new();
         let cluster = runtime.block_on(async {
@@ -35,14 +35,14 @@ impl Shop {
         Self { desk, cluster, _runtime: runtime }
     }
 
-    fn runbook(&self, steps: &str) -> String {
+    pub(crate) fn runbook(&self, steps: &str) -> String {
         let head = "apiVersion: sre.oversight.io/v1\nkind: Runbook\nmetadata:\n  name: on-a-cluster\nspec:\n  \
                     name: A test on a cluster\n  description: Changes a cluster.\n  trigger: { manual: true }\n  \
                     rollbackOnFailure: true\n  steps:\n";
         self.desk.file("runbook.yaml", &format!("{head}{steps}")).display().to_string()
     }
 
-    fn replicas(&self) -> Value {
+    pub(crate) fn replicas(&self) -> Value {
         self.cluster.object("deployments", "shop", "checkout").unwrap()["spec"]["replicas"].clone()
     }
 
@@ -51,7 +51,7 @@ impl Shop {
     }
 
     /// Approves what waits, typing the target as a person does who is alone.
-    fn approve(&self, step: &str) -> String {
+    pub(crate) fn approve(&self, step: &str) -> String {
         let status = self.desk.status("@last");
         let waiting = status["steps"].as_array().unwrap().iter().find(|one| one["name"] == step).unwrap();
         let target = waiting["approval"]["target"].as_str().unwrap_or_else(|| panic!("{status:#}")).to_owned();
@@ -59,7 +59,7 @@ impl Shop {
         target
     }
 
-    fn resume(&self) -> Option<i32> {
+    pub(crate) fn resume(&self) -> Option<i32> {
         self.desk.belay(["resume", "@last", "--no-input"]).code
     }
 
@@ -73,7 +73,7 @@ impl Shop {
     }
 }
 
-const SCALE: &str = "    - name: scale
+pub(crate) const SCALE: &str = "    - name: scale
       action: kubernetes.scale_deployment
       parameters: { deployment: checkout, replicas: 8 }
 ";
@@ -262,4 +262,26 @@ fn rights_that_are_missing_are_known_before_the_first_step() {
     shop.cluster.refuse_connections(Duration::from_mins(1));
     let ran = shop.desk.belay(["context", "check"]).exits(5);
     assert!(ran.stderr.contains("context `shop`") && ran.stderr.contains("cannot be reached"), "{ran:#?}");
+}
+
+#[test]
+fn an_expired_login_holds_the_execution_and_it_goes_on_with_the_same_act_once_it_is_renewed() {
+    let shop = Shop::new("staging");
+    let patient = SCALE.replace("replicas: 8 }", "replicas: 5 }\n      retries: 3\n      continueOnError: true");
+    let file = shop.runbook(&patient);
+    shop.cluster.fail_next(Matching::verb("patch"), Fault::ExpiredLogin);
+    shop.desk.belay(["run", &file, "--no-input"]).exits(3);
+    let status = shop.desk.status("@last");
+    let waiting = status["waiting_on"].to_string();
+    assert!(waiting.contains("the login to the cluster has expired") && waiting.contains("kubeconfig"), "{status:#}");
+    assert_eq!(shop.replicas(), 4, "nothing was done");
+    assert_eq!(shop.resume(), Some(3), "the login is still over");
+
+    shop.cluster.renew_login("fresh");
+    let kubeconfig = shop.desk.home.join("kubeconfig");
+    let text = std::fs::read_to_string(&kubeconfig).unwrap();
+    std::fs::write(&kubeconfig, text.replace("secret-token-of-alice", "fresh")).unwrap();
+    assert_eq!(shop.resume(), Some(0), "{:#}", shop.desk.status("@last"));
+    assert_eq!(shop.replicas(), 5);
+    assert_eq!(shop.desk.belay(["audit", "verify", "--json"]).exits(0).json()["ok"], true);
 }

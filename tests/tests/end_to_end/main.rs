@@ -12,6 +12,7 @@
 )]
 
 mod broken_disk;
+mod cluster_policy;
 mod clusters;
 mod command_line;
 mod hostile_sources;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -59,6 +60,8 @@ pub(super) struct Cluster {
     address: String,
     /// What tells it from every other one: the uid of its `kube-system`, else [`Cluster::address`].
     pub(super) fingerprint: String,
+    /// Whether its login was refused; the next use logs in anew.
+    login_over: AtomicBool,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -68,28 +71,29 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Clusters {
-    /// The cluster of a way to one. Connections are kept until the kubeconfig changes.
+    /// The cluster of a way to one. Connections are kept until the kubeconfig changes, or their login is refused.
     pub(super) async fn reach(&self, access: &ClusterAccess) -> Result<Arc<Cluster>, Trouble> {
         let way = Arc::clone(self.ways().entry(access.clone()).or_default());
         let mut known = way.lock().await;
         let stamps = stamps(access);
-        if let Some(found) = known.as_mut().filter(|known| known.stamps == stamps) {
+        if let Some(found) = known.as_mut().filter(|known| known.stamps == stamps && !known.cluster.is_over()) {
             if found.seen.elapsed() < BELIEVED {
                 return Ok(Arc::clone(&found.cluster));
             }
-            if found.cluster.read_fingerprint().await? == found.cluster.fingerprint {
-                found.seen = Instant::now();
-                return Ok(Arc::clone(&found.cluster));
+            match found.cluster.read_fingerprint().await {
+                Ok(fingerprint) if fingerprint == found.cluster.fingerprint => {
+                    found.seen = Instant::now();
+                    return Ok(Arc::clone(&found.cluster));
+                }
+                // It leads elsewhere, or its login is over: a program that logs in may have a new one by now.
+                Ok(_) => {}
+                Err(trouble) if trouble.needs_login() => {}
+                Err(trouble) => return Err(trouble),
             }
         }
         let cluster = Arc::new(Cluster::connect(access).await?);
         *known = Some(Known { cluster: Arc::clone(&cluster), stamps, seen: Instant::now() });
         Ok(cluster)
-    }
-
-    /// Forgets a connection, so that the next use reads the login anew.
-    pub(super) fn forget(&self, access: &ClusterAccess) {
-        self.ways().remove(access);
     }
 
     fn ways(&self) -> MutexGuard<'_, BTreeMap<ClusterAccess, Arc<Mutex<Option<Known>>>>> {
@@ -115,13 +119,14 @@ impl Cluster {
             Ok(Ok(client)) => client?,
             Ok(Err(error)) => return Err(Trouble::before(format!("the login to the cluster ended early: {error}"))),
             Err(_) => {
-                return Err(Trouble::before(format!(
-                    "the login to the cluster takes longer than {} s; log in in another window, then retry",
+                return Err(Trouble::login(format!(
+                    "the login to the cluster takes longer than {} s",
                     LOGIN.as_secs()
                 )));
             }
         };
-        let mut cluster = Self { client, namespace, address, fingerprint: String::new() };
+        let mut cluster =
+            Self { client, namespace, address, fingerprint: String::new(), login_over: AtomicBool::new(false) };
         cluster.fingerprint = cluster.read_fingerprint().await?;
         Ok(cluster)
     }
@@ -168,9 +173,21 @@ impl Cluster {
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, Trouble> {
         match tokio::time::timeout(PATIENCE, request).await {
-            Ok(answer) => answer.map_err(|error| Trouble::of(&error, asked)),
+            Ok(answer) => answer.map_err(|error| self.heard(Trouble::of(&error, asked))),
             Err(_) => Err(Trouble::late(asked, PATIENCE.as_secs())),
         }
+    }
+
+    /// After a refused login the next use logs in anew.
+    pub(super) fn heard(&self, trouble: Trouble) -> Trouble {
+        if trouble.needs_login() {
+            self.login_over.store(true, Ordering::Relaxed);
+        }
+        trouble
+    }
+
+    fn is_over(&self) -> bool {
+        self.login_over.load(Ordering::Relaxed)
     }
 }
 
@@ -181,11 +198,7 @@ async fn config(access: &ClusterAccess) -> Result<Config, Trouble> {
         });
     }
     let wanted = access.context.as_deref().unwrap_or_default();
-    let mut kubeconfig = match &access.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
-    }
-    .map_err(|error| Trouble::before(format!("{}: {error}", place(access))))?;
+    let mut kubeconfig = read(access)?;
     if !kubeconfig.contexts.iter().any(|context| context.name == wanted) {
         let names: Vec<&str> = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
         let has = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
@@ -200,7 +213,17 @@ async fn config(access: &ClusterAccess) -> Result<Config, Trouble> {
         .map_err(|error| Trouble::before(format!("context `{wanted}` of {}: {error}", place(access))))
 }
 
-fn place(access: &ClusterAccess) -> String {
+/// The kubeconfig of a way to a cluster.
+pub(super) fn read(access: &ClusterAccess) -> Result<Kubeconfig, Trouble> {
+    match &access.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    }
+    .map_err(|error| Trouble::before(format!("{}: {error}", place(access))))
+}
+
+/// Which kubeconfig it is, for people.
+pub(super) fn place(access: &ClusterAccess) -> String {
     access
         .kubeconfig
         .as_deref()

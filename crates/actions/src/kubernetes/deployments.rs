@@ -9,14 +9,16 @@ mod status;
 
 use std::sync::Arc;
 
+use belay_runbook::act::Preparation;
 use belay_runbook::action::Sink;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::Api;
 use kube::api::ListParams;
 use serde::Deserialize;
 
 use super::trouble::{Asked, Trouble};
-use super::{Clusters, OnCluster, Site, labels};
+use super::{Clusters, OnCluster, Site, labels, share};
 use crate::declaration::{Declaration, text};
 use crate::registry::Registry;
 
@@ -110,6 +112,30 @@ fn replicas(deployment: &Deployment) -> u32 {
 
 fn uid(deployment: &Deployment) -> &str {
     deployment.metadata.uid.as_deref().unwrap_or_default()
+}
+
+/// Notes how many pods a rollout of a deployment replaces, and how many of them are missing at once by its strategy.
+fn replaces(prepared: &mut Preparation, deployment: &Deployment) {
+    let pods = replicas(deployment);
+    let strategy = deployment.spec.strategy.as_ref();
+    let missing = if strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("Recreate") {
+        pods
+    } else {
+        let rolling = strategy.and_then(|strategy| strategy.rolling_update.as_ref());
+        match rolling.and_then(|rolling| rolling.max_unavailable.as_ref()) {
+            Some(IntOrString::Int(number)) => u32::try_from(*number).unwrap_or(0).min(pods),
+            Some(IntOrString::String(percent)) => of_percent(percent, pods),
+            None => of_percent("25%", pods),
+        }
+    };
+    prepared.basis.pods = Some(pods);
+    prepared.basis.share = Some(share(missing, pods));
+}
+
+/// A percentage of a number, rounded down as the API does for what may be missing.
+fn of_percent(percent: &str, of: u32) -> u32 {
+    let percent: u32 = percent.trim_end_matches('%').parse().unwrap_or(100);
+    of.saturating_mul(percent.min(100)) / 100
 }
 
 /// The template's revision, where the deployment has been seen by its controller.

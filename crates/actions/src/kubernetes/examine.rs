@@ -1,7 +1,8 @@
 //! What a context's cluster is, and what may be done there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use belay_runbook::act::Unread;
 use belay_runbook::action::ActionSpec;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::Api;
@@ -12,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::access::ClusterAccess;
 use super::clusters::{Cluster, Clusters};
+use super::login;
 use super::trouble::{Asked, Trouble};
 
 /// Rights that are asked about at the same time.
@@ -24,12 +26,39 @@ pub struct ClusterReport {
     pub fingerprint: String,
     /// The API server's version, such as `v1.36.1`.
     pub version: String,
-    /// The namespace of what names none, for which rights were asked.
+    /// The namespace of what names none, for which rights were asked unless they say otherwise.
     pub namespace: String,
-    /// Rights that actions need and this account has, such as `get pods`.
+    /// Rights that actions need and this account has, such as `get pods`, or `get pods in kube-system`.
     pub allowed: Vec<String>,
     /// Rights that actions need and this account does not have.
     pub denied: Vec<String>,
+}
+
+/// An action that is to be performed, and where.
+#[derive(Debug, Clone)]
+pub struct Needed<'a> {
+    /// What it declares.
+    pub spec: &'a ActionSpec,
+    /// The namespace that it names; the context's own where it names none.
+    pub namespace: Option<String>,
+}
+
+impl ClusterReport {
+    /// Rights that these actions need and this account does not have.
+    pub fn lacking(&self, needed: &[Needed<'_>]) -> Vec<String> {
+        let wanted: BTreeSet<String> = needed.iter().flat_map(|one| shown(one, &self.namespace)).collect();
+        self.denied.iter().filter(|right| wanted.contains(*right)).cloned().collect()
+    }
+}
+
+/// Rights of one action as a report names them: with their namespace where it is not the context's.
+fn shown(needed: &Needed<'_>, own: &str) -> Vec<String> {
+    let elsewhere = needed.namespace.as_ref().filter(|namespace| namespace.as_str() != own);
+    let place = |right: &String| match elsewhere {
+        Some(namespace) => format!("{right} in {namespace}"),
+        None => right.clone(),
+    };
+    needed.spec.access.iter().map(place).collect()
 }
 
 /// A right as an action declares it: `patch deployments/scale.apps`.
@@ -57,27 +86,41 @@ impl Clusters {
     /// Looks at the cluster of a context, and at the rights that these actions need there.
     ///
     /// # Errors
-    /// Why it cannot be reached, and what to do.
-    pub async fn examine(&self, context: &Value, specs: &[&ActionSpec]) -> Result<ClusterReport, String> {
-        self.examined(context, specs).await.map_err(|trouble| trouble.to_string())
+    /// Why it cannot be reached, and what to do; whether a login has expired.
+    pub async fn examine(&self, context: &Value, needed: &[Needed<'_>]) -> Result<ClusterReport, Unread> {
+        let remedy = || match ClusterAccess::of(context) {
+            Ok(access) => login::remedy(&access),
+            Err(trouble) => trouble.to_string(),
+        };
+        self.examined(context, needed).await.map_err(|trouble| {
+            let needs_login = trouble.needs_login();
+            Unread { why: trouble.with_remedy(remedy).to_string(), needs_login }
+        })
     }
 
-    async fn examined(&self, context: &Value, specs: &[&ActionSpec]) -> Result<ClusterReport, Trouble> {
+    async fn examined(&self, context: &Value, needed: &[Needed<'_>]) -> Result<ClusterReport, Trouble> {
         let cluster = self.reach(&ClusterAccess::of(context)?).await?;
         let client = cluster.client();
         let asked = Asked { verb: "get", resource: "version", name: "", namespace: "" };
         let version = cluster.ask(&asked, || client.apiserver_version()).await?;
-        let of_clusters = specs.iter().filter(|spec| spec.name.starts_with("kubernetes."));
-        let wanted: BTreeSet<&str> = of_clusters.flat_map(|spec| &spec.access).map(String::as_str).collect();
-        let mut wanted = wanted.into_iter().filter_map(|text| Some((text.to_owned(), Right::parse(text)?)));
+        let mut wanted: BTreeMap<String, (Right, String)> = BTreeMap::new();
+        for one in needed.iter().filter(|one| one.spec.name.starts_with("kubernetes.")) {
+            let namespace = one.namespace.as_ref().unwrap_or(&cluster.namespace);
+            for (text, right) in shown(one, &cluster.namespace).into_iter().zip(&one.spec.access) {
+                if let Some(right) = Right::parse(right) {
+                    wanted.insert(text, (right, namespace.clone()));
+                }
+            }
+        }
+        let mut wanted = wanted.into_iter();
         let (mut allowed, mut denied) = (Vec::new(), Vec::new());
         let mut asking = JoinSet::new();
         loop {
             while asking.len() < AT_ONCE
-                && let Some((text, right)) = wanted.next()
+                && let Some((text, (right, namespace))) = wanted.next()
             {
                 let cluster = std::sync::Arc::clone(&cluster);
-                asking.spawn(async move { (text, may(&cluster, right).await) });
+                asking.spawn(async move { (text, may(&cluster, right, namespace).await) });
             }
             let Some(joined) = asking.join_next().await else { break };
             let (text, answer) = joined.map_err(|error| Trouble::before(format!("a question ended early: {error}")))?;
@@ -95,8 +138,8 @@ impl Clusters {
     }
 }
 
-/// Whether this account may do something in the context's namespace.
-async fn may(cluster: &Cluster, right: Right) -> Result<bool, Trouble> {
+/// Whether this account may do something in a namespace.
+async fn may(cluster: &Cluster, right: Right, namespace: String) -> Result<bool, Trouble> {
     let review = SelfSubjectAccessReview {
         spec: SelfSubjectAccessReviewSpec {
             resource_attributes: Some(ResourceAttributes {
@@ -104,7 +147,7 @@ async fn may(cluster: &Cluster, right: Right) -> Result<bool, Trouble> {
                 resource: Some(right.resource),
                 subresource: right.subresource,
                 group: Some(right.group),
-                namespace: Some(cluster.namespace.clone()),
+                namespace: Some(namespace),
                 ..ResourceAttributes::default()
             }),
             ..SelfSubjectAccessReviewSpec::default()

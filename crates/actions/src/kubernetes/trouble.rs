@@ -12,6 +12,8 @@ use crate::action::ActionError;
 pub(crate) struct Trouble {
     kind: Kind,
     text: String,
+    /// Whether the login was refused or could not be had, so that nothing was done.
+    needs_login: bool,
 }
 
 /// What is known about a request that came to nothing.
@@ -23,8 +25,12 @@ enum Kind {
     Refused(u16),
     /// It may have been carried out: the answer was lost, or says nothing about that.
     Unclear,
-    /// What was done is known, and what was waited for did not come.
+    /// What was done is known, and what was waited for cannot come any more.
     GivenUp,
+    /// What was waited for did not come in time, and still may.
+    TooLate,
+    /// Somebody cancelled while something was waited for, which still may come.
+    Cancelled,
 }
 
 /// What a request was for, as a role would have to allow it.
@@ -43,24 +49,45 @@ pub(crate) struct Asked<'a> {
 impl Trouble {
     /// Something that is wrong before anything is asked.
     pub(crate) fn before(text: impl Into<String>) -> Self {
-        Self { kind: Kind::NotSent, text: text.into() }
+        Self { kind: Kind::NotSent, text: text.into(), needs_login: false }
+    }
+
+    /// A login that failed before anything was asked.
+    pub(crate) fn login(text: impl Into<String>) -> Self {
+        Self { needs_login: true, ..Self::before(text) }
     }
 
     /// The server has refused the act in other words: nothing has happened.
     pub(crate) fn refused(code: u16, text: impl Into<String>) -> Self {
-        Self { kind: Kind::Refused(code), text: text.into() }
+        Self { kind: Kind::Refused(code), text: text.into(), needs_login: code == 401 }
     }
 
-    /// What was done is known, and what was waited for did not come.
+    /// What was done is known, and this keeps what was waited for from coming.
+    pub(crate) fn giving_up(self, what: &str) -> Self {
+        let text = format!("{what}: {}", self.text);
+        if self.needs_login { Self { text, ..self } } else { Self::given_up(text) }
+    }
+
+    /// What was waited for did not come in time; it goes on in the cluster.
+    pub(crate) fn too_late(text: impl Into<String>) -> Self {
+        Self { kind: Kind::TooLate, ..Self::given_up(text) }
+    }
+
+    /// Somebody cancelled while something was waited for; it goes on in the cluster.
+    pub(crate) fn cancelled(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Cancelled, ..Self::given_up(text) }
+    }
+
+    /// What was done is known, and what was waited for cannot come any more.
     pub(crate) fn given_up(text: impl Into<String>) -> Self {
-        Self { kind: Kind::GivenUp, text: text.into() }
+        Self { kind: Kind::GivenUp, text: text.into(), needs_login: false }
     }
 
     /// Why a request failed.
     pub(crate) fn of(error: &kube::Error, asked: &Asked<'_>) -> Self {
         match error {
             kube::Error::Api(status) => Self::answered(status, asked),
-            kube::Error::Auth(error) => Self::before(format!("the login to the cluster failed: {}", login(error))),
+            kube::Error::Auth(error) => Self::login(format!("the login to the cluster failed: {}", login(error))),
             kube::Error::InferConfig(_)
             | kube::Error::InferKubeconfig(_)
             | kube::Error::TlsRequired
@@ -77,25 +104,29 @@ impl Trouble {
             | kube::Error::SerdeError(_)
             | kube::Error::Discovery(_)
             | kube::Error::UpgradeConnection(_) => match auth_of(error) {
-                Some(error) => Self::before(format!("the login to the cluster failed: {}", login(error))),
+                Some(error) => Self::login(format!("the login to the cluster failed: {}", login(error))),
                 None if never_connected(error) => {
                     Self::before(format!("the API server cannot be reached: {}", deepest(error)))
                 }
-                None => Self { kind: Kind::Unclear, text: format!("no answer to `{asked}`: {}", chain(error)) },
+                None => Self::unclear(format!("no answer to `{asked}`: {}", chain(error))),
             },
         }
     }
 
     /// A request that ran into its time limit.
     pub(crate) fn late(asked: &Asked<'_>, seconds: u64) -> Self {
-        Self { kind: Kind::Unclear, text: format!("no answer to `{asked}` within {seconds} s") }
+        Self::unclear(format!("no answer to `{asked}` within {seconds} s"))
+    }
+
+    fn unclear(text: String) -> Self {
+        Self { kind: Kind::Unclear, text, needs_login: false }
     }
 
     fn answered(status: &Status, asked: &Asked<'_>) -> Self {
         let code = status.code;
         let said = if status.message.is_empty() { &status.reason } else { &status.message };
         let text = match code {
-            401 => format!("the login to the cluster has expired or is not known ({said}); log in again, then resume"),
+            401 => format!("the login to the cluster has expired or is not known ({said}); log in again"),
             403 => format!("{said}; a role with {} would allow it", asked.rule()),
             404 if status.reason == "NotFound" => said.clone(),
             404 => format!("the API server does not know `{}`: {said}", asked.resource),
@@ -107,7 +138,7 @@ impl Trouble {
             // An error on the way, or after the object was written.
             _ => Kind::Unclear,
         };
-        Self { kind, text }
+        Self { kind, text, needs_login: code == 401 }
     }
 
     /// The same, of a question that came before anything was changed: nothing can have happened.
@@ -120,8 +151,18 @@ impl Trouble {
     pub(crate) fn code(&self) -> Option<u16> {
         match self.kind {
             Kind::Refused(code) => Some(code),
-            Kind::NotSent | Kind::Unclear | Kind::GivenUp => None,
+            Kind::NotSent | Kind::Unclear | Kind::GivenUp | Kind::TooLate | Kind::Cancelled => None,
         }
+    }
+
+    /// The same, with the command that renews the login where that is what is missing.
+    pub(crate) fn with_remedy(self, remedy: impl FnOnce() -> String) -> Self {
+        if self.needs_login { Self { text: format!("{}; {}", self.text, remedy()), ..self } } else { self }
+    }
+
+    /// Whether a person has to log in again.
+    pub(crate) fn needs_login(&self) -> bool {
+        self.needs_login
     }
 
     /// Whether there is no such object.
@@ -140,14 +181,24 @@ impl Trouble {
             Kind::NotSent | Kind::Refused(_) => Ending::NotStarted,
             Kind::Unclear => Ending::Lost,
             Kind::GivenUp => Ending::Failed,
+            Kind::TooLate => Ending::TimedOut,
+            Kind::Cancelled => Ending::Cancelled,
         };
-        Outcome { error: Some(self.text), ..Outcome::bare(ending) }
+        let needs_login = self.needs_login && ending == Ending::NotStarted;
+        Outcome { error: Some(self.text), needs_login, ..Outcome::bare(ending) }
     }
 
     /// The ending of an act that has changed something before this.
     pub(crate) fn outcome_midway(self) -> Outcome {
-        let ending = if self.kind == Kind::Unclear { Ending::Lost } else { Ending::Failed };
-        Outcome { error: Some(self.text), ..Outcome::bare(ending) }
+        let ending = match self.kind {
+            Kind::Unclear => Ending::Lost,
+            Kind::TooLate => Ending::TimedOut,
+            Kind::Cancelled => Ending::Cancelled,
+            // What comes of the change cannot be seen without a login.
+            _ if self.needs_login => Ending::Lost,
+            Kind::NotSent | Kind::Refused(_) | Kind::GivenUp => Ending::Failed,
+        };
+        Outcome { error: Some(self.text), needs_login: self.needs_login, ..Outcome::bare(ending) }
     }
 }
 
@@ -161,7 +212,8 @@ impl std::error::Error for Trouble {}
 
 impl From<Trouble> for ActionError {
     fn from(trouble: Trouble) -> Self {
-        Self::Unreachable { target: "the cluster".to_owned(), problem: trouble.text }
+        let (target, problem) = ("the cluster".to_owned(), trouble.text);
+        if trouble.needs_login { Self::Login { target, problem } } else { Self::Unreachable { target, problem } }
     }
 }
 
@@ -219,7 +271,7 @@ fn login(error: &kube::client::AuthError) -> String {
     if let AuthError::AuthExecRun { cmd, out } = error {
         let said = String::from_utf8_lossy(&out.stderr);
         let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing").trim();
-        return format!("`{}` ended with {}: {said}; log in again with it, then resume", first_word(cmd), out.status);
+        return format!("`{}` ended with {}: {said}", first_word(cmd), out.status);
     }
     chain(error)
 }

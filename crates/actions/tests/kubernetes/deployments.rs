@@ -156,7 +156,7 @@ async fn a_restart_that_is_cancelled_says_what_goes_on() {
             }
             cancel.cancel();
         });
-    assert_eq!(outcome.ending, Ending::Failed);
+    assert_eq!(outcome.ending, Ending::Cancelled, "what it did is for a probe or a person to say");
     assert!(error(&outcome).contains("cancelled") && error(&outcome).contains("goes on in the cluster"), "{outcome:?}");
 }
 

@@ -72,7 +72,7 @@ async fn a_budget_that_never_gives_way_ends_with_the_time_and_says_who_is_left()
     stage.cluster.add_budget("shop", "checkout", "checkout", 4);
     stage.surroundings.timeout = Some(Duration::from_secs(2));
     let outcome = stage.run(DRAIN, parameters()).await;
-    assert_eq!(outcome.ending, Ending::Failed, "{outcome:?}");
+    assert_eq!(outcome.ending, Ending::TimedOut, "what it did is for a probe or a person to say: {outcome:?}");
     assert!(error(&outcome).contains("did not end within 2 s"), "{outcome:?}");
     assert!(error(&outcome).contains("shop/checkout-"), "{outcome:?}");
     assert_eq!(outcome.output["drained"], false);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use belay_runbook::act::Ending;
+use belay_runbook::act::{Ending, ProbeAnswer};
 use belay_testkit::cluster::{Fault, Matching};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -44,6 +44,28 @@ async fn a_change_is_never_sent_twice() {
     let outcome = stage.run_prepared(SCALE, scale(), &prepared).await;
     assert_eq!(outcome.ending, Ending::Lost, "{outcome:?}");
     assert_eq!(stage.asked(), ["patch deployments/scale"]);
+}
+
+#[tokio::test]
+async fn a_request_whose_answer_was_lost_has_time_to_arrive_before_anybody_looks() {
+    let stage = Stage::new().await;
+    let prepared = stage.prepare(SCALE, scale()).await.unwrap();
+    stage.cluster.forget_calls();
+    stage.cluster.fail_next(Matching::verb("patch"), Fault::LostRequest);
+    let arrives = async {
+        while !stage.cluster.calls().iter().any(|call| call.verb == "patch") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // It was only late.
+        stage
+            .cluster
+            .change("deployments", "shop", "checkout", |object| object["spec"]["replicas"] = json!(6))
+            .unwrap();
+    };
+    let (outcome, ()) = tokio::join!(stage.run_prepared(SCALE, scale(), &prepared), arrives);
+    assert_eq!(outcome.ending, Ending::Lost, "{outcome:?}");
+    let answer = stage.probe(SCALE, scale(), &prepared).await;
+    assert!(matches!(answer, ProbeAnswer::Done(_)), "{answer:?}");
 }
 
 #[rstest]
@@ -199,6 +221,56 @@ async fn a_login_program_is_run_and_its_words_are_told_when_it_fails() {
     let outcome = stage.run(GET, node()).await;
     assert_eq!(outcome.ending, Ending::NotStarted);
     assert!(error(&outcome).contains("the session is over, run sso login"), "{outcome:?}");
+    let refused = stage.prepare(GET, node()).await.unwrap_err();
+    assert!(refused.needs_login(), "{refused}");
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_in_the_middle_is_made_anew_by_the_next_use() {
+    let stage = Stage::new().await;
+    let token = stage.folder().join("token");
+    let say = |name: &str| {
+        let text = json!({
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "kind": "ExecCredential",
+            "status": { "token": name },
+        });
+        std::fs::write(&token, text.to_string()).unwrap();
+    };
+    say("secret-token-of-alice");
+    logs_in_by(&stage, &format!("cat {}", token.display()));
+    let prepared = stage.prepare(SCALE, scale()).await.unwrap();
+    stage.cluster.expire_login();
+    let outcome = stage.run_prepared(SCALE, scale(), &prepared).await;
+    assert_eq!((outcome.ending, outcome.needs_login), (Ending::NotStarted, true), "{outcome:?}");
+    assert!(error(&outcome).contains("renew it with `sh "), "the plug-in's own command: {outcome:?}");
+    let refused = stage.prepare(SCALE, scale()).await.unwrap_err();
+    assert!(refused.needs_login() && refused.to_string().contains("renew it with"), "{refused}");
+
+    stage.cluster.renew_login("fresh");
+    say("fresh");
+    let outcome = stage.run_prepared(SCALE, scale(), &prepared).await;
+    assert_eq!(outcome.ending, Ending::Succeeded, "the kubeconfig has not changed, the login has: {outcome:?}");
+    assert_eq!(stage.object("deployments", "checkout")["spec"]["replicas"], 6);
+}
+
+#[tokio::test]
+async fn a_login_that_ends_while_a_change_is_waited_for_leaves_open_what_comes_of_it() {
+    let restart = "kubernetes.restart_deployment";
+    let parameters = json!({ "deployment": "checkout" });
+    let stage = Stage::new().await;
+    let prepared = stage.prepare(restart, parameters.clone()).await.unwrap();
+    stage.cluster.fail_next(Matching::verb("get").with_resource("deployments.apps"), Fault::ExpiredLogin);
+    let outcome = stage.run_prepared(restart, parameters, &prepared).await;
+    assert_eq!(outcome.ending, Ending::Lost, "no failure, which would roll back: {outcome:?}");
+    assert!(error(&outcome).contains("put a login that is valid into the kubeconfig"), "{outcome:?}");
+    assert!(outcome.after.is_some());
+
+    let stage = Stage::new().await;
+    stage.cluster.fail_next(Matching::resource("pods/eviction"), Fault::ExpiredLogin);
+    let outcome = stage.run("kubernetes.drain_node", node()).await;
+    assert_eq!(outcome.ending, Ending::Lost, "the node is cordoned by now: {outcome:?}");
+    assert!(error(&outcome).contains("could not be evicted"), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -97,6 +97,7 @@ pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
         needs_ticket: runbook.requires_change_ticket && production && request.ticket.is_none(),
         context: context.name,
         environment: context.environment,
+        production,
         obstacles: obstacles(api, &found, &readable),
     })
 }

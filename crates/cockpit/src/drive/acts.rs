@@ -10,7 +10,7 @@ use belay_actions::host_functions::{action_for, value_of};
 use belay_engine::driver::{HostAnswer, Input, Invocation};
 use belay_engine::event::Genesis;
 use belay_engine::ids::InvocationId;
-use belay_runbook::act::{Act, Ending, Outcome, Preparation, ProbeAnswer, UndoState};
+use belay_runbook::act::{Act, Ending, Outcome, Preparation, ProbeAnswer, UndoState, Unread};
 use belay_runbook::action::SCRIPT_ACTION;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ impl Loop {
     }
 
     /// Prepares acts that read nothing from the world, right here.
-    pub(super) async fn prepare_now(&self, acts: &[Act]) -> Vec<Result<Preparation, String>> {
+    pub(super) async fn prepare_now(&self, acts: &[Act]) -> Vec<Result<Preparation, Unread>> {
         let surroundings = self.surroundings("prepare".to_owned(), CancellationToken::new());
         prepare_all(self.cockpit.registry(), acts, &surroundings).await
     }
@@ -149,12 +149,15 @@ async fn prepare_all(
     registry: &belay_actions::registry::Registry,
     acts: &[Act],
     surroundings: &Surroundings,
-) -> Vec<Result<Preparation, String>> {
+) -> Vec<Result<Preparation, Unread>> {
     let mut results = Vec::with_capacity(acts.len());
     for act in acts {
         results.push(match registry.get(&act.action) {
-            Some(action) => action.prepare(act, surroundings).await.map_err(|error| chain(&error)),
-            None => Err(format!("there is no action `{}`", act.action)),
+            Some(action) => action
+                .prepare(act, surroundings)
+                .await
+                .map_err(|error| Unread { why: chain(&error), needs_login: error.needs_login() }),
+            None => Err(format!("there is no action `{}`", act.action).into()),
         });
     }
     results
@@ -174,7 +177,11 @@ async fn perform(
         // An act that takes something back was never prepared with its step: its state is read now.
         (None, None) => match action.prepare(&invocation.act, surroundings).await {
             Ok(preparation) => action.run(&invocation.act, &preparation, surroundings).await,
-            Err(error) => Outcome { error: Some(chain(&error)), ..Outcome::bare(Ending::NotStarted) },
+            Err(error) => Outcome {
+                error: Some(chain(&error)),
+                needs_login: error.needs_login(),
+                ..Outcome::bare(Ending::NotStarted)
+            },
         },
     }
 }

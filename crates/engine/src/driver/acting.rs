@@ -78,12 +78,17 @@ impl Driver {
                 match why {
                     Suspension::Target(error) => self.fail_step(now, at, &error, StepStatus::Failed)?,
                     Suspension::Policy(why) => self.await_policy(now, at, why)?,
+                    Suspension::Login(why) => self.await_login(now, at, why)?,
                 }
                 Ok(true)
             }
             Ending::Lost | Ending::Suspended => self.start_act(now, at, None),
             Ending::Cancelled => {
                 self.fail_step(now, at, "it was cancelled", StepStatus::Cancelled)?;
+                Ok(true)
+            }
+            Ending::NotStarted if outcome.needs_login => {
+                self.await_login(now, at, why(&outcome))?;
                 Ok(true)
             }
             Ending::Failed | Ending::NotStarted | Ending::TimedOut => {
@@ -346,7 +351,9 @@ impl Driver {
         };
         match unknown {
             Some(why) if !harmless => {
-                let why = why.to_owned();
+                // What the action itself says of it is more than its kind.
+                let said = outcome.error.clone().filter(|error| !error.is_empty());
+                let why = said.unwrap_or_else(|| why.to_owned());
                 self.record(now, Transition::ActInterrupted { id, why, outcome: Some(Box::new(outcome)) })
             }
             Some(_) | None => self.record(now, Transition::ActEnded { id, outcome: Box::new(outcome) }),

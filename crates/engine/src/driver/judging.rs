@@ -1,7 +1,6 @@
 //! What policy says of an act: its effect, and the approval that it needs.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use belay_runbook::act::{Act, Preparation};
@@ -69,8 +68,14 @@ impl Driver {
         }
         let judge = |policy: &Policy| self.judge(policy, &act, &spec, effect, &preparation);
         let verdict = present.map(judge).into_iter().fold(judge(&self.rules.policy), Verdict::and);
-        // What the policy finds weighty is shown as such, wherever the act is shown.
-        let preparation = Preparation { impact: preparation.impact.max(verdict.impact), ..preparation };
+        // What the policy finds weighty is shown as such, with its reasons, wherever the act is shown.
+        let mut reasons = preparation.reasons;
+        for reason in &verdict.impact_reasons {
+            if !reasons.contains(reason) {
+                reasons.push(reason.clone());
+            }
+        }
+        let preparation = Preparation { impact: preparation.impact.max(verdict.impact), reasons, ..preparation };
         Ok((PlannedAct { act, effect, idempotent, preparation }, verdict))
     }
 
@@ -90,15 +95,18 @@ impl Driver {
         effect: ActEffect,
         preparation: &Preparation,
     ) -> Verdict {
-        let nodes: BTreeSet<String> = self.execution.nodes_touched();
+        let before = self.execution.touched(act);
+        let genesis = &self.execution.genesis;
         policy.judge(&Case {
             act,
             spec,
             effect,
             preparation: Some(preparation),
-            environment: &self.execution.genesis.environment,
+            environment: &genesis.environment,
+            namespace: genesis.cluster.as_ref().and_then(|cluster| cluster.get("namespace")?.as_str()),
+            protected: &genesis.protected,
             solo: self.execution.is_solo(),
-            nodes_before: &nodes,
+            before: &before,
             security_domain: self.execution.runbook.domain == Some(Domain::Security),
         })
     }

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use belay_runbook::act::{Act, Outcome, Preparation, ProbeAnswer, UndoState};
+use belay_runbook::act::{Act, Outcome, Preparation, ProbeAnswer, UndoState, Unread};
 use belay_runbook::action::ActionCatalog;
 use belay_runbook::automation::AutomationSpec;
 use belay_runbook::policy::Policy;
@@ -56,7 +56,7 @@ pub enum Input {
         /// The ticket of the effect.
         ticket: u64,
         /// One answer per act, in order.
-        results: Vec<Result<Preparation, String>>,
+        results: Vec<Result<Preparation, Unread>>,
     },
     /// An invocation ended. Before the first [`Input::Drive`] this is how an outcome that a helper left is adopted.
     Ended {

@@ -1,6 +1,6 @@
 //! Whether a step of the runbook's own rollback is still needed, asked before it is planned (execution.md, 7).
 
-use belay_runbook::act::{Act, Preparation, ProbeAnswer};
+use belay_runbook::act::{Act, Preparation, ProbeAnswer, Unread};
 use belay_runbook::action::Effect as ActEffect;
 use belay_runbook::model::StepKind;
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use crate::status::StepStatus;
 pub(super) struct Needing {
     at: VisitId,
     acts: Vec<Act>,
-    results: Vec<Result<Preparation, String>>,
+    results: Vec<Result<Preparation, Unread>>,
     /// The act that is asked about.
     next: usize,
 }
@@ -33,7 +33,7 @@ impl Driver {
         &mut self,
         at: &VisitId,
         acts: &[Act],
-        results: &[Result<Preparation, String>],
+        results: &[Result<Preparation, Unread>],
     ) -> bool {
         let automated = self.execution.step(&at.step).is_some_and(|step| step.kind == StepKind::Automated);
         let untouched =

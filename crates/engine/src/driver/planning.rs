@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use belay_runbook::act::{Act, Preparation};
+use belay_runbook::act::{Act, Preparation, Unread};
 use belay_runbook::action::{COMMAND_ACTION, SCRIPT_ACTION};
 use belay_runbook::model::Step;
 use jiff::{SignedDuration, Timestamp};
@@ -42,7 +42,7 @@ impl Driver {
         &mut self,
         now: Timestamp,
         ticket: u64,
-        results: Vec<Result<Preparation, String>>,
+        results: Vec<Result<Preparation, Unread>>,
     ) -> Result<(), Refusal> {
         if self.call_prepared(now, ticket, &results)? {
             return Ok(());
@@ -93,7 +93,7 @@ impl Driver {
         now: Timestamp,
         at: &VisitId,
         acts: Vec<Act>,
-        results: Vec<Result<Preparation, String>>,
+        results: Vec<Result<Preparation, Unread>>,
     ) -> Result<(), Illegal> {
         let Some(step) = self.execution.step(&at.step).cloned() else { return Ok(()) };
         if results.len() != acts.len() {
@@ -122,7 +122,7 @@ impl Driver {
             }
             let preparation = match result {
                 Ok(preparation) => preparation,
-                Err(error) => return self.fail_step(now, at, &error, StepStatus::Failed),
+                Err(unread) => return self.could_not_read(now, at, unread),
             };
             match self.judge_act(&step, act, preparation) {
                 Ok((act, verdict)) => {
@@ -166,10 +166,24 @@ impl Driver {
         Ok(())
     }
 
+    /// The state before could not be read: an expired login is waited for, anything else fails the step.
+    fn could_not_read(&mut self, now: Timestamp, at: &VisitId, unread: Unread) -> Result<(), Illegal> {
+        if unread.needs_login {
+            return self.await_login(now, at, unread.why);
+        }
+        self.fail_step(now, at, &unread.why, StepStatus::Failed)
+    }
+
+    /// Waits until a person says that a login is renewed. Nothing of the act has started, so it goes on with it.
+    pub(super) fn await_login(&mut self, now: Timestamp, at: &VisitId, why: String) -> Result<(), Illegal> {
+        self.poll = None;
+        self.record(now, Transition::PersonAwaited { at: at.clone(), need: Need::Login { why } })
+    }
+
     /// Why acts may not start: they were prepared on another target than those of this execution before them.
     pub(super) fn led_elsewhere<'a>(
         &self,
-        prepared: impl Iterator<Item = (&'a Act, &'a Result<Preparation, String>)>,
+        prepared: impl Iterator<Item = (&'a Act, &'a Result<Preparation, Unread>)>,
     ) -> Option<String> {
         self.execution.targets.led_elsewhere(prepared.filter_map(|(act, result)| Some((act, result.as_ref().ok()?))))
     }
@@ -186,7 +200,7 @@ impl Driver {
         &mut self,
         now: Timestamp,
         at: &VisitId,
-        results: Vec<Result<Preparation, String>>,
+        results: Vec<Result<Preparation, Unread>>,
     ) -> Result<(), Illegal> {
         let (Some(step), Some(visit)) = (self.execution.step(&at.step).cloned(), self.execution.visit(at)) else {
             return Ok(());
@@ -221,7 +235,7 @@ impl Driver {
         for (planned, result) in plan.acts.iter().skip(first).zip(results) {
             let preparation = match result {
                 Ok(preparation) => preparation,
-                Err(error) => return self.fail_step(now, at, &error, StepStatus::Failed),
+                Err(unread) => return self.could_not_read(now, at, unread),
             };
             let expected = expected_basis(&planned.preparation, done.iter().copied());
             difference.extend(basis_difference(&describe(&planned.act), &expected, &preparation));

@@ -37,6 +37,11 @@ impl Driver {
     pub(super) fn observed(&mut self, now: Timestamp, id: &InvocationId, outcome: Outcome) -> Result<(), Illegal> {
         let Some(step) = self.execution.step(&id.at.step).cloned() else { return Ok(()) };
         let Some(mut poll) = self.poll.clone() else { return Ok(()) };
+        if outcome.needs_login {
+            // Nothing was read: a person renews the login, then it is watched anew.
+            self.poll = None;
+            return self.record(now, Transition::ActEnded { id: id.clone(), outcome: Box::new(outcome) });
+        }
         let (holds, why) = self.judge_round(id, &step, &outcome);
         poll.in_a_row = if holds == Some(true) { poll.in_a_row + 1 } else { 0 };
         let passed = poll.in_a_row >= ROUNDS;

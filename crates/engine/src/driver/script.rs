@@ -4,12 +4,13 @@
 //! log and never performed again. A script that takes a step back is covered by the step's approval; each of its calls
 //! is journaled and judged all the same.
 //!
-//! A call that may not start while everything is held ends the worker as well, and waits for a person; one that would act
+//! A call that may not start while everything is held, or whose login has expired, ends the worker as well, and waits for a
+//! person; one that would act
 //! on another target than the acts before it ends the worker and fails the step, whatever the script catches.
 
 use std::time::Duration;
 
-use belay_runbook::act::{Act, Ending, Outcome, Preparation};
+use belay_runbook::act::{Act, Ending, Outcome, Preparation, Unread};
 use jiff::Timestamp;
 
 use super::judging::{Asking, stricter};
@@ -48,6 +49,8 @@ pub(super) enum Suspension {
     Target(String),
     /// Nothing that changes something starts; it goes on with the call when a person says so.
     Policy(String),
+    /// A login has expired before the call could start; it goes on with the call when a person has renewed it.
+    Login(String),
 }
 
 impl Driver {
@@ -177,7 +180,7 @@ impl Driver {
         &mut self,
         now: Timestamp,
         ticket: u64,
-        results: &[Result<Preparation, String>],
+        results: &[Result<Preparation, Unread>],
     ) -> Result<bool, Refusal> {
         let Some(CallBusy::Preparing { ticket: expected, script, index, function, act }) = self.call.clone() else {
             return Ok(false);
@@ -193,8 +196,12 @@ impl Driver {
         }
         let preparation = match results.first() {
             Some(Ok(preparation)) => preparation.clone(),
-            Some(Err(error)) => {
-                self.refuse_call(now, &script, index, function, Some(act), error.clone())?;
+            Some(Err(unread)) if unread.needs_login => {
+                self.suspend(&script, index, Suspension::Login(unread.why.clone()));
+                return Ok(true);
+            }
+            Some(Err(unread)) => {
+                self.refuse_call(now, &script, index, function, Some(act), unread.why.clone())?;
                 return Ok(true);
             }
             None => return Err(Refusal::Stale),
@@ -330,8 +337,10 @@ impl Driver {
             }
         };
         let message = outcome.error.clone().unwrap_or_else(|| "the call failed".to_owned());
+        let login = message.clone();
         let value = outcome.output.clone();
         let ended_well = outcome.ending == Ending::Succeeded;
+        let needs_login = outcome.ending == Ending::NotStarted && outcome.needs_login;
         self.settle_outcome(now, &record, outcome)?;
         let interrupted = self.execution.act(id).is_some_and(|record| record.interrupted.is_some());
         if let Some((script, index)) = waiting {
@@ -355,7 +364,11 @@ impl Driver {
                 }
                 return Ok(());
             }
-            self.answer(&script, index, answer);
+            if needs_login {
+                self.suspend(&script, index, Suspension::Login(login));
+            } else {
+                self.answer(&script, index, answer);
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! A state that an act captured is restored under the judgement of that act. Everything that is declared, acts and calls
 //! of scripts, is judged on its own unless the step was approved.
 
-use belay_runbook::act::{Act, ActTarget, Basis, Preparation};
+use belay_runbook::act::{Act, ActTarget, Basis, Preparation, Unread};
 use belay_runbook::action::{Effect as ActEffect, Impact};
 use belay_runbook::model::{Step, Undo};
 use belay_runbook::policy::Verdict;
@@ -44,7 +44,7 @@ impl Driver {
         now: Timestamp,
         item: u32,
         acts: Vec<Act>,
-        results: Vec<Result<Preparation, String>>,
+        results: Vec<Result<Preparation, Unread>>,
     ) -> Result<(), Illegal> {
         if self.execution.phase != Phase::Undoing || self.execution.next_undo() != Some(item) {
             return Ok(());
@@ -60,7 +60,7 @@ impl Driver {
         if let (Some(next), Some(Err(error))) = (acts.first(), results.first())
             && self.execution.targets.is_known(next)
         {
-            return self.stick_undo(now, item, error);
+            return self.stick_undo(now, item, &error.why);
         }
         let mut judged = Vec::with_capacity(acts.len());
         let mut results = results.into_iter();

@@ -364,7 +364,7 @@ impl Driver {
         let suspended = outcome.ending == Ending::Suspended;
         self.record(now, Transition::ActEnded { id: id.clone(), outcome: Box::new(outcome) })?;
         match (self.suspended_for(id).filter(|_| suspended), self.execution.next_undo()) {
-            (Some(Suspension::Target(why) | Suspension::Policy(why)), Some(item))
+            (Some(Suspension::Target(why) | Suspension::Policy(why) | Suspension::Login(why)), Some(item))
                 if self.execution.phase == Phase::Undoing =>
             {
                 self.record(now, Transition::UndoStuck { item, detail: json!({ "error": why, "waits": true }) })

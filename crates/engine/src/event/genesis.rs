@@ -31,6 +31,9 @@ pub struct Genesis {
     /// The cluster that it acts on and how it is reached; absent where the context names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Value>,
+    /// Namespaces that the context protects, besides those of the policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protected: Vec<String>,
     /// The policy as YAML.
     pub policy: Arc<str>,
     /// SHA-256 of the policy's canonical form, hex.

@@ -354,6 +354,11 @@ pub enum Need {
         /// What is wrong with it.
         why: String,
     },
+    /// A login that has expired and has to be renewed; the act that needs it has not started.
+    Login {
+        /// What was refused, and the command that renews the login.
+        why: String,
+    },
     /// Whether the step may be performed once more: the flow came back to it by itself.
     Again {
         /// Why it does not go on by itself.

@@ -20,11 +20,12 @@ use std::sync::Arc;
 use belay_runbook::act::Act;
 use belay_runbook::action::Effect;
 use belay_runbook::model::{Runbook, Step, StepName};
+use belay_runbook::policy::Touched;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::event::{Author, Checklist, Finish, Genesis, Need, NextStep, Stop, UndoPlan};
-use crate::ids::{EventHash, InvocationId, VisitId};
+use crate::ids::{ActIndex, EventHash, InvocationId, VisitId};
 use crate::status::{ExecutionStatus, StepStatus};
 
 /// One execution. Built from its genesis and changed only by [`Execution::apply`](crate::fold).
@@ -299,19 +300,28 @@ impl Execution {
             .collect()
     }
 
-    /// Nodes that acts of this execution have touched.
-    pub fn nodes_touched(&self) -> BTreeSet<String> {
-        let mut nodes = BTreeSet::new();
+    /// What acts of this execution have touched. An act that was tried several times counts its pods once, and not at all
+    /// where it is `about` to be tried again in the current visit.
+    pub fn touched(&self, about: &Act) -> Touched {
+        let mut touched = Touched::default();
         for visit in self.visits.values().flatten() {
+            let mut pods: BTreeMap<ActIndex, u32> = BTreeMap::new();
             for record in &visit.acts {
                 if record.may_have_happened()
                     && record.effect != Effect::Read
                     && let Some(preparation) = visit.preparation(record)
                 {
-                    nodes.extend(preparation.basis.nodes.iter().cloned());
+                    let basis = &preparation.basis;
+                    touched.nodes.extend(basis.nodes.iter().cloned());
+                    touched.objects.extend(basis.objects.iter().cloned());
+                    let same = self.current.as_ref() == Some(&visit.id)
+                        && visit.planned_act(record).is_some_and(|planned| planned.act == *about);
+                    let most = pods.entry(record.id.act).or_default();
+                    *most = (*most).max(basis.pods.filter(|_| !same).unwrap_or(0));
                 }
             }
+            touched.pods = pods.values().fold(touched.pods, |all, pods| all.saturating_add(*pods));
         }
-        nodes
+        touched
     }
 }

@@ -146,6 +146,7 @@ impl Visit {
                     | Need::Decision { .. }
                     | Need::Values { .. }
                     | Need::Policy { .. }
+                    | Need::Login { .. }
                     | Need::Again { .. },
                 ),
                 None,

@@ -132,9 +132,9 @@ impl Execution {
         let visit = self.visit_mut(id)?;
         ensure(!matches!(visit.stage, Stage::Acting(_) | Stage::Interrupted(_)), "an act is running or not settled")?;
         ensure(visit.undo.is_none(), "it was taken back")?;
-        // Asking for an approval anew, or going on with a policy that can be read again, is not trying again: what was
-        // done is not repeated.
-        let renews = matches!(visit.stage, Stage::Person(Need::Renewal | Need::Policy { .. }));
+        // Asking for an approval anew, or going on with a policy that can be read again or a login that is renewed, is not
+        // trying again: what was done is not repeated.
+        let renews = matches!(visit.stage, Stage::Person(Need::Renewal | Need::Policy { .. } | Need::Login { .. }));
         visit.stage = Stage::Entered;
         visit.ended_at = None;
         visit.error = None;

@@ -24,6 +24,7 @@ fn preparation() -> Preparation {
             objects: BTreeSet::from(["o".to_owned()]),
             nodes: BTreeSet::from(["n".to_owned()]),
             values: BTreeMap::from([("v".to_owned(), json!(1))]),
+            ..Basis::default()
         },
         undo: Some(json!({ "value": 1 })),
         candidates: BTreeMap::new(),

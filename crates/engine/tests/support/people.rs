@@ -136,7 +136,7 @@ impl People {
             }
             // Nobody asks for ever.
             Stage::Person(Need::Renewal) => (self.approves || visit.plans.len() < 4).then_some(Statement::Retry { at }),
-            Stage::Person(Need::Again { .. } | Need::Policy { .. }) => None,
+            Stage::Person(Need::Again { .. } | Need::Policy { .. } | Need::Login { .. }) => None,
             Stage::Person(Need::Recovery { .. }) => Some(Statement::Skip { at, reason: "leave it".to_owned() }),
             Stage::Interrupted(id) => {
                 let truth = match world.happened(id) {

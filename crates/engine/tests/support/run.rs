@@ -360,6 +360,7 @@ fn genesis(setting: &Setting) -> Genesis {
         environment: setting.environment.to_owned(),
         config: json!({}),
         cluster: None,
+        protected: Vec::new(),
         policy: "".into(),
         policy_digest: setting.policy.digest(),
         automations: setting.automations.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use belay_engine::driver::{HostAnswer, Input, Invocation};
 use belay_engine::ids::InvocationId;
-use belay_runbook::act::{Act, ActTarget, Basis, Ending, Outcome, Preparation, ProbeAnswer, UndoState};
+use belay_runbook::act::{Act, ActTarget, Basis, Ending, Outcome, Preparation, ProbeAnswer, UndoState, Unread};
 use belay_runbook::action::{ActionSpec, COMMAND_ACTION, Effect, Impact, SCRIPT_ACTION};
 use serde_json::{Value, json};
 
@@ -187,7 +187,7 @@ impl World {
         object.version += 1;
     }
 
-    pub fn prepare(&mut self, act: &Act) -> Result<Preparation, String> {
+    pub fn prepare(&mut self, act: &Act) -> Result<Preparation, Unread> {
         self.prepared.push(key(act));
         let spec = &self.specs[&act.action];
         let (name, live) = match change(act) {
@@ -197,7 +197,7 @@ impl World {
             Change::Nothing => ("local".to_owned(), None),
         };
         if self.unreadable.contains(&name) {
-            return Err(format!("`{name}` could not be read"));
+            return Err(format!("`{name}` could not be read").into());
         }
         let mut basis = Basis { known: true, ..Basis::default() };
         if matches!(act.action.as_str(), "thing.set" | "thing.destroy" | "thing.put")

@@ -30,6 +30,10 @@ pub struct Policy {
     /// Regular expressions for secrets in output, besides the built-in ones.
     #[serde(default)]
     pub redact: Vec<String>,
+    /// Namespaces that rules with `protectedNamespace` are about, `*` for any characters, besides those that a context
+    /// protects; `kube-system`, `kube-public` and `kube-node-lease` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected_namespaces: Option<Vec<String>>,
     /// Channels whose vouched approvals count (`slack`).
     #[serde(default)]
     pub vouch_channels: Vec<String>,
@@ -45,7 +49,7 @@ pub struct PolicyRule {
     pub description: String,
     /// The rule holds where one of these does.
     pub when: Vec<Match>,
-    /// Refuses the act altogether.
+    /// Refuses the act altogether; where it cannot be told whether the rule holds, approval is needed.
     #[serde(default)]
     pub forbid: bool,
     /// People and groups who may approve; everybody eligible where empty.
@@ -79,6 +83,21 @@ pub struct Match {
     /// The act changes a number of replicas by more than this many percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica_change_over_percent: Option<u32>,
+    /// Namespaces that the act changes something in, `*` for any characters: the step's own, else the context's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespaces: Option<Vec<String>>,
+    /// Whether the act changes something in a protected namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected_namespace: Option<bool>,
+    /// The execution changes more objects than this with the act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects_more_than: Option<u32>,
+    /// The execution ends more pods than this with the act: deletes, evicts, replaces or scales them away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods_more_than: Option<u32>,
+    /// More than this many percent of one workload's pods are missing at once because of the act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods_over_percent: Option<u32>,
     /// Whether the runbook's domain or category is security.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_domain: Option<bool>,

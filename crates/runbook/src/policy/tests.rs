@@ -6,6 +6,9 @@ use serde_json::json;
 
 use super::*;
 use crate::act::{ActTarget, Basis, ReplicaChange};
+use crate::action::PolicyKind;
+
+mod limits;
 
 fn spec(kinds: &[PolicyKind], effect: Effect) -> ActionSpec {
     ActionSpec {
@@ -59,7 +62,8 @@ const LOCAL: Setting = Setting { environment: "local", before: &[], security: fa
 
 fn judge(act: &Act, spec: &ActionSpec, preparation: Option<&Preparation>, setting: &Setting) -> Verdict {
     let policy = Policy::default_policy();
-    let nodes_before = setting.before.iter().map(|node| (*node).to_owned()).collect();
+    let nodes = setting.before.iter().map(|node| (*node).to_owned()).collect();
+    let before = Touched { nodes, ..Touched::default() };
     policy.judge(&Case {
         act,
         spec,
@@ -67,7 +71,9 @@ fn judge(act: &Act, spec: &ActionSpec, preparation: Option<&Preparation>, settin
         preparation,
         environment: setting.environment,
         solo: false,
-        nodes_before: &nodes_before,
+        namespace: Some("default"),
+        protected: &[],
+        before: &before,
         security_domain: setting.security,
     })
 }
@@ -327,7 +333,7 @@ fn approvers_and_quorum_add_up_and_a_forbidding_rule_forbids() {
         - {name: b, description: two, when: [{effects: [mutate]}], approvers: [y, z]}\n\
         - {name: c, description: three, when: [{environments: [frozen]}], forbid: true}\n";
     let policy = Policy::parse("own.yaml", text).unwrap();
-    let (act, spec, nodes) = (act(), spec(&[], Effect::Mutate), BTreeSet::new());
+    let (act, spec, before) = (act(), spec(&[], Effect::Mutate), Touched::default());
     let case = Case {
         act: &act,
         spec: &spec,
@@ -335,7 +341,9 @@ fn approvers_and_quorum_add_up_and_a_forbidding_rule_forbids() {
         preparation: None,
         environment: "frozen",
         solo: false,
-        nodes_before: &nodes,
+        namespace: None,
+        protected: &[],
+        before: &before,
         security_domain: false,
     };
     let verdict = policy.judge(&case);

@@ -1,5 +1,7 @@
 //! What a policy says about an act, and how what two policies say is put together.
 
+use serde::Serialize;
+
 use crate::action::Impact;
 
 /// What the policy says about an act.
@@ -22,7 +24,7 @@ pub struct Verdict {
 }
 
 /// Why a rule applies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reason {
     /// The rule's name.
     pub rule: String,

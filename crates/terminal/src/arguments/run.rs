@@ -45,6 +45,20 @@ pub struct Plan {
 }
 
 #[derive(Debug, Args)]
+pub struct Preflight {
+    /// An id, a name or a path
+    pub runbook: String,
+    #[command(flatten)]
+    pub given: Given,
+    /// The change ticket it would belong to
+    #[arg(long, value_name = "ID")]
+    pub ticket: Option<String>,
+    /// Where it would act
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct Run {
     /// An id, a name or a path
     pub runbook: String,

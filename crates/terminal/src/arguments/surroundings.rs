@@ -73,6 +73,17 @@ pub enum Policy {
     Show,
     /// Check a policy file, or the policy in force
     Check(PolicyFile),
+    /// Run cases through the policy: acts with live state, and what it is expected to say of them
+    Test(PolicyTest),
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyTest {
+    /// The file of cases
+    pub cases: PathBuf,
+    /// The policy's file; the one that the cases name, else the one in force, where absent
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

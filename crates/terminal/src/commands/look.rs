@@ -75,6 +75,7 @@ pub fn approvals(desk: &Desk) -> Result<Exit, Failure> {
                 "acts": step.acts,
                 "effect": step.effect,
                 "impact": step.impact,
+                "impact_reasons": step.impact_reasons,
                 "approval": step.approval,
                 "undo": step.undo,
             }));

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use belay_cockpit::wire::{DriveEvent, ExecutionView};
-use belay_cockpit::{Cockpit, CockpitError, ErrorClass, Saying, StartRequest, missing_programs};
+use belay_cockpit::{Cockpit, CockpitError, ErrorClass, StartRequest, missing_programs};
 
 use super::{Desk, find, wait};
-use crate::arguments::{Given, Plan, Run};
+use crate::arguments::{Given, Plan, Preflight, Run};
 use crate::failure::{Exit, Failure};
 use crate::guided::narrator::Narrator;
 use crate::guided::prompts;
@@ -23,6 +23,21 @@ pub fn plan(desk: &Desk, arguments: &Plan) -> Result<Exit, Failure> {
     let plan = wait(async { Ok(desk.cockpit.plan(&request, arguments.offline).await?) })?;
     desk.show(&plan, || plan_page::plan(&plan, desk.settings.style))?;
     Ok(Exit::Done)
+}
+
+pub fn preflight(desk: &Desk, arguments: &Preflight) -> Result<Exit, Failure> {
+    let mut request = request(desk, &arguments.runbook, &arguments.given)?;
+    request.context.clone_from(&arguments.context);
+    request.ticket.clone_from(&arguments.ticket);
+    let report = wait(async { Ok(desk.cockpit.preflight(&request).await?) })?;
+    desk.show(&report, || plan_page::preflight(&report, desk.settings.style))?;
+    Ok(match report.class() {
+        None => Exit::Done,
+        Some(ErrorClass::Refused) => Exit::Refused,
+        Some(ErrorClass::Environment) => Exit::Environment,
+        Some(ErrorClass::User) => Exit::Usage,
+        Some(ErrorClass::Bug) => Exit::Bug,
+    })
 }
 
 pub fn run(desk: &Desk, arguments: &Run) -> Result<Exit, Failure> {
@@ -63,7 +78,7 @@ pub fn begin(desk: &Desk, mut request: StartRequest) -> Result<Exit, Failure> {
     let execution = desk.cockpit.start(&request)?;
     warn_of_secrets(desk, &request)?;
     warn_of_programs(desk, &request)?;
-    drive(desk, &execution)
+    drive(desk, &execution, Some(&request))
 }
 
 /// Says which programs are not here before the first step needs one; by then there is time to install them.
@@ -73,6 +88,14 @@ fn warn_of_programs(desk: &Desk, request: &StartRequest) -> Result<(), Failure> 
         let steps: Vec<String> = steps.iter().map(|step| format!("`{}`", text::line(step))).collect();
         let what = format!("`{}` is not on this device, and {} would start it", text::line(&program), steps.join(", "));
         warn(desk, &what, "install it, or do its steps by hand with `belay confirm EXEC STEP --by-hand`");
+    }
+    Ok(())
+}
+
+/// Says what is wrong with the cluster before the first step needs it; by then there is time to log in.
+async fn warn_of_cluster(desk: &Desk, request: &StartRequest) -> Result<(), Failure> {
+    for doubt in desk.cockpit.doubts_of_cluster(request).await? {
+        warn(desk, &doubt, "`belay preflight RUNBOOK` looks for everything that would stop it");
     }
     Ok(())
 }
@@ -93,14 +116,12 @@ fn warn_of_secrets(desk: &Desk, request: &StartRequest) -> Result<(), Failure> {
 
 pub fn resume(desk: &Desk, reference: &str) -> Result<Exit, Failure> {
     let execution = desk.cockpit.resolve(reference)?;
-    let view = desk.cockpit.status(&execution)?;
-    if view.summary.status == "paused" {
-        desk.cockpit.say(&execution, Saying::Resume)?;
-    }
-    drive(desk, &execution)
+    desk.cockpit.go_on(&execution)?;
+    drive(desk, &execution, None)
 }
 
-fn drive(desk: &Desk, execution: &str) -> Result<Exit, Failure> {
+/// Drives an execution; one that has just been started looks at its cluster first.
+fn drive(desk: &Desk, execution: &str, started: Option<&StartRequest>) -> Result<Exit, Failure> {
     let style = desk.settings.style;
     let mut view = desk.cockpit.status(execution)?;
     // A failed one can be opened again by whoever sits here; any other end is final.
@@ -116,6 +137,10 @@ fn drive(desk: &Desk, execution: &str) -> Result<Exit, Failure> {
     // It is driven from here on, or the drive says why not.
     view.summary.driver.present = true;
     let view = wait(async {
+        // In here, so that its connection serves the drive.
+        if let Some(request) = started {
+            warn_of_cluster(desk, request).await?;
+        }
         if desk.settings.input {
             let keys = text::hang("", "", &style.dim(KEYS), style.columns);
             page::print(&format!("{}{keys}", status::header(&view.summary, style)))?;

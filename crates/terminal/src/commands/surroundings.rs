@@ -9,7 +9,7 @@ use belay_runbook::policy::Policy;
 use clap::CommandFactory as _;
 use serde_json::json;
 
-use super::{Desk, wait};
+use super::{Desk, policy_test, wait};
 use crate::arguments::{self, Actions, Arguments, Context, Doctor, SchemaOf};
 use crate::failure::{Exit, Failure};
 use crate::render::{findings, identity as identity_page, lists};
@@ -39,13 +39,29 @@ pub fn policy(desk: &Desk, policy: &arguments::Policy) -> Result<Exit, Failure> 
     match policy {
         arguments::Policy::Show => {
             let policy = desk.cockpit.policy()?;
-            desk.show(&policy, || {
+            let parsed = Policy::parse(&policy.source, policy.yaml.as_bytes()).ok();
+            let protected: Vec<&str> = parsed.iter().flat_map(Policy::protected).collect();
+            let document = json!({
+                "source": policy.source,
+                "digest": policy.digest,
+                "yaml": policy.yaml,
+                "protected_namespaces": protected,
+                "policy": parsed,
+            });
+            desk.show(&document, || {
                 let source = text::line(&policy.source);
-                format!("# source: {source}\n# digest: {}\n{}", policy.digest, text::block(&policy.yaml))
+                let protected =
+                    if protected.is_empty() { "none".to_owned() } else { text::line(&protected.join(", ")) };
+                format!(
+                    "# source: {source}\n# digest: {}\n# protected namespaces: {protected}\n{}",
+                    policy.digest,
+                    text::block(&policy.yaml)
+                )
             })?;
             Ok(Exit::Done)
         }
         arguments::Policy::Check(file) => check_policy(desk, file),
+        arguments::Policy::Test(test) => policy_test::policy_test(desk, test),
     }
 }
 

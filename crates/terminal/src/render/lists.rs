@@ -1,7 +1,9 @@
 //! Lists: hits, executions, approvals, sources, contexts, actions, checks, verdicts.
 
 use belay_cockpit::wire::{ExecutionSummary, ExecutionView, RotSign, SearchHit};
-use belay_cockpit::{CatalogSource, ContextReport, ContextView, DoctorReport, MendReport, SecretList, VerifyReport};
+use belay_cockpit::{
+    CatalogSource, ContextReport, ContextView, DoctorCheck, DoctorReport, MendReport, SecretList, VerifyReport,
+};
 use belay_runbook::action::ActionSpec;
 use serde_json::Value;
 
@@ -279,7 +281,11 @@ pub fn mended(report: &MendReport) -> String {
 pub fn doctor(report: &DoctorReport, style: Style) -> String {
     let mut out = String::new();
     for check in &report.checks {
-        let mark = if check.ok { style.good("✓ ok     ") } else { style.bad("✗ missing") };
+        let mark = match (check.ok, check.is_freeze()) {
+            (true, _) => style.good("✓ ok     "),
+            (false, true) => style.care("‖ frozen "),
+            (false, false) => style.bad("✗ missing"),
+        };
         let lead = format!("{mark} {}  ", style.bold(&text::line(&check.name)));
         out.push_str(&text::hang(&lead, "            ", &text::line(&check.detail), style.columns));
         if let (false, Some(hint)) = (check.ok, &check.hint) {
@@ -287,8 +293,11 @@ pub fn doctor(report: &DoctorReport, style: Style) -> String {
             out.push_str(&text::hang(&lead, "            ", &text::line(hint), style.columns));
         }
     }
-    let missing = report.checks.iter().filter(|check| !check.ok).count();
-    if missing == 0 {
+    let missing = report.checks.iter().filter(|check| !check.ok && !check.is_freeze()).count();
+    let frozen = report.checks.iter().any(DoctorCheck::is_freeze);
+    if missing == 0 && frozen {
+        out.push_str("\nnothing is missing, and nothing that changes something starts while automation is frozen\n");
+    } else if missing == 0 {
         out.push_str("\neverything that was checked is fine\n");
     } else {
         put!(out, "\n{} missing or broken\n", text::count(missing, "thing is", "things are"));

@@ -1,6 +1,7 @@
 //! What a run would do, step by step.
 
 use belay_cockpit::wire::{PlanStep, PlanView};
+use belay_cockpit::{PreflightLevel, PreflightReport};
 
 use super::act::details;
 use super::status::{act_line, shown, undo_line};
@@ -28,6 +29,41 @@ pub fn plan(plan: &PlanView, style: Style) -> String {
         out.push_str(&plan_step(index + 1, step, style));
     }
     put!(out, "\n{}\n", style.dim(&format!("digest {}", text::line(&plan.digest))));
+    out
+}
+
+/// What would stop a run.
+pub fn preflight(report: &PreflightReport, style: Style) -> String {
+    let title = format!("{}  {}", text::line(&report.runbook.id), text::line(&report.runbook.title));
+    let mut out = text::hang("", "  ", &style.bold(&title), style.columns);
+    put!(
+        out,
+        "preflight · context {} · environment {} · nothing is changed\n\n",
+        text::line(&report.context),
+        text::line(&report.environment)
+    );
+    for check in &report.checks {
+        let mark = match check.level {
+            PreflightLevel::Stops => style.bad("✗"),
+            PreflightLevel::Waits => style.care("…"),
+            PreflightLevel::Fine => style.good("✓"),
+        };
+        let steps: Vec<String> = check.steps.iter().map(|step| text::line(step)).collect();
+        let steps = if steps.is_empty() { String::new() } else { format!(" ({})", steps.join(", ")) };
+        let lead = format!("{mark} {}{}  ", style.bold(check.kind.as_str()), style.dim(&steps));
+        out.push_str(&text::hang(&lead, "    ", &text::line(&check.detail), style.columns));
+        if let Some(hint) = &check.hint {
+            let lead = format!("    {} ", style.code("hint:"));
+            out.push_str(&text::hang(&lead, "      ", &text::line(hint), style.columns));
+        }
+    }
+    let stops = report.checks.iter().filter(|check| check.level == PreflightLevel::Stops).count();
+    let waits = report.checks.iter().any(|check| check.level == PreflightLevel::Waits);
+    out.push_str(&match (stops, waits) {
+        (0, false) => "\nnothing would stop it\n".to_owned(),
+        (0, true) => "\nnothing would stop it but the approvals above\n".to_owned(),
+        (stops, _) => format!("\n{} would stop it\n", text::count(stops, "thing", "things")),
+    });
     out
 }
 

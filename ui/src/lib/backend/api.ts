@@ -309,6 +309,10 @@ name: string,
  */
 environment: string, 
 /**
+ * Whether that is production, as the policy sees it.
+ */
+production: boolean, 
+/**
  * Whether it is used where nobody says otherwise.
  */
 current: boolean, 
@@ -323,7 +327,11 @@ cluster: string | null,
 /**
  * The namespace of what names none.
  */
-namespace: string | null, };
+namespace: string | null, 
+/**
+ * Namespaces that it protects, besides those of the policy.
+ */
+protected: Array<string>, };
 
 /**
  * A directory of this device.
@@ -1190,6 +1198,10 @@ effect: string | null,
  */
 impact: string | null, 
 /**
+ * Why it matters that much.
+ */
+impact_reasons: Array<string>, 
+/**
  * Why approval is needed; empty where it is not.
  */
 approval: Array<string>, 
@@ -1972,6 +1984,10 @@ context: string,
  */
 environment: string, 
 /**
+ * Whether that is production, as the policy sees it.
+ */
+production: boolean, 
+/**
  * Whether a change ticket is needed there and missing.
  */
 needs_ticket: boolean, 
@@ -2135,6 +2151,10 @@ effect: string | null,
  * The impact of its plan, once planned.
  */
 impact: string | null, 
+/**
+ * Why it matters that much.
+ */
+impact_reasons: Array<string>, 
 /**
  * A person did it by hand.
  */

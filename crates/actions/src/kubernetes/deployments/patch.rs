@@ -10,11 +10,11 @@ use kube::api::Patch as Change;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Named, TRIES, of_deployment, uid};
+use super::{Named, TRIES, of_deployment, replaces, replicas, uid};
 use crate::action::UndoPrecondition;
 use crate::declaration::{boolean, integer, object};
 use crate::kubernetes::trouble::Trouble;
-use crate::kubernetes::{ClusterAct, Site, digest, json_patch, ours, record};
+use crate::kubernetes::{ClusterAct, Site, digest, json_patch, ours, record, share};
 
 /// Changes a deployment by a strategic merge patch, and puts back what the patch touched.
 pub(super) struct Patch;
@@ -109,6 +109,13 @@ impl ClusterAct for Patch {
         let changed = send(site, &parameters, uid(&live), true).await?;
         if json!(digest(&parameters.touched(&changed)?)) == prepared.basis.values["state"] {
             prepared.notes.push("it is so already: the patch would change nothing".to_owned());
+        }
+        if live.spec.template == changed.spec.template {
+            let fewer = replicas(&live).saturating_sub(replicas(&changed));
+            prepared.basis.pods = Some(fewer);
+            prepared.basis.share = Some(share(fewer, replicas(&live)));
+        } else {
+            replaces(&mut prepared, &live);
         }
         Ok(prepared)
     }

@@ -8,7 +8,7 @@ use kube::api::Patch;
 use serde_json::{Value, json};
 
 use super::status::rolled_out;
-use super::{Named, of_deployment, uid};
+use super::{Named, of_deployment, replaces, uid};
 use crate::declaration::{boolean, text};
 use crate::kubernetes::trouble::Trouble;
 use crate::kubernetes::{ClusterAct, Site, ours};
@@ -49,6 +49,7 @@ impl ClusterAct for Restart {
         prepared.basis.objects.insert(prepared.target.name.clone());
         prepared.basis.values.insert("uid".to_owned(), json!(uid(&deployment)));
         prepared.basis.values.insert("restartedAt".to_owned(), json!(restarted_at(&deployment)));
+        replaces(&mut prepared, &deployment);
         Ok(prepared)
     }
 

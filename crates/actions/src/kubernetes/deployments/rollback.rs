@@ -8,7 +8,7 @@ use kube::api::Patch;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Named, TRIES, of_deployment, replica_sets, revision, uid};
+use super::{Named, TRIES, of_deployment, replaces, replica_sets, revision, uid};
 use crate::action::UndoPrecondition;
 use crate::declaration::{boolean, integer};
 use crate::kubernetes::trouble::Trouble;
@@ -81,6 +81,9 @@ impl ClusterAct for Rollback {
         let (before, after) = (template(&live)?, template_of(&chosen)?);
         if before == after {
             prepared.notes.push("it is so already: the templates are the same".to_owned());
+            prepared.basis.pods = Some(0);
+        } else {
+            replaces(&mut prepared, &live);
         }
         prepared.undo = Some(record(site, json!({ "template": before, "to": after, "uid": uid(&live) })));
         Ok(prepared)

@@ -12,7 +12,7 @@ use super::{Named, of_deployment, replicas, uid};
 use crate::action::UndoPrecondition;
 use crate::declaration::{boolean, integer};
 use crate::kubernetes::trouble::Trouble;
-use crate::kubernetes::{ClusterAct, Site, json_patch, ours, record};
+use crate::kubernetes::{ClusterAct, Site, json_patch, ours, record, share};
 
 /// Sets a deployment's number of replicas through its `scale`, and puts it back.
 ///
@@ -59,6 +59,9 @@ impl ClusterAct for Scale {
         prepared.basis.objects.insert(prepared.target.name.clone());
         prepared.basis.values.insert("uid".to_owned(), json!(uid(&deployment)));
         prepared.undo = Some(record(site, json!({ "replicas": from, "uid": uid(&deployment) })));
+        let fewer = from.saturating_sub(parameters.replicas);
+        prepared.basis.pods = Some(fewer);
+        prepared.basis.share = Some(share(fewer, from));
         if parameters.replicas == 0 {
             prepared.impact = Impact::High;
             prepared.reasons.push("it leaves no replica running".to_owned());

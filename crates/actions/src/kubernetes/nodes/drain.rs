@@ -1,8 +1,12 @@
 //! `kubernetes.drain_node`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use belay_runbook::act::{Outcome, Preparation, ProbeAnswer, UndoState};
 use belay_runbook::action::{ActionSpec, PolicyKind, Sink};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,7 +15,7 @@ use super::select::{Allowed, Lot, lot};
 use super::{Named, is_cordoned, of_node, uid};
 use crate::declaration::{boolean, integer};
 use crate::kubernetes::trouble::Trouble;
-use crate::kubernetes::{ClusterAct, Site, pods, record};
+use crate::kubernetes::{ClusterAct, Site, pods, record, share};
 
 /// How many pods that hold a drain are named.
 const NAMED: usize = 5;
@@ -31,6 +35,32 @@ pub(super) struct Parameters {
     delete_local_data: bool,
     #[serde(default)]
     force: bool,
+}
+
+/// The largest share of one workload's pods among these, in percent. What no controller keeps is a workload of its own.
+async fn largest_share(site: &Site<'_>, goes: &[&Pod]) -> Result<u32, Trouble> {
+    let mut going: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut largest = 0;
+    for pod in goes {
+        match pods::controller(pod) {
+            Some(owner) => *going.entry(owner.uid.as_str()).or_default() += 1,
+            None => largest = 100,
+        }
+    }
+    let namespaces: BTreeSet<&str> = goes.iter().filter_map(|pod| pod.metadata.namespace.as_deref()).collect();
+    let mut all: BTreeMap<String, u32> = BTreeMap::new();
+    for namespace in namespaces {
+        pods::pages(site, Some(namespace), ListParams::default(), |page| {
+            let stays = page.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+            for owner in stays.filter_map(pods::controller) {
+                *all.entry(owner.uid.clone()).or_default() += 1;
+            }
+            true
+        })
+        .await?;
+    }
+    let shares = going.iter().map(|(uid, part)| share(*part, all.get(*uid).copied().unwrap_or(0).max(*part)));
+    Ok(shares.fold(largest, u32::max))
 }
 
 impl Parameters {
@@ -89,7 +119,12 @@ impl ClusterAct for Drain {
                 parameters.named.node_name
             )));
         }
-        let going = lots.iter().filter(|lot| **lot == Lot::Goes).count();
+        let goes: Vec<&Pod> =
+            found.iter().zip(&lots).filter(|(_, lot)| **lot == Lot::Goes).map(|(pod, _)| pod).collect();
+        let going = goes.len();
+        prepared.basis.pods = Some(u32::try_from(going).unwrap_or(u32::MAX));
+        // Without it the drain is as good; what a policy asks of it needs approval then.
+        prepared.basis.share = largest_share(site, &goes).await.ok();
         prepared.facts.insert("nodeExists".to_owned(), json!(true));
         prepared.basis.nodes.insert(parameters.named.node_name.clone());
         prepared.basis.objects.insert(prepared.target.name.clone());
@@ -131,7 +166,7 @@ impl ClusterAct for Drain {
                     progress.left.len(),
                     left.join(", ")
                 );
-                Outcome { output, after, ..Outcome::failed(error) }
+                Outcome { output, after, error: Some(error), ..trouble.outcome_midway() }
             }
         }
     }

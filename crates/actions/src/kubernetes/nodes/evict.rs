@@ -144,7 +144,7 @@ async fn ask(
                 progress.trouble = Some(format!("{}: {why}", named(&pod)));
             }
             Answer::Refused(trouble) => {
-                refused = Some(Trouble::given_up(format!("{} could not be evicted: {trouble}", named(&pod))));
+                refused = Some(trouble.giving_up(&format!("{} could not be evicted", named(&pod))));
             }
         }
     }
@@ -186,7 +186,7 @@ async fn evict(cluster: &Cluster, pod: &Pod, grace: Option<u32>) -> Answer {
             // The pod goes with its namespace.
             403 if has_cause(&status, "NamespaceTerminating") => Answer::Held(status.message),
             429 => Answer::Busy(status.message),
-            _ => of_trouble(Trouble::of(&kube::Error::Api(status), &asked)),
+            _ => of_trouble(cluster.heard(Trouble::of(&kube::Error::Api(status), &asked))),
         },
         Err(trouble) => of_trouble(trouble),
     }

@@ -14,7 +14,7 @@ use super::owner::Owner;
 use super::{Named, of_pod};
 use crate::declaration::{boolean, integer, text};
 use crate::kubernetes::trouble::Trouble;
-use crate::kubernetes::{ClusterAct, Site};
+use crate::kubernetes::{ClusterAct, Site, share};
 
 /// How often the pods are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -74,15 +74,19 @@ impl ClusterAct for RestartPod {
             };
             prepared.facts.insert("podExists".to_owned(), json!(false));
             prepared.basis.values.insert("owner".to_owned(), json!(owner.shown()));
+            prepared.basis.pods = Some(0);
             prepared.notes.push(format!("the pod was replaced already; it belonged to {}", owner.shown()));
             return Ok(prepared);
         };
         prepared.facts.insert("podExists".to_owned(), json!(true));
         prepared.basis.values.insert("uid".to_owned(), json!(pod.metadata.uid));
+        prepared.basis.pods = Some(1);
         match Owner::of(site, &pod).await? {
             Some(owner) => {
                 let keeping = owner.keeping(site, named.namespace(site)).await?;
                 prepared.basis.values.insert("owner".to_owned(), json!(owner.shown()));
+                let of = keeping.wanted.map(|wanted| u32::try_from(wanted).unwrap_or(u32::MAX));
+                prepared.basis.share = of.map(|of| share(1, of.max(1)));
                 if keeping.wanted == Some(1) {
                     prepared.impact = Impact::High;
                     prepared.reasons.push(format!("it is the only pod of {}", owner.shown()));
@@ -91,6 +95,7 @@ impl ClusterAct for RestartPod {
                 prepared.notes.push(format!("{} has {}{wanted} pods ready", owner.shown(), keeping.ready()));
             }
             None if parameters.force => {
+                prepared.basis.share = Some(100);
                 prepared.effect = Effect::Destructive;
                 prepared.impact = Impact::High;
                 prepared.reasons.push("nothing replaces the pod: it is gone for good".to_owned());

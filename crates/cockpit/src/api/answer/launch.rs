@@ -51,6 +51,8 @@ pub struct StartForm {
     pub context: String,
     /// The environment of the context.
     pub environment: String,
+    /// Whether that is production, as the policy sees it.
+    pub production: bool,
     /// Whether a change ticket is needed there and missing.
     pub needs_ticket: bool,
     /// What stands in the way; with a blocking one a start is refused.

@@ -365,6 +365,7 @@ pub fn form() -> StartForm {
         checklist: vec!["You have told the channel".to_owned()],
         context: "shop".to_owned(),
         environment: "production".to_owned(),
+        production: true,
         needs_ticket: false,
         obstacles: vec![Obstacle {
             what: "`redis-cli` is not on this device's PATH".to_owned(),

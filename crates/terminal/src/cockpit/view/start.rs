@@ -1,7 +1,6 @@
 //! The form of a start: values with what is wrong with them, what stands in the way, and the checklist.
 
 use belay_cockpit::api::{InputView, StartForm};
-use belay_runbook::policy::is_production;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -31,7 +30,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, page: &Start, look: Look) {
         }
         return;
     };
-    let production = is_production(&form.environment);
+    let production = form.production;
     let alert = page.alert.as_ref().and_then(|alert| alert.pointer("/labels/alertname")?.as_str());
     let alert = alert.map(|name| format!(" · for alert {}", text::line(name))).unwrap_or_default();
     let place = format!(" acts on {} ({}){alert}", text::line(&form.context), text::line(&form.environment));

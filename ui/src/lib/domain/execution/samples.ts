@@ -18,6 +18,7 @@ export function sampleStep(name: string, change: Partial<StepView> = {}): StepVi
     status: 'pending',
     effect: null,
     impact: null,
+    impact_reasons: [],
     by_hand: false,
     done_by: null,
     branch: null,

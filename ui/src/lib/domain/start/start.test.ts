@@ -22,6 +22,7 @@ const form = (inputs: InputView[], change: Partial<StartForm> = {}): StartForm =
   checklist: [],
   context: 'local',
   environment: 'local',
+  production: false,
   needs_ticket: false,
   obstacles: [],
   ...change,
