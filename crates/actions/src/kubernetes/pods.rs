@@ -1,6 +1,7 @@
 //! Pods: what their actions share.
 
 mod events;
+mod exec;
 mod list;
 mod logs;
 mod owner;
@@ -30,6 +31,7 @@ pub(super) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
     registry.register(Arc::new(OnCluster::<restart::RestartPod>::new(clusters)));
     registry.register(Arc::new(OnCluster::<logs::GetLogs>::new(clusters)));
     registry.register(Arc::new(OnCluster::<events::GetEvents>::new(clusters)));
+    registry.register(Arc::new(OnCluster::<exec::Exec>::new(clusters)));
 }
 
 /// Which pod.

@@ -51,6 +51,11 @@ impl Trouble {
         Self { kind: Kind::Refused(code), text: text.into() }
     }
 
+    /// The server has refused the act, for want of this right.
+    pub(crate) fn forbidden(said: &str, asked: &Asked<'_>) -> Self {
+        Self::refused(403, allowed_by(said, asked))
+    }
+
     /// What was done is known, and what was waited for did not come.
     pub(crate) fn given_up(text: impl Into<String>) -> Self {
         Self { kind: Kind::GivenUp, text: text.into() }
@@ -96,7 +101,7 @@ impl Trouble {
         let said = if status.message.is_empty() { &status.reason } else { &status.message };
         let text = match code {
             401 => format!("the login to the cluster has expired or is not known ({said}); log in again, then resume"),
-            403 => format!("{said}; a role with {} would allow it", asked.rule()),
+            403 => allowed_by(said, asked),
             404 if status.reason == "NotFound" => said.clone(),
             404 => format!("the API server does not know `{}`: {said}", asked.resource),
             _ if said.is_empty() => format!("the API server answered `{asked}` with status {code}"),
@@ -184,6 +189,11 @@ impl fmt::Display for Asked<'_> {
         }
         Ok(())
     }
+}
+
+/// The words of a refusal, and what would allow it.
+fn allowed_by(said: &str, asked: &Asked<'_>) -> String {
+    format!("{said}; a role with {} would allow it", asked.rule())
 }
 
 /// An error and its causes, the outermost first.

@@ -7,6 +7,7 @@ mod support;
 mod configmaps;
 mod deployments;
 mod drain;
+mod exec;
 mod nodes;
 mod pods;
 mod stage;

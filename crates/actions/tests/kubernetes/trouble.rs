@@ -151,6 +151,8 @@ async fn a_hostile_name_reaches_no_request(#[case] name: &str) {
         ("kubernetes.get_pod", "podName"),
         ("kubernetes.restart_pod", "podName"),
         ("kubernetes.get_logs", "podName"),
+        ("kubernetes.exec", "podName"),
+        ("kubernetes.exec", "container"),
         ("kubernetes.restart_deployment", "deployment"),
         ("kubernetes.rollback_deployment", "deployment"),
         ("kubernetes.list_pods", "namespace"),
