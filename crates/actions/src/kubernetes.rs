@@ -1,4 +1,4 @@
-//! The `kubernetes.*` actions: what they share.
+//! Actions on clusters, `kubernetes.*` and those on services: what they share.
 //!
 //! An act changes an object by one request that carries what it was read with (its uid, the value it replaces) as a
 //! precondition wherever the API can compare: what somebody else changed in between is refused by the server, not
@@ -12,6 +12,7 @@ mod examine;
 mod labels;
 mod nodes;
 mod pods;
+mod services;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ pub(crate) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
     deployments::register(registry, clusters);
     nodes::register(registry, clusters);
     pods::register(registry, clusters);
+    services::register(registry, clusters);
 }
 
 /// How Belay writes: under its name, so that an object shows who changed it.

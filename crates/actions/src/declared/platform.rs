@@ -96,19 +96,6 @@ fn of_service(declaration: Declaration) -> Declaration {
 
 fn settings() -> Vec<ActionSpec> {
     vec![
-        of_service(declare("config.update", "Change settings of a service"))
-            .required("config", Sink::Json, object("settings, merged into those in force"))
-            .output("updated", boolean("whether anything changed"))
-            .output("previous", object("the settings before, as far as they changed"))
-            .mutates(true)
-            .captures_undo()
-            .access("write access to the service's settings")
-            .build(),
-        of_service(declare("service.restart", "Restart a service"))
-            .output("restarted", boolean("whether it runs again"))
-            .mutates(false)
-            .access("the right to restart the service")
-            .build(),
         of_service(declare("monitoring.enable_detailed", "Collect more about a service for a time"))
             .optional("level", Sink::Name, text("how much is collected"))
             .optional("duration", Sink::Json, integer(1, "for how many seconds"))

@@ -17,6 +17,9 @@ use super::trouble::{Asked, Trouble};
 /// Rights that are asked about at the same time.
 const AT_ONCE: usize = 8;
 
+/// What a role may allow; whatever else an action says of its access is prose.
+const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
+
 /// A cluster as an examination found it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClusterReport {
@@ -43,7 +46,7 @@ struct Right {
 
 impl Right {
     fn parse(text: &str) -> Option<Self> {
-        let (verb, rest) = text.split_once(' ')?;
+        let (verb, rest) = text.split_once(' ').filter(|(verb, _)| VERBS.contains(verb))?;
         let (path, group) = rest.split_once('.').unwrap_or((rest, ""));
         let (resource, subresource) = match path.split_once('/') {
             Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
@@ -67,8 +70,8 @@ impl Clusters {
         let client = cluster.client();
         let asked = Asked { verb: "get", resource: "version", name: "", namespace: "" };
         let version = cluster.ask(&asked, || client.apiserver_version()).await?;
-        let of_clusters = specs.iter().filter(|spec| spec.name.starts_with("kubernetes."));
-        let wanted: BTreeSet<&str> = of_clusters.flat_map(|spec| &spec.access).map(String::as_str).collect();
+        let available = specs.iter().filter(|spec| spec.available);
+        let wanted: BTreeSet<&str> = available.flat_map(|spec| &spec.access).map(String::as_str).collect();
         let mut wanted = wanted.into_iter().filter_map(|text| Some((text.to_owned(), Right::parse(text)?)));
         let (mut allowed, mut denied) = (Vec::new(), Vec::new());
         let mut asking = JoinSet::new();
@@ -144,6 +147,8 @@ mod tests {
 
     #[test]
     fn prose_is_no_right() {
-        assert_eq!(Right::parse("membership"), None);
+        for prose in ["membership", "the command INFO", "read access to the logs"] {
+            assert_eq!(Right::parse(prose), None);
+        }
     }
 }

@@ -10,5 +10,6 @@ mod drain;
 mod exec;
 mod nodes;
 mod pods;
+mod services;
 mod stage;
 mod trouble;

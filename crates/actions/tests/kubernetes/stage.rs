@@ -84,6 +84,13 @@ impl Stage {
         Surroundings { context: Arc::new(context), ..self.surroundings.clone() }
     }
 
+    /// Lets the context say something about a service.
+    pub fn describe_service(&mut self, name: &str, entry: Value) {
+        let mut context = (*self.surroundings.context).clone();
+        context["config"]["services"][name]["kubernetes"] = entry;
+        self.surroundings.context = Arc::new(context);
+    }
+
     pub fn action(&self, name: &str) -> Arc<dyn Action> {
         self.registry.get(name).unwrap()
     }
