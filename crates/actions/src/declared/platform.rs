@@ -145,16 +145,6 @@ fn telemetry() -> Vec<ActionSpec> {
     ]
 }
 
-fn of_address(declaration: Declaration) -> Declaration {
-    declaration
-        .required("ip", Sink::Host, text("an address or a network in CIDR notation"))
-        .target("ip")
-        .kind(PolicyKind::SecurityIsolation)
-        .mutates(true)
-        .captures_undo()
-        .access("write access to the firewall's rules")
-}
-
 fn security() -> Vec<ActionSpec> {
     let resource = json!({
         "type": "object",
@@ -163,28 +153,6 @@ fn security() -> Vec<ActionSpec> {
         "additionalProperties": false,
     });
     vec![
-        of_address(declare("network.block_ip", "Block an address"))
-            .optional("duration", Sink::Json, integer(1, "for how many seconds; until unblocked where absent"))
-            .output("blocked", boolean("whether the rule is in force"))
-            .output("until", text("when it ends, RFC 3339"))
-            .build(),
-        of_address(declare("network.unblock_ip", "Lift the block of an address"))
-            .output("unblocked", boolean("whether no rule blocks it"))
-            .build(),
-        declare("network.isolate_pod", "Cut a pod off from the network")
-            .required("podName", Sink::Name, text("the pod"))
-            .optional("namespace", Sink::Name, text("the namespace"))
-            .output("isolated", boolean("whether the policy is in force"))
-            .target("podName")
-            .fact("podExists")
-            .kind(PolicyKind::SecurityIsolation)
-            .mutates(true)
-            .captures_undo()
-            .access("get pods")
-            .access("patch pods")
-            .access("create networkpolicies.networking.k8s.io")
-            .access("delete networkpolicies.networking.k8s.io")
-            .build(),
         declare("forensics.snapshot", "Keep evidence of pods and volumes")
             .required("resources", Sink::Name, list(&resource, "what is kept"))
             .output("snapshots", list(&object("a snapshot"), "what was kept, with hashes"))

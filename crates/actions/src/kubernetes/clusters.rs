@@ -55,6 +55,8 @@ pub(super) struct Cluster {
     client: Client,
     /// The namespace of what names none.
     pub(super) namespace: String,
+    /// The host in its address.
+    pub(super) host: String,
     /// Its address, and the digest of the authority that vouches for it.
     address: String,
     /// What tells it from every other one: the uid of its `kube-system`, else [`Cluster::address`].
@@ -107,6 +109,7 @@ impl Cluster {
         let authority = Sha256::digest(config.root_cert.clone().unwrap_or_default().concat());
         let authority = authority.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         let address = format!("{} {authority}", config.cluster_url);
+        let host = config.cluster_url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         // A login may start a program and wait for it.
         let login = tokio::task::spawn_blocking(move || {
             Client::try_from(config).map_err(|error| Trouble::of(&error, &KUBE_SYSTEM))
@@ -121,7 +124,7 @@ impl Cluster {
                 )));
             }
         };
-        let mut cluster = Self { client, namespace, address, fingerprint: String::new() };
+        let mut cluster = Self { client, namespace, host, address, fingerprint: String::new() };
         cluster.fingerprint = cluster.read_fingerprint().await?;
         Ok(cluster)
     }
