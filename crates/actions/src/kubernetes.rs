@@ -9,7 +9,9 @@ mod clusters;
 mod configmaps;
 mod deployments;
 mod examine;
+mod expire;
 mod labels;
+mod network;
 mod nodes;
 mod pods;
 mod services;
@@ -44,6 +46,8 @@ pub use examine::ClusterReport;
 pub(crate) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
     configmaps::register(registry, clusters);
     deployments::register(registry, clusters);
+    expire::register(registry, clusters);
+    network::register(registry, clusters);
     nodes::register(registry, clusters);
     pods::register(registry, clusters);
     services::register(registry, clusters);
@@ -106,6 +110,9 @@ fn redacted(outcome: Outcome) -> Outcome {
 pub(crate) fn digest(value: &Value) -> String {
     Sha256::digest(value.to_string()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
+
+/// The label of objects that Belay has changed for a time.
+const TIME_BOXED: &str = "sre.oversight.io/time-boxed";
 
 /// Where an undo record keeps the cluster that it is of.
 const CLUSTER: &str = "cluster";

@@ -9,7 +9,6 @@ use crate::declaration::{Declaration, boolean, integer, list, number, object, te
 pub(super) fn specs() -> Vec<ActionSpec> {
     let mut specs = databases();
     specs.extend(caches());
-    specs.extend(settings());
     specs.extend(telemetry());
     specs.extend(security());
     specs
@@ -92,20 +91,6 @@ fn caches() -> Vec<ActionSpec> {
 
 fn of_service(declaration: Declaration) -> Declaration {
     declaration.required("service", Sink::Name, text("the service")).target("service").fact("serviceExists")
-}
-
-fn settings() -> Vec<ActionSpec> {
-    vec![
-        of_service(declare("monitoring.enable_detailed", "Collect more about a service for a time"))
-            .optional("level", Sink::Name, text("how much is collected"))
-            .optional("duration", Sink::Json, integer(1, "for how many seconds"))
-            .output("enabled", boolean("whether it is in force"))
-            .output("until", text("when it ends, RFC 3339"))
-            .mutates(true)
-            .captures_undo()
-            .access("write access to the monitoring settings")
-            .build(),
-    ]
 }
 
 fn telemetry() -> Vec<ActionSpec> {

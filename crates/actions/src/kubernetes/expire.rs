@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::network::{self, Blocks};
+use super::services::{self, OverdueSettings};
 use super::trouble::Trouble;
 use super::{ClusterAct, Clusters, OnCluster, Site};
 use crate::declaration::{Declaration, list, text};
@@ -32,6 +33,7 @@ struct Parameters {
 /// One object with changes that are over.
 enum Overdue {
     Blocks(Box<Blocks>),
+    Settings(Box<OverdueSettings>),
 }
 
 #[async_trait]
@@ -48,6 +50,12 @@ impl ClusterAct for ExpireChanges {
             .access("list networkpolicies.networking.k8s.io")
             .access("patch networkpolicies.networking.k8s.io")
             .access("delete networkpolicies.networking.k8s.io")
+            .access("list configmaps")
+            .access("get configmaps")
+            .access("patch configmaps")
+            .access("patch deployments.apps")
+            .access("patch statefulsets.apps")
+            .access("patch daemonsets.apps")
             .build()
     }
 
@@ -126,6 +134,9 @@ async fn overdue(site: &Site<'_>, namespace: &str) -> Result<(Vec<Overdue>, Vec<
         }
     }
     found.retain(|one| !one.shown(site).is_empty());
+    let (settings, unreadable) = services::overdue(site, namespace).await?;
+    found.extend(settings.into_iter().map(|settings| Overdue::Settings(Box::new(settings))));
+    unclear.extend(unreadable);
     Ok((found, unclear))
 }
 
@@ -133,6 +144,7 @@ impl Overdue {
     fn object(&self) -> String {
         match self {
             Self::Blocks(blocks) => blocks.object(),
+            Self::Settings(settings) => settings.object(),
         }
     }
 
@@ -140,6 +152,7 @@ impl Overdue {
     fn shown(&self, site: &Site<'_>) -> Vec<String> {
         match self {
             Self::Blocks(blocks) => blocks.over(site.surroundings.now).0,
+            Self::Settings(settings) => vec![settings.shown()],
         }
     }
 
@@ -149,6 +162,7 @@ impl Overdue {
                 let (_, left) = blocks.over(site.surroundings.now);
                 blocks.write(site, left).await.map(|_| ())
             }
+            Self::Settings(settings) => settings.put_back(site).await,
         }
     }
 }

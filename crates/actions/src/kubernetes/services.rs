@@ -2,8 +2,10 @@
 
 mod config;
 mod document;
+mod monitoring;
 mod restart;
 mod settings;
+mod time_box;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -11,15 +13,18 @@ use std::sync::Arc;
 
 use belay_runbook::action::Sink;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::trouble::Trouble;
 use super::{Clusters, OnCluster, Site, is_name};
 use crate::declaration::{Declaration, text};
 use crate::registry::Registry;
 
+pub(super) use time_box::{OverdueSettings, overdue};
+
 pub(super) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
     registry.register(Arc::new(OnCluster::<config::UpdateConfig>::new(clusters)));
+    registry.register(Arc::new(OnCluster::<monitoring::EnableDetailed>::new(clusters)));
     registry.register(Arc::new(OnCluster::<restart::RestartService>::new(clusters)));
 }
 
@@ -42,6 +47,20 @@ struct Entry {
     config_map: Option<String>,
     /// The key of a YAML or JSON document in it; each setting is a key of its own where absent.
     config_key: Option<String>,
+    /// Levels of detail by name.
+    #[serde(default)]
+    monitoring: BTreeMap<String, Level>,
+}
+
+/// What a level of detail sets.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Level {
+    /// Merged into the service's settings.
+    settings: Map<String, Value>,
+    /// Whether its pods read them only when they begin.
+    #[serde(default)]
+    restart: bool,
 }
 
 /// Which service.

@@ -217,7 +217,7 @@ async fn replace(
 }
 
 /// Lets the pods read the settings, where that was asked for: they are replaced unless they began with these.
-async fn restarted(site: &Site<'_>, running: Option<&Running>, live: &Live) -> Result<(), Trouble> {
+pub(super) async fn restarted(site: &Site<'_>, running: Option<&Running>, live: &Live) -> Result<(), Trouble> {
     let Some(running) = running else { return Ok(()) };
     let digest = live.digest();
     if running.annotation(CONFIG) != Some(&digest) {
