@@ -10,6 +10,7 @@ mod configmaps;
 mod deployments;
 mod examine;
 mod expire;
+mod forensics;
 mod labels;
 mod network;
 mod nodes;
@@ -41,12 +42,14 @@ use trouble::Trouble;
 pub use access::ClusterAccess;
 pub use clusters::Clusters;
 pub use examine::ClusterReport;
+pub use forensics::EvidenceRoom;
 
 /// Adds every action of this module.
 pub(crate) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
     configmaps::register(registry, clusters);
     deployments::register(registry, clusters);
     expire::register(registry, clusters);
+    forensics::register(registry, clusters);
     network::register(registry, clusters);
     nodes::register(registry, clusters);
     pods::register(registry, clusters);
@@ -171,6 +174,8 @@ pub(crate) trait ClusterAct: Send + Sync + 'static {
 /// Where one act takes place.
 pub(crate) struct Site<'a> {
     cluster: Arc<clusters::Cluster>,
+    /// Where evidence is kept.
+    evidence: Option<EvidenceRoom>,
     /// What surrounds the invocation.
     pub(crate) surroundings: &'a Surroundings,
 }
@@ -188,6 +193,11 @@ impl Site<'_> {
     /// The namespace that is meant.
     pub(crate) fn namespace<'a>(&'a self, given: Option<&'a str>) -> &'a str {
         given.unwrap_or(&self.cluster.namespace)
+    }
+
+    /// Where evidence is kept on this device.
+    fn evidence_room(&self) -> Result<EvidenceRoom, Trouble> {
+        self.evidence.clone().ok_or_else(|| Trouble::before("this device has no folder for evidence"))
     }
 
     /// Shows whole lines while the act runs; what looks like a credential is left out.
@@ -261,7 +271,7 @@ impl<A: ClusterAct> OnCluster<A> {
     async fn site<'a>(&self, surroundings: &'a Surroundings) -> Result<Site<'a>, Trouble> {
         let access = ClusterAccess::of(&surroundings.context)?;
         let cluster = self.clusters.reach(&access).await?;
-        Ok(Site { cluster, surroundings })
+        Ok(Site { cluster, evidence: self.clusters.evidence_room(), surroundings })
     }
 
     /// The place of an act that may change something: reached anew if need be, the cluster that was read, and only as long

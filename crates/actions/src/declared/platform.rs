@@ -131,21 +131,7 @@ fn telemetry() -> Vec<ActionSpec> {
 }
 
 fn security() -> Vec<ActionSpec> {
-    let resource = json!({
-        "type": "object",
-        "properties": { "type": { "type": "string" }, "name": { "type": "string" }, "namespace": { "type": "string" } },
-        "required": ["type", "name"],
-        "additionalProperties": false,
-    });
     vec![
-        declare("forensics.snapshot", "Keep evidence of pods and volumes")
-            .required("resources", Sink::Name, list(&resource, "what is kept"))
-            .output("snapshots", list(&object("a snapshot"), "what was kept, with hashes"))
-            .mutates(false)
-            .access("get pods")
-            .access("get pods/log")
-            .access("create volumesnapshots.snapshot.storage.k8s.io")
-            .build(),
         of_service(declare("security.rotate_credentials", "Replace a service's credentials"))
             .optional("scope", Sink::Name, text("which credentials; all where absent"))
             .output("rotated", list(&text("a credential's name"), "what was replaced"))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use super::access::ClusterAccess;
+use super::forensics::EvidenceRoom;
 use super::trouble::{Asked, Trouble};
 
 /// Longest time for a connection, and for the answer to one request.
@@ -36,6 +37,7 @@ const BELIEVED: Duration = Duration::from_secs(10);
 pub struct Clusters {
     /// Held for a moment only; each way has a lock of its own, so that a slow cluster holds nobody else up.
     known: std::sync::Mutex<BTreeMap<ClusterAccess, Arc<Mutex<Option<Known>>>>>,
+    evidence: OnceLock<EvidenceRoom>,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,15 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Clusters {
+    /// Says where evidence is kept; the first word counts.
+    pub fn keep_evidence_in(&self, room: EvidenceRoom) {
+        self.evidence.get_or_init(|| room);
+    }
+
+    pub(super) fn evidence_room(&self) -> Option<EvidenceRoom> {
+        self.evidence.get().cloned()
+    }
+
     /// The cluster of a way to one. Connections are kept until the kubeconfig changes.
     pub(super) async fn reach(&self, access: &ClusterAccess) -> Result<Arc<Cluster>, Trouble> {
         let way = Arc::clone(self.ways().entry(access.clone()).or_default());
@@ -152,9 +163,22 @@ impl Cluster {
     where
         F: Future<Output = kube::Result<T>>,
     {
+        self.ask_within(PATIENCE, asked, question).await
+    }
+
+    /// The same, of an answer that may take long.
+    pub(super) async fn ask_within<T, F>(
+        &self,
+        patience: Duration,
+        asked: &Asked<'_>,
+        question: impl Fn() -> F,
+    ) -> Result<T, Trouble>
+    where
+        F: Future<Output = kube::Result<T>>,
+    {
         let mut pauses = AGAIN.iter();
         loop {
-            match self.once(asked, question()).await {
+            match within(patience, asked, question()).await {
                 Err(trouble) if trouble.is_passing() => match pauses.next() {
                     Some(pause) => tokio::time::sleep(*pause).await,
                     None => return Err(trouble),
@@ -170,10 +194,18 @@ impl Cluster {
         asked: &Asked<'_>,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, Trouble> {
-        match tokio::time::timeout(PATIENCE, request).await {
-            Ok(answer) => answer.map_err(|error| Trouble::of(&error, asked)),
-            Err(_) => Err(Trouble::late(asked, PATIENCE.as_secs())),
-        }
+        within(PATIENCE, asked, request).await
+    }
+}
+
+async fn within<T>(
+    patience: Duration,
+    asked: &Asked<'_>,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Trouble> {
+    match tokio::time::timeout(patience, request).await {
+        Ok(answer) => answer.map_err(|error| Trouble::of(&error, asked)),
+        Err(_) => Err(Trouble::late(asked, patience.as_secs())),
     }
 }
 

@@ -8,6 +8,7 @@ mod configmaps;
 mod deployments;
 mod drain;
 mod exec;
+mod forensics;
 mod monitoring;
 mod network;
 mod nodes;

@@ -158,6 +158,7 @@ async fn a_hostile_name_reaches_no_request(#[case] name: &str) {
         ("network.block_ip", "namespace"),
         ("network.isolate_pod", "podName"),
         ("kubernetes.expire_changes", "namespace"),
+        ("monitoring.enable_detailed", "service"),
         ("kubernetes.restart_deployment", "deployment"),
         ("kubernetes.rollback_deployment", "deployment"),
         ("kubernetes.list_pods", "namespace"),
