@@ -1,4 +1,4 @@
-//! What the actions on databases, caches, settings, telemetry and security declare.
+//! What the actions on databases, caches and telemetry declare.
 
 use belay_runbook::action::{ActionSpec, PolicyKind, Sink};
 use serde_json::json;
@@ -10,7 +10,6 @@ pub(super) fn specs() -> Vec<ActionSpec> {
     let mut specs = databases();
     specs.extend(caches());
     specs.extend(telemetry());
-    specs.extend(security());
     specs
 }
 
@@ -89,10 +88,6 @@ fn caches() -> Vec<ActionSpec> {
     ]
 }
 
-fn of_service(declaration: Declaration) -> Declaration {
-    declaration.required("service", Sink::Name, text("the service")).target("service").fact("serviceExists")
-}
-
 fn telemetry() -> Vec<ActionSpec> {
     vec![
         declare("logs.query", "Query logs with LogQL")
@@ -126,17 +121,6 @@ fn telemetry() -> Vec<ActionSpec> {
             .target("domain")
             .fact("valid")
             .access("a connection to the server")
-            .build(),
-    ]
-}
-
-fn security() -> Vec<ActionSpec> {
-    vec![
-        of_service(declare("security.rotate_credentials", "Replace a service's credentials"))
-            .optional("scope", Sink::Name, text("which credentials; all where absent"))
-            .output("rotated", list(&text("a credential's name"), "what was replaced"))
-            .mutates(false)
-            .access("the right to issue and revoke the service's credentials")
             .build(),
     ]
 }

@@ -1,9 +1,12 @@
 //! Services as the context's file describes them: where their settings lie, and what runs them.
 
 mod config;
+mod credentials;
 mod document;
 mod monitoring;
 mod restart;
+mod revoke;
+mod rotate;
 mod settings;
 mod time_box;
 mod workload;
@@ -19,12 +22,15 @@ use super::trouble::Trouble;
 use super::{Clusters, OnCluster, Site, is_name};
 use crate::declaration::{Declaration, text};
 use crate::registry::Registry;
+use credentials::Credential;
 
 pub(super) use time_box::{OverdueSettings, overdue};
 
 pub(super) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
     registry.register(Arc::new(OnCluster::<config::UpdateConfig>::new(clusters)));
     registry.register(Arc::new(OnCluster::<monitoring::EnableDetailed>::new(clusters)));
+    registry.register(Arc::new(OnCluster::<revoke::RevokeCredentials>::new(clusters)));
+    registry.register(Arc::new(OnCluster::<rotate::RotateCredentials>::new(clusters)));
     registry.register(Arc::new(OnCluster::<restart::RestartService>::new(clusters)));
 }
 
@@ -50,6 +56,9 @@ struct Entry {
     /// Levels of detail by name.
     #[serde(default)]
     monitoring: BTreeMap<String, Level>,
+    /// Credentials by name.
+    #[serde(default)]
+    credentials: BTreeMap<String, Credential>,
 }
 
 /// What a level of detail sets.

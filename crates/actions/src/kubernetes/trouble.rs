@@ -6,6 +6,7 @@ use belay_runbook::act::{Ending, Outcome};
 use kube::core::Status;
 
 use crate::action::ActionError;
+use crate::redact::Redaction;
 
 /// Why a request came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +120,11 @@ impl Trouble {
     pub(crate) fn unsent(self) -> Self {
         let kind = if self.kind == Kind::Unclear { Kind::NotSent } else { self.kind };
         Self { kind, ..self }
+    }
+
+    /// The same without what must not be told.
+    pub(crate) fn redacted(self, redaction: &Redaction) -> Self {
+        Self { text: redaction.text(&self.text), ..self }
     }
 
     /// The status of the refusal, where it was one.

@@ -5,6 +5,7 @@
 mod support;
 
 mod configmaps;
+mod credentials;
 mod deployments;
 mod drain;
 mod exec;

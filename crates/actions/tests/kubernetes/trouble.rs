@@ -159,6 +159,8 @@ async fn a_hostile_name_reaches_no_request(#[case] name: &str) {
         ("network.isolate_pod", "podName"),
         ("kubernetes.expire_changes", "namespace"),
         ("monitoring.enable_detailed", "service"),
+        ("security.rotate_credentials", "scope"),
+        ("security.revoke_credentials", "namespace"),
         ("kubernetes.restart_deployment", "deployment"),
         ("kubernetes.rollback_deployment", "deployment"),
         ("kubernetes.list_pods", "namespace"),

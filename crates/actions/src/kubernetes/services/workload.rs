@@ -70,8 +70,7 @@ impl Workload {
     /// What runs a service: what its entry names, else the one workload of its name.
     pub(super) async fn of(site: &Site<'_>, service: &Service) -> Result<Running, Trouble> {
         if let Some(named) = &service.entry.workload {
-            let workload = Self::parse(service, named)?;
-            return workload.read(site).await;
+            return Self::named(site, service, named).await;
         }
         let mut found = Vec::new();
         for kind in Kind::ALL {
@@ -98,6 +97,11 @@ impl Workload {
                 ),
             )),
         }
+    }
+
+    /// A workload that the service's entry names.
+    pub(super) async fn named(site: &Site<'_>, service: &Service, named: &str) -> Result<Running, Trouble> {
+        Self::parse(service, named)?.read(site).await
     }
 
     /// `deployment/NAME`, as an entry names it.
