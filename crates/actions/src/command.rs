@@ -224,7 +224,8 @@ impl Parameters {
     }
 }
 
-fn read_argv(value: &Value) -> Result<Vec<String>, ActionError> {
+/// The program and its arguments, from a parameter.
+pub(crate) fn read_argv(value: &Value) -> Result<Vec<String>, ActionError> {
     let Value::Array(items) = value else { return Err(wrong("argv", "it is no list".to_owned())) };
     let argv = items
         .iter()
@@ -290,7 +291,7 @@ fn wrong(parameter: &str, problem: String) -> ActionError {
 }
 
 /// An argument as people would type it.
-fn shown(argument: &str) -> String {
+pub(crate) fn shown(argument: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || "_-./:=,@%+".contains(character);
     if !argument.is_empty() && argument.chars().all(plain) {
         argument.to_owned()

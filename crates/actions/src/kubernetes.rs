@@ -1,4 +1,4 @@
-//! The `kubernetes.*` actions: what they share.
+//! Actions on clusters, `kubernetes.*` and those on services: what they share.
 //!
 //! An act changes an object by one request that carries what it was read with (its uid, the value it replaces) as a
 //! precondition wherever the API can compare: what somebody else changed in between is refused by the server, not
@@ -9,10 +9,14 @@ mod clusters;
 mod configmaps;
 mod deployments;
 mod examine;
+mod expire;
+mod forensics;
 mod labels;
 mod login;
+mod network;
 mod nodes;
 mod pods;
+mod services;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -39,13 +43,18 @@ use trouble::Trouble;
 pub use access::ClusterAccess;
 pub use clusters::Clusters;
 pub use examine::{ClusterReport, Needed};
+pub use forensics::EvidenceRoom;
 
 /// Adds every action of this module.
 pub(crate) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
     configmaps::register(registry, clusters);
     deployments::register(registry, clusters);
+    expire::register(registry, clusters);
+    forensics::register(registry, clusters);
+    network::register(registry, clusters);
     nodes::register(registry, clusters);
     pods::register(registry, clusters);
+    services::register(registry, clusters);
 }
 
 /// How Belay writes: under its name, so that an object shows who changed it.
@@ -115,6 +124,9 @@ pub(crate) fn digest(value: &Value) -> String {
     Sha256::digest(value.to_string()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
+/// The label of objects that Belay has changed for a time.
+const TIME_BOXED: &str = "sre.oversight.io/time-boxed";
+
 /// Where an undo record keeps the cluster that it is of.
 const CLUSTER: &str = "cluster";
 
@@ -172,6 +184,8 @@ pub(crate) trait ClusterAct: Send + Sync + 'static {
 /// Where one act takes place.
 pub(crate) struct Site<'a> {
     cluster: Arc<clusters::Cluster>,
+    /// Where evidence is kept.
+    evidence: Option<EvidenceRoom>,
     /// What surrounds the invocation.
     pub(crate) surroundings: &'a Surroundings,
 }
@@ -189,6 +203,11 @@ impl Site<'_> {
     /// The namespace that is meant.
     pub(crate) fn namespace<'a>(&'a self, given: Option<&'a str>) -> &'a str {
         given.unwrap_or(&self.cluster.namespace)
+    }
+
+    /// Where evidence is kept on this device.
+    fn evidence_room(&self) -> Result<EvidenceRoom, Trouble> {
+        self.evidence.clone().ok_or_else(|| Trouble::before("this device has no folder for evidence"))
     }
 
     /// Shows whole lines while the act runs; what looks like a credential is left out.
@@ -280,7 +299,7 @@ impl<A: ClusterAct> OnCluster<A> {
     async fn site<'a>(&self, surroundings: &'a Surroundings) -> Result<Site<'a>, Trouble> {
         let access = ClusterAccess::of(&surroundings.context)?;
         let cluster = self.clusters.reach(&access).await?;
-        Ok(Site { cluster, surroundings })
+        Ok(Site { cluster, evidence: self.clusters.evidence_room(), surroundings })
     }
 
     /// The place of an act that may change something: reached anew if need be, the cluster that was read, and only as long

@@ -18,7 +18,7 @@ mod records;
 pub mod spool;
 pub mod survivors;
 
-pub(crate) use capture::Captured;
+pub(crate) use capture::{Capture, Captured};
 pub use client::{Command, Helpers, Limits};
 pub use environment::{PASSED, find_program};
 pub use helper::helper_main;

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 
 use belay_actions::automation::Automations;
+use belay_actions::kubernetes::EvidenceRoom;
 use belay_actions::process::Helpers;
 use belay_actions::registry::Registry;
 use belay_actions::script::ScriptExecute;
@@ -109,6 +110,10 @@ impl Cockpit {
     pub fn registry(&self) -> &Arc<Registry> {
         self.registry.get_or_init(|| {
             let mut registry = Registry::standard(self.helpers());
+            let home = self.home.clone();
+            registry
+                .clusters()
+                .keep_evidence_in(EvidenceRoom { folder: home.evidence(), by: Arc::new(move || home.whose()) });
             let worker = &self.options.worker;
             registry.register(Arc::new(ScriptExecute::new(Worker {
                 program: worker.program.clone(),

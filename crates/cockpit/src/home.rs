@@ -86,6 +86,17 @@ impl Home {
         self.dir.join("device.head")
     }
 
+    /// The folder with evidence: contents under their hashes, and who took what from where.
+    pub fn evidence(&self) -> PathBuf {
+        self.dir.join("evidence")
+    }
+
+    /// The person and the device, as the log names them: `alice@0123456789abcdef`.
+    pub(crate) fn whose(&self) -> String {
+        let author = self.read_key().ok().flatten().map_or_else(nobody_yet, |key| author(&key));
+        format!("{}@{}", author.responder, author.device)
+    }
+
     /// Makes the folder, readable by its owner only.
     pub fn ensure(&self) -> Result<(), CockpitError> {
         fs::DirBuilder::new()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use super::access::ClusterAccess;
+use super::forensics::EvidenceRoom;
 use super::trouble::{Asked, Trouble};
 
 /// Longest time for a connection, and for the answer to one request.
@@ -37,6 +38,7 @@ const BELIEVED: Duration = Duration::from_secs(10);
 pub struct Clusters {
     /// Held for a moment only; each way has a lock of its own, so that a slow cluster holds nobody else up.
     known: std::sync::Mutex<BTreeMap<ClusterAccess, Arc<Mutex<Option<Known>>>>>,
+    evidence: OnceLock<EvidenceRoom>,
 }
 
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub(super) struct Cluster {
     client: Client,
     /// The namespace of what names none.
     pub(super) namespace: String,
+    /// The host in its address.
+    pub(super) host: String,
     /// Its address, and the digest of the authority that vouches for it.
     address: String,
     /// What tells it from every other one: the uid of its `kube-system`, else [`Cluster::address`].
@@ -71,6 +75,15 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Clusters {
+    /// Says where evidence is kept; the first word counts.
+    pub fn keep_evidence_in(&self, room: EvidenceRoom) {
+        self.evidence.get_or_init(|| room);
+    }
+
+    pub(super) fn evidence_room(&self) -> Option<EvidenceRoom> {
+        self.evidence.get().cloned()
+    }
+
     /// The cluster of a way to one. Connections are kept until the kubeconfig changes, or their login is refused.
     pub(super) async fn reach(&self, access: &ClusterAccess) -> Result<Arc<Cluster>, Trouble> {
         let way = Arc::clone(self.ways().entry(access.clone()).or_default());
@@ -111,6 +124,7 @@ impl Cluster {
         let authority = Sha256::digest(config.root_cert.clone().unwrap_or_default().concat());
         let authority = authority.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         let address = format!("{} {authority}", config.cluster_url);
+        let host = config.cluster_url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         // A login may start a program and wait for it.
         let login = tokio::task::spawn_blocking(move || {
             Client::try_from(config).map_err(|error| Trouble::of(&error, &KUBE_SYSTEM))
@@ -126,7 +140,7 @@ impl Cluster {
             }
         };
         let mut cluster =
-            Self { client, namespace, address, fingerprint: String::new(), login_over: AtomicBool::new(false) };
+            Self { client, namespace, host, address, fingerprint: String::new(), login_over: AtomicBool::new(false) };
         cluster.fingerprint = cluster.read_fingerprint().await?;
         Ok(cluster)
     }
@@ -154,9 +168,22 @@ impl Cluster {
     where
         F: Future<Output = kube::Result<T>>,
     {
+        self.ask_within(PATIENCE, asked, question).await
+    }
+
+    /// The same, of an answer that may take long.
+    pub(super) async fn ask_within<T, F>(
+        &self,
+        patience: Duration,
+        asked: &Asked<'_>,
+        question: impl Fn() -> F,
+    ) -> Result<T, Trouble>
+    where
+        F: Future<Output = kube::Result<T>>,
+    {
         let mut pauses = AGAIN.iter();
         loop {
-            match self.once(asked, question()).await {
+            match within(patience, asked, question()).await.map_err(|trouble| self.heard(trouble)) {
                 Err(trouble) if trouble.is_passing() => match pauses.next() {
                     Some(pause) => tokio::time::sleep(*pause).await,
                     None => return Err(trouble),
@@ -172,10 +199,7 @@ impl Cluster {
         asked: &Asked<'_>,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, Trouble> {
-        match tokio::time::timeout(PATIENCE, request).await {
-            Ok(answer) => answer.map_err(|error| self.heard(Trouble::of(&error, asked))),
-            Err(_) => Err(Trouble::late(asked, PATIENCE.as_secs())),
-        }
+        within(PATIENCE, asked, request).await.map_err(|trouble| self.heard(trouble))
     }
 
     /// After a refused login the next use logs in anew.
@@ -188,6 +212,17 @@ impl Cluster {
 
     fn is_over(&self) -> bool {
         self.login_over.load(Ordering::Relaxed)
+    }
+}
+
+async fn within<T>(
+    patience: Duration,
+    asked: &Asked<'_>,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Trouble> {
+    match tokio::time::timeout(patience, request).await {
+        Ok(answer) => answer.map_err(|error| Trouble::of(&error, asked)),
+        Err(_) => Err(Trouble::late(asked, patience.as_secs())),
     }
 }
 

@@ -22,6 +22,8 @@ use super::{Clusters, OnCluster, Site, labels, share};
 use crate::declaration::{Declaration, text};
 use crate::registry::Registry;
 
+pub(super) use status::Rollout;
+
 /// Where a deployment keeps the number of its template's revision.
 const REVISION: &str = "deployment.kubernetes.io/revision";
 

@@ -19,6 +19,9 @@ use super::trouble::{Asked, Trouble};
 /// Rights that are asked about at the same time.
 const AT_ONCE: usize = 8;
 
+/// What a role may allow; whatever else an action says of its access is prose.
+const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
+
 /// A cluster as an examination found it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClusterReport {
@@ -72,7 +75,7 @@ struct Right {
 
 impl Right {
     fn parse(text: &str) -> Option<Self> {
-        let (verb, rest) = text.split_once(' ')?;
+        let (verb, rest) = text.split_once(' ').filter(|(verb, _)| VERBS.contains(verb))?;
         let (path, group) = rest.split_once('.').unwrap_or((rest, ""));
         let (resource, subresource) = match path.split_once('/') {
             Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
@@ -104,7 +107,7 @@ impl Clusters {
         let asked = Asked { verb: "get", resource: "version", name: "", namespace: "" };
         let version = cluster.ask(&asked, || client.apiserver_version()).await?;
         let mut wanted: BTreeMap<String, (Right, String)> = BTreeMap::new();
-        for one in needed.iter().filter(|one| one.spec.name.starts_with("kubernetes.")) {
+        for one in needed.iter().filter(|one| one.spec.available) {
             let namespace = one.namespace.as_ref().unwrap_or(&cluster.namespace);
             for (text, right) in shown(one, &cluster.namespace).into_iter().zip(&one.spec.access) {
                 if let Some(right) = Right::parse(right) {
@@ -187,6 +190,8 @@ mod tests {
 
     #[test]
     fn prose_is_no_right() {
-        assert_eq!(Right::parse("membership"), None);
+        for prose in ["membership", "the command INFO", "read access to the logs"] {
+            assert_eq!(Right::parse(prose), None);
+        }
     }
 }

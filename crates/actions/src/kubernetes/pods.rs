@@ -1,6 +1,7 @@
 //! Pods: what their actions share.
 
 mod events;
+mod exec;
 mod list;
 mod logs;
 mod owner;
@@ -21,6 +22,8 @@ use super::{Clusters, OnCluster, Site};
 use crate::declaration::{Declaration, text};
 use crate::registry::Registry;
 
+pub(super) use owner::Owner;
+
 /// Objects that are asked for at a time, as kubectl does it.
 pub(super) const PAGE: u32 = 500;
 
@@ -30,41 +33,42 @@ pub(super) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
     registry.register(Arc::new(OnCluster::<restart::RestartPod>::new(clusters)));
     registry.register(Arc::new(OnCluster::<logs::GetLogs>::new(clusters)));
     registry.register(Arc::new(OnCluster::<events::GetEvents>::new(clusters)));
+    registry.register(Arc::new(OnCluster::<exec::Exec>::new(clusters)));
 }
 
 /// Which pod.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Named {
-    pod_name: String,
+pub(super) struct Named {
+    pub(super) pod_name: String,
     namespace: Option<String>,
 }
 
 impl Named {
-    fn namespace<'a>(&'a self, site: &'a Site<'_>) -> &'a str {
+    pub(super) fn namespace<'a>(&'a self, site: &'a Site<'_>) -> &'a str {
         site.namespace(self.namespace.as_deref())
     }
 
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         match &self.namespace {
             Some(namespace) => format!("{namespace}/{}", self.pod_name),
             None => self.pod_name.clone(),
         }
     }
 
-    fn target(&self, site: &Site<'_>) -> String {
+    pub(super) fn target(&self, site: &Site<'_>) -> String {
         format!("pod/{}/{}", self.namespace(site), self.pod_name)
     }
 
-    fn api(&self, site: &Site<'_>) -> Api<Pod> {
+    pub(super) fn api(&self, site: &Site<'_>) -> Api<Pod> {
         site.api(self.namespace(site))
     }
 
-    fn asked<'a>(&'a self, site: &'a Site<'_>, verb: &'a str, resource: &'a str) -> Asked<'a> {
+    pub(super) fn asked<'a>(&'a self, site: &'a Site<'_>, verb: &'a str, resource: &'a str) -> Asked<'a> {
         Asked { verb, resource, name: &self.pod_name, namespace: self.namespace(site) }
     }
 
-    async fn read(&self, site: &Site<'_>) -> Result<Option<Pod>, Trouble> {
+    pub(super) async fn read(&self, site: &Site<'_>) -> Result<Option<Pod>, Trouble> {
         let api = self.api(site);
         match site.cluster.ask(&self.asked(site, "get", "pods"), || api.get(&self.pod_name)).await {
             Ok(pod) => Ok(Some(pod)),
@@ -73,11 +77,11 @@ impl Named {
         }
     }
 
-    async fn expect(&self, site: &Site<'_>) -> Result<Pod, Trouble> {
+    pub(super) async fn expect(&self, site: &Site<'_>) -> Result<Pod, Trouble> {
         self.read(site).await?.ok_or_else(|| self.missing(site))
     }
 
-    fn missing(&self, site: &Site<'_>) -> Trouble {
+    pub(super) fn missing(&self, site: &Site<'_>) -> Trouble {
         Trouble::refused(404, format!("there is no pod `{}` in {}", self.pod_name, self.namespace(site)))
     }
 }

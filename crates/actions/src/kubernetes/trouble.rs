@@ -6,6 +6,7 @@ use belay_runbook::act::{Ending, Outcome};
 use kube::core::Status;
 
 use crate::action::ActionError;
+use crate::redact::Redaction;
 
 /// Why a request came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +61,11 @@ impl Trouble {
     /// The server has refused the act in other words: nothing has happened.
     pub(crate) fn refused(code: u16, text: impl Into<String>) -> Self {
         Self { kind: Kind::Refused(code), text: text.into(), needs_login: code == 401 }
+    }
+
+    /// The server has refused the act, for want of this right.
+    pub(crate) fn forbidden(said: &str, asked: &Asked<'_>) -> Self {
+        Self::refused(403, allowed_by(said, asked))
     }
 
     /// What was done is known, and this keeps what was waited for from coming.
@@ -127,7 +133,7 @@ impl Trouble {
         let said = if status.message.is_empty() { &status.reason } else { &status.message };
         let text = match code {
             401 => format!("the login to the cluster has expired or is not known ({said}); log in again"),
-            403 => format!("{said}; a role with {} would allow it", asked.rule()),
+            403 => allowed_by(said, asked),
             404 if status.reason == "NotFound" => said.clone(),
             404 => format!("the API server does not know `{}`: {said}", asked.resource),
             _ if said.is_empty() => format!("the API server answered `{asked}` with status {code}"),
@@ -145,6 +151,11 @@ impl Trouble {
     pub(crate) fn unsent(self) -> Self {
         let kind = if self.kind == Kind::Unclear { Kind::NotSent } else { self.kind };
         Self { kind, ..self }
+    }
+
+    /// The same without what must not be told.
+    pub(crate) fn redacted(self, redaction: &Redaction) -> Self {
+        Self { text: redaction.text(&self.text), ..self }
     }
 
     /// The status of the refusal, where it was one.
@@ -236,6 +247,11 @@ impl fmt::Display for Asked<'_> {
         }
         Ok(())
     }
+}
+
+/// The words of a refusal, and what would allow it.
+fn allowed_by(said: &str, asked: &Asked<'_>) -> String {
+    format!("{said}; a role with {} would allow it", asked.rule())
 }
 
 /// An error and its causes, the outermost first.

@@ -14,7 +14,7 @@ const TEXT_LIMIT: usize = 64 * 1024;
 /// The head is redacted as a stream and shown while it comes. What follows goes raw into a ring; at the end the ring is
 /// redacted, and where bytes were lost before it, its first part is dropped, so that the rest of a secret that began
 /// in the lost part is never shown.
-pub(super) struct Capture {
+pub(crate) struct Capture {
     redaction: Redaction,
     head: Redactor,
     head_left: usize,
@@ -33,7 +33,7 @@ pub(crate) struct Captured {
 }
 
 impl Capture {
-    pub(super) fn new(redaction: Redaction, keep: usize) -> Self {
+    pub(crate) fn new(redaction: Redaction, keep: usize) -> Self {
         let half = keep / 2;
         let margin = redaction.margin();
         Self {
@@ -48,7 +48,7 @@ impl Capture {
     }
 
     /// Takes bytes and returns what can be shown now.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.total += bytes.len() as u64;
         let (head, rest) = bytes.split_at(bytes.len().min(self.head_left));
         self.head_left -= head.len();
@@ -62,7 +62,7 @@ impl Capture {
     }
 
     /// Ends the stream, with a remark where there is one, and returns what had not been shown.
-    pub(super) fn finish(mut self, name: &str, remark: Option<&str>) -> (Vec<u8>, Captured) {
+    pub(crate) fn finish(mut self, name: &str, remark: Option<&str>) -> (Vec<u8>, Captured) {
         let lost = self.tail.lost();
         let tail = std::mem::replace(&mut self.tail, Ring::new(0)).into_bytes();
         let mut shown = Vec::new();

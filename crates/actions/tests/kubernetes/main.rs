@@ -5,9 +5,15 @@
 mod support;
 
 mod configmaps;
+mod credentials;
 mod deployments;
 mod drain;
+mod exec;
+mod forensics;
+mod monitoring;
+mod network;
 mod nodes;
 mod pods;
+mod services;
 mod stage;
 mod trouble;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use belay_actions::action::{Action, ActionError, SecretError, SecretSource, Surroundings};
+use belay_actions::kubernetes::EvidenceRoom;
 use belay_actions::registry::Registry;
 use belay_runbook::act::{Act, Ending, Outcome, Preparation, ProbeAnswer, UndoState};
 use belay_testkit::cluster::{Call, Cluster, ClusterOptions};
@@ -69,6 +70,8 @@ impl Stage {
         };
         cluster.forget_calls();
         let registry = Registry::standard(&Arc::new(support::helpers()));
+        let room = EvidenceRoom { folder: folder.path().join("evidence"), by: Arc::new(|| "alice@laptop".to_owned()) };
+        registry.clusters().keep_evidence_in(room);
         Self { cluster, registry, surroundings, said, folder }
     }
 
@@ -82,6 +85,13 @@ impl Stage {
         let mut context = (*self.surroundings.context).clone();
         context["kubernetes"] = kubernetes.clone();
         Surroundings { context: Arc::new(context), ..self.surroundings.clone() }
+    }
+
+    /// Lets the context say something about a service.
+    pub fn describe_service(&mut self, name: &str, entry: Value) {
+        let mut context = (*self.surroundings.context).clone();
+        context["config"]["services"][name]["kubernetes"] = entry;
+        self.surroundings.context = Arc::new(context);
     }
 
     pub fn action(&self, name: &str) -> Arc<dyn Action> {

@@ -81,7 +81,10 @@ async fn a_password_goes_to_the_contexts_own_server_only() {
     assert!(refused.contains("NOAUTH"), "{refused}");
     let mut login = json!({ "host": "127.0.0.1", "port": other.port, "password": secret() });
     let refused = desk.prepare("cache.flush", login.clone()).await.unwrap_err().to_string();
-    assert!(refused.contains("authentication failed") && refused.contains("$secret"), "a step's own secret goes where the step says: {refused}");
+    assert!(
+        refused.contains("authentication failed") && refused.contains("$secret"),
+        "a step's own secret goes where the step says: {refused}"
+    );
     login["port"] = json!(machine.port);
     desk.prepare("cache.flush", login).await.unwrap();
 }

@@ -30,6 +30,19 @@ pub struct Executed {
     pub code: i32,
     /// How long it runs.
     pub takes: std::time::Duration,
+    /// What goes wrong after it has written.
+    pub fault: Option<ExecFault>,
+}
+
+/// What goes wrong with a command once its connection stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExecFault {
+    /// The connection ends before the command's end is told.
+    Cut,
+    /// What tells the command's end is no status.
+    Garbled,
+    /// The container runtime, or what lies before it, says why there is no exit code.
+    Refused(String),
 }
 
 impl Executed {
@@ -90,7 +103,12 @@ pub struct Streams {
 /// Sends what a command wrote and how it ended, and ends the connection.
 pub async fn answer(mut socket: WebSocket, exec: &Exec, executed: &Executed, streams: Streams) {
     tokio::time::sleep(executed.takes).await;
-    let status = status(exec, executed.code);
+    let status = match &executed.fault {
+        None => Some(status(exec, executed.code).to_string()),
+        Some(ExecFault::Cut) => None,
+        Some(ExecFault::Garbled) => Some("<html>Bad gateway".to_owned()),
+        Some(ExecFault::Refused(why)) => Some(refused(why).to_string()),
+    };
     let mut messages = Vec::new();
     if streams.stdout && !executed.stdout.is_empty() {
         messages.extend(executed.stdout.chunks(32 * 1024).map(|chunk| on_channel(STDOUT, chunk)));
@@ -98,16 +116,28 @@ pub async fn answer(mut socket: WebSocket, exec: &Exec, executed: &Executed, str
     if streams.stderr && !executed.stderr.is_empty() {
         messages.extend(executed.stderr.chunks(32 * 1024).map(|chunk| on_channel(STDERR, chunk)));
     }
-    messages.push(on_channel(ERROR, status.to_string().as_bytes()));
-    let done = CloseFrame { code: close_code::NORMAL, reason: "".into() };
-    messages.push(Message::Close(Some(done)));
+    let is_told = status.is_some();
+    if let Some(status) = status {
+        messages.push(on_channel(ERROR, status.as_bytes()));
+        let done = CloseFrame { code: close_code::NORMAL, reason: "".into() };
+        messages.push(Message::Close(Some(done)));
+    }
     for message in messages {
         // The peer may have gone: then nobody is there who could be told.
         if socket.send(message).await.is_err() {
             return;
         }
     }
-    while let Some(Ok(_)) = socket.recv().await {}
+    while is_told && let Some(Ok(_)) = socket.recv().await {}
+}
+
+/// What a server tells of a command that has no exit code.
+fn refused(why: &str) -> Value {
+    let message = format!("Internal error occurred: {why}");
+    json!({
+        "metadata": {}, "status": "Failure", "message": message, "reason": "InternalError", "code": 500,
+        "details": { "causes": [{ "message": why }] },
+    })
 }
 
 fn status(exec: &Exec, code: i32) -> Value {

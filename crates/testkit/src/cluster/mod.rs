@@ -40,7 +40,7 @@ mod validate;
 mod watch;
 mod write;
 
-pub use exec::{Exec, Executed};
+pub use exec::{Exec, ExecFault, Executed};
 pub use fault::{Call, Fault, Matching};
 pub use handle::{Cluster, ClusterError};
 pub use options::ClusterOptions;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use belay_testkit::cluster::Executed;
+use belay_testkit::cluster::{ExecFault, Executed};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::AttachParams;
@@ -34,6 +34,7 @@ crate::cases! {
         a_command_runs_in_a_container,
         a_command_reads_its_input,
         a_failed_command_tells_its_exit_code,
+        a_command_without_an_end_tells_none,
         requests_are_passed_on_to_a_pod_and_a_service,
         a_port_is_forwarded,
         an_image_that_cannot_be_had_backs_off,
@@ -238,6 +239,25 @@ async fn a_failed_command_tells_its_exit_code(ground: Ground) {
     assert_eq!(status.reason.as_deref(), Some("NonZeroExitCode"));
     let causes = status.details.unwrap().causes.unwrap();
     assert_eq!((causes[0].reason.as_deref(), causes[0].message.as_deref()), (Some("ExitCode"), Some("7")));
+}
+
+async fn a_command_without_an_end_tells_none(ground: Ground) {
+    ground.cluster().add_pod("shop", "web", "");
+    let parameters = AttachParams::default().stderr(true).stdout(true);
+    for (fault, told) in [
+        (ExecFault::Cut, None),
+        (ExecFault::Garbled, None),
+        (ExecFault::Refused("no such container".to_owned()), Some("Internal error occurred: no such container")),
+    ] {
+        let executed = Executed { fault: Some(fault), ..Executed::said("begun") };
+        ground.cluster().on_exec(move |_| executed.clone());
+        let mut attached = pods(&ground).exec("web", ["redis-cli"], &parameters).await.unwrap();
+        let status = attached.take_status().unwrap();
+        let mut begun = [0; 5];
+        attached.stdout().unwrap().read_exact(&mut begun).await.unwrap();
+        assert_eq!(&begun, b"begun");
+        assert_eq!(status.await.and_then(|status| status.message).as_deref(), told);
+    }
 }
 
 /// A server that answers with what it was asked.

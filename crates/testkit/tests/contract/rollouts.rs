@@ -17,6 +17,7 @@ crate::cases! {
         a_rollout_that_cannot_advance_exceeds_its_deadline,
         a_paused_deployment_does_not_roll_out,
         a_scale_down_takes_pods_away,
+        a_pod_that_is_no_longer_selected_is_let_go_and_taken_in_again,
         old_sets_are_kept_up_to_a_limit,
         a_pod_counts_as_available_after_its_time,
         a_pod_without_a_node_stays_pending,
@@ -46,6 +47,21 @@ fn revision(object: &Value) -> String {
 async fn set_image(ground: &Ground, image: &str) {
     let patch = json!({ "spec": { "template": { "spec": { "containers": [{ "name": "app", "image": image }] } } } });
     ground.patch("strategic-merge", &ground.apps("deployments/checkout"), &patch).await.expect(200);
+}
+
+async fn a_pod_that_is_no_longer_selected_is_let_go_and_taken_in_again(ground: Ground) {
+    ground.deploy("checkout", 2).await;
+    let name = ground.get(&ground.core("pods")).await.names().remove(0);
+    let path = ground.core(&format!("pods/{name}"));
+    let relabel = |app: &str| json!({ "metadata": { "labels": { "app": app } } });
+    ground.patch("merge", &path, &relabel("kept")).await.expect(200);
+    let kept = ground.get(&path).await.expect(200);
+    assert_eq!(kept.at("/metadata/ownerReferences/0/name"), "", "its controller has let it go");
+    assert_eq!(ground.cluster().objects("pods", "shop").len(), 3, "and has made another one");
+    ground.patch("merge", &path, &relabel("checkout")).await.expect(200);
+    assert_eq!(ground.cluster().objects("pods", "shop").len(), 2, "taken in again, there is one too many");
+    let owners = |pod: &Value| pod["metadata"]["ownerReferences"].as_array().map_or(0, Vec::len);
+    assert!(ground.cluster().objects("pods", "shop").iter().all(|pod| owners(pod) == 1));
 }
 
 async fn a_deployment_gets_its_pods_at_once(ground: Ground) {

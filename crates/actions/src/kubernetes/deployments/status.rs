@@ -65,20 +65,20 @@ impl ClusterAct for RolloutStatus {
 
 /// How far a rollout has come, judged as `kubectl rollout status` judges it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rollout {
+pub(in crate::kubernetes) struct Rollout {
     /// Whether every replica is of the newest template and available.
-    pub(super) complete: bool,
+    pub(in crate::kubernetes) complete: bool,
     /// Whether the controller has given up.
-    pub(super) stuck: bool,
+    pub(in crate::kubernetes) stuck: bool,
     /// Why it is not complete.
-    pub(super) message: String,
+    pub(in crate::kubernetes) message: String,
     exist: u32,
     updated: u32,
     available: u32,
 }
 
 impl Rollout {
-    pub(super) fn of(deployment: &Deployment) -> Self {
+    pub(in crate::kubernetes) fn of(deployment: &Deployment) -> Self {
         let status = deployment.status.clone().unwrap_or_default();
         let number = |count: Option<i32>| u32::try_from(count.unwrap_or(0)).unwrap_or(0);
         let (exist, updated) = (number(status.replicas), number(status.updated_replicas));

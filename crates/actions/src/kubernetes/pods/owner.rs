@@ -13,7 +13,7 @@ use crate::kubernetes::{Site, labels};
 
 /// The workload that a pod belongs to: its deployment where there is one, else its controller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Owner {
+pub(in crate::kubernetes) struct Owner {
     kind: String,
     api_version: String,
     name: String,
@@ -43,16 +43,40 @@ impl Keeping {
 
 impl Owner {
     /// `deployment/checkout`.
-    pub(super) fn shown(&self) -> String {
+    pub(in crate::kubernetes) fn shown(&self) -> String {
         format!("{}/{}", self.kind.to_lowercase(), self.name)
     }
 
     /// The owner of a pod.
-    pub(super) async fn of(site: &Site<'_>, pod: &Pod) -> Result<Option<Self>, Trouble> {
+    pub(in crate::kubernetes) async fn of(site: &Site<'_>, pod: &Pod) -> Result<Option<Self>, Trouble> {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
         match controller(pod) {
             Some(reference) => Self::top(site, namespace, Self::named(reference)).await.map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// What the controller of a pod selects its pods by.
+    pub(in crate::kubernetes) async fn selector(site: &Site<'_>, pod: &Pod) -> Result<Option<LabelSelector>, Trouble> {
+        let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+        let Some(reference) = controller(pod) else { return Ok(None) };
+        let owner = Self::named(reference);
+        match owner.read(site, namespace).await {
+            Ok(object) => Ok(Some(owner.selects(&object))),
+            Err(trouble) if trouble.is_missing() => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    fn selects(&self, object: &DynamicObject) -> LabelSelector {
+        let selector = object.data.pointer("/spec/selector").cloned().unwrap_or(Value::Null);
+        // The selector of a replication controller is a map of labels and nothing else.
+        match self.kind.as_str() {
+            "ReplicationController" => LabelSelector {
+                match_labels: serde_json::from_value(selector).unwrap_or_default(),
+                match_expressions: None,
+            },
+            _ => serde_json::from_value(selector).unwrap_or_default(),
         }
     }
 
@@ -105,15 +129,7 @@ impl Owner {
             "DaemonSet" => number("/status/desiredNumberScheduled"),
             _ => None,
         };
-        let selector = object.data.pointer("/spec/selector").cloned().unwrap_or(Value::Null);
-        // The selector of a replication controller is a map of labels and nothing else.
-        let selector = match self.kind.as_str() {
-            "ReplicationController" => LabelSelector {
-                match_labels: serde_json::from_value(selector).unwrap_or_default(),
-                match_expressions: None,
-            },
-            _ => serde_json::from_value(selector).unwrap_or_default(),
-        };
+        let selector = self.selects(&object);
         let query = labels::selector(&selector);
         let uid = object.metadata.uid.as_deref();
         let mut pods = Vec::new();

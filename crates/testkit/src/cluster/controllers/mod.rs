@@ -3,6 +3,7 @@
 //! Each one looks at the whole state and brings it one step further; they run in turn until none of them changes
 //! anything. What takes time asks to be run again ([`State::wake_at`]).
 
+mod adoption;
 mod daemonset;
 mod deployment;
 mod disruption;
@@ -37,6 +38,9 @@ pub fn settle(state: &mut State) {
         // Whoever still has to wait says so again in the last round.
         state.forget_due();
         garbage::collect(state);
+        for plural in ["replicasets", "statefulsets", "daemonsets"] {
+            each(state, plural, adoption::sync);
+        }
         each(state, "deployments", deployment::sync);
         each(state, "replicasets", replicaset::sync);
         each(state, "statefulsets", statefulset::sync);
