@@ -19,7 +19,7 @@ for shell in bash zsh fish; do "$belay" completions "$shell" >"$out/files/belay.
 
 # Whoever passes the programs on passes on the licences of what is in them.
 scripts/tools.sh bundle
-cargo about --log-level error generate --locked --workspace --config scripts/licences.toml scripts/licences.hbs |
+cargo about -L error generate --locked --workspace --config scripts/licences.toml scripts/licences.hbs |
   gzip -9 -n >"$out/files/crates.md.gz"
 gzip -9 -n --stdout ui/dist/licences.md >"$out/files/user-interface.md.gz"
 

@@ -19,8 +19,9 @@ use tokio::task::JoinSet;
 
 use crate::action::{Action, ActionError, Surroundings};
 use crate::declaration::{Declaration, boolean, integer, list, number, object, text, word};
+use crate::kubernetes::{Clusters, inside};
 use crate::preparation;
-use check::{Check, Health};
+use check::{Check, Health, Way};
 
 pub use link::dead_link;
 
@@ -34,12 +35,14 @@ const AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub struct Healthcheck {
     spec: ActionSpec,
+    clusters: Arc<Clusters>,
 }
 
 /// Asks several endpoints at the same time.
 #[derive(Debug)]
 pub struct HealthcheckBatch {
     spec: ActionSpec,
+    clusters: Arc<Clusters>,
 }
 
 fn options(declaration: Declaration) -> Declaration {
@@ -53,8 +56,9 @@ fn options(declaration: Declaration) -> Declaration {
         .access("a connection to the endpoint")
 }
 
-impl Default for Healthcheck {
-    fn default() -> Self {
+impl Healthcheck {
+    /// The action; endpoints inside of a context's cluster are asked through its API server.
+    pub fn new(clusters: &Arc<Clusters>) -> Self {
         let spec = options(Declaration::new("http.healthcheck", "Ask an HTTP endpoint whether it is healthy"))
             .required("url", Sink::Url, text("the endpoint"))
             .output("healthy", boolean("whether it answered as it should"))
@@ -63,12 +67,13 @@ impl Default for Healthcheck {
             .output("error", json!({ "type": ["string", "null"], "description": "why it is not healthy" }))
             .target("url")
             .build();
-        Self { spec }
+        Self { spec, clusters: Arc::clone(clusters) }
     }
 }
 
-impl Default for HealthcheckBatch {
-    fn default() -> Self {
+impl HealthcheckBatch {
+    /// The action; endpoints inside of a context's cluster are asked through its API server.
+    pub fn new(clusters: &Arc<Clusters>) -> Self {
         let spec =
             options(Declaration::new("http.healthcheck_batch", "Ask several HTTP endpoints whether they are healthy"))
                 .required("urls", Sink::Url, list(&text("an endpoint"), "the endpoints"))
@@ -77,7 +82,7 @@ impl Default for HealthcheckBatch {
                 .output("total", integer(0, "how many there are"))
                 .output("results", list(&object("url, healthy, status, latencyMs and error"), "one by one"))
                 .build();
-        Self { spec }
+        Self { spec, clusters: Arc::clone(clusters) }
     }
 }
 
@@ -95,7 +100,9 @@ impl Action for Healthcheck {
         let check = Check::read(&act.parameters, "url", surroundings).await?;
         let url = act.parameters.get("url").and_then(Value::as_str).unwrap_or_default();
         let mut prepared = preparation::reading(&check::shown(url));
-        let health = check.glimpse(url).await.map_err(|error| check::wrong("url", error.to_string()))?;
+        let way = way(&self.clusters, surroundings, url).await.map_err(|error| check::wrong("url", error))?;
+        let health = check.brief().ask(&way).await.map_err(|error| check::wrong("url", error.to_string()))?;
+        prepared.notes.extend(way.note().map(str::to_owned));
         prepared.notes.extend(health.error.clone());
         prepared.facts.insert("healthy".to_owned(), Value::Bool(health.healthy));
         Ok(prepared)
@@ -107,13 +114,17 @@ impl Action for Healthcheck {
             Err(error) => return not_started(error.to_string()),
         };
         let url = act.parameters.get("url").and_then(Value::as_str).unwrap_or_default();
+        let asking = async {
+            let way = way(&self.clusters, surroundings, url).await?;
+            check.ask(&way).await.map_err(|error| error.to_string())
+        };
         let health = tokio::select! {
-            health = check.ask(url) => health,
+            health = asking => health,
             () = surroundings.cancel.cancelled() => return cancelled(),
         };
         match health {
             Ok(health) => Outcome { excerpt: health.excerpt.clone(), ..Outcome::succeeded(health.output()) },
-            Err(error) => not_started(error.to_string()),
+            Err(error) => not_started(error),
         }
     }
 }
@@ -135,7 +146,8 @@ impl Action for HealthcheckBatch {
         let check = Check::read(&act.parameters, "urls", surroundings).await?.brief();
         let urls = urls(&act.parameters)?;
         let mut prepared = preparation::reading(&format!("{} endpoints", urls.len()));
-        let results = ask_all(check, urls).await.map_err(|error| check::wrong("urls", error))?;
+        let ways = ways(&self.clusters, surroundings, urls).await.map_err(|error| check::wrong("urls", error))?;
+        let results = ask_all(check, ways).await.map_err(|error| check::wrong("urls", error))?;
         let healthy = results.iter().all(|(_, health)| health.healthy);
         prepared.facts.insert("healthy".to_owned(), Value::Bool(healthy));
         Ok(prepared)
@@ -149,8 +161,9 @@ impl Action for HealthcheckBatch {
             Ok(read) => read,
             Err(error) => return not_started(error.to_string()),
         };
+        let asking = async { ask_all(check, ways(&self.clusters, surroundings, urls).await?).await };
         let results = tokio::select! {
-            results = ask_all(check, urls) => results,
+            results = asking => results,
             () = surroundings.cancel.cancelled() => return cancelled(),
         };
         let results = match results {
@@ -177,15 +190,16 @@ impl Action for HealthcheckBatch {
 }
 
 /// Asks every endpoint, a few at a time; answers come in the order of the list. Dropping the future stops all.
-async fn ask_all(check: Check, urls: Vec<String>) -> Result<Vec<(String, Health)>, String> {
+async fn ask_all(check: Check, ways: Vec<(String, Way)>) -> Result<Vec<(String, Health)>, String> {
     let check = Arc::new(check);
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut asking = JoinSet::new();
-    for (index, url) in urls.iter().cloned().enumerate() {
+    let (urls, ways): (Vec<String>, Vec<Way>) = ways.into_iter().unzip();
+    for (index, way) in ways.into_iter().enumerate() {
         let (check, places) = (Arc::clone(&check), Arc::clone(&places));
         asking.spawn(async move {
             let _place = places.acquire().await.expect("the semaphore is never closed");
-            (index, check.ask(&url).await)
+            (index, check.ask(&way).await)
         });
     }
     let mut healths: Vec<Option<Health>> = urls.iter().map(|_| None).collect();
@@ -195,6 +209,30 @@ async fn ask_all(check: Check, urls: Vec<String>) -> Result<Vec<(String, Health)
         healths[index] = Some(health);
     }
     Ok(urls.into_iter().zip(healths.into_iter().flatten()).collect())
+}
+
+/// How an endpoint is reached: from here, or through the API server of the context's cluster.
+async fn way(clusters: &Clusters, surroundings: &Surroundings, url: &str) -> Result<Way, String> {
+    let url = client::url(url).map_err(|error| error.to_string())?;
+    match inside::find(clusters, surroundings, &url).await {
+        Ok(Some(found)) => Ok(Way::Inside(found)),
+        Ok(None) => Ok(Way::Direct(url)),
+        Err(trouble) => Err(trouble.to_string()),
+    }
+}
+
+async fn ways(
+    clusters: &Clusters,
+    surroundings: &Surroundings,
+    urls: Vec<String>,
+) -> Result<Vec<(String, Way)>, String> {
+    let mut ways = Vec::with_capacity(urls.len());
+    for url in urls {
+        let way = way(clusters, surroundings, &url).await;
+        let way = way.map_err(|error| format!("`{}`: {error}", check::shown(&url)))?;
+        ways.push((url, way));
+    }
+    Ok(ways)
 }
 
 fn urls(parameters: &Value) -> Result<Vec<String>, ActionError> {

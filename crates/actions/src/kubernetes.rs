@@ -11,6 +11,7 @@ mod deployments;
 mod examine;
 mod expire;
 mod forensics;
+pub(crate) mod inside;
 mod labels;
 mod login;
 mod network;

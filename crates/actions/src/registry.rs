@@ -34,10 +34,10 @@ impl Registry {
             registry.register(Arc::new(declared::Declared::new(spec)));
         }
         registry.register(Arc::new(CommandRun::new(Arc::clone(helpers))));
-        registry.register(Arc::new(Healthcheck::default()));
-        registry.register(Arc::new(HealthcheckBatch::default()));
-        registry.register(Arc::new(NotificationSend::default()));
         let clusters = Arc::clone(&registry.clusters);
+        registry.register(Arc::new(Healthcheck::new(&clusters)));
+        registry.register(Arc::new(HealthcheckBatch::new(&clusters)));
+        registry.register(Arc::new(NotificationSend::default()));
         kubernetes::register(&mut registry, &clusters);
         servers::register(&mut registry);
         telemetry::register(&mut registry);

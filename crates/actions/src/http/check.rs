@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use belay_runbook::act::EXCERPT_LIMIT;
-use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::client::{self, RequestError};
 use crate::action::{ActionError, Surroundings};
+use crate::kubernetes::inside::Inside;
 use crate::redact::Redaction;
 
 /// The largest part of a body that is read.
@@ -29,6 +30,24 @@ pub(super) struct Check {
     redaction: Redaction,
 }
 
+/// How an endpoint is reached.
+pub(super) enum Way {
+    /// From here.
+    Direct(Url),
+    /// Through the API server of the context's cluster.
+    Inside(Inside),
+}
+
+impl Way {
+    /// What a person should know about it.
+    pub(super) fn note(&self) -> Option<&str> {
+        match self {
+            Self::Direct(_) => None,
+            Self::Inside(inside) => Some(&inside.note),
+        }
+    }
+}
+
 /// What an endpoint was seen to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Health {
@@ -42,6 +61,11 @@ pub(super) struct Health {
 }
 
 impl Health {
+    /// Nothing was seen yet.
+    fn unknown() -> Self {
+        Self { healthy: false, status: None, latency: Duration::ZERO, error: None, excerpt: String::new() }
+    }
+
     pub(super) fn output(&self) -> Value {
         json!({
             "healthy": self.healthy,
@@ -106,19 +130,19 @@ impl Check {
         Self { timeout: self.timeout.min(GLIMPSE), ..self }
     }
 
-    /// Asks with little patience.
-    pub(super) async fn glimpse(self, url: &str) -> Result<Health, RequestError> {
-        self.brief().ask(url).await
+    /// Asks. Whatever the endpoint does is an answer; an error is a target that is not asked at all.
+    pub(super) async fn ask(&self, way: &Way) -> Result<Health, RequestError> {
+        match way {
+            Way::Direct(url) => self.ask_directly(url.clone()).await,
+            Way::Inside(inside) => Ok(self.ask_inside(inside).await),
+        }
     }
 
-    /// Asks. Whatever the endpoint does is an answer; an error is a target that is not asked at all.
-    pub(super) async fn ask(&self, url: &str) -> Result<Health, RequestError> {
-        let url = client::url(url)?;
+    async fn ask_directly(&self, url: Url) -> Result<Health, RequestError> {
         let client = client::client(&url)?;
         let start = Instant::now();
         let request = client.request(self.method.clone(), url).headers(self.headers.clone()).timeout(self.timeout);
-        let mut health =
-            Health { healthy: false, status: None, latency: Duration::ZERO, error: None, excerpt: String::new() };
+        let mut health = Health::unknown();
         match request.send().await {
             Ok(response) => {
                 health.latency = start.elapsed();
@@ -135,6 +159,34 @@ impl Check {
             }
         }
         Ok(health)
+    }
+
+    /// Asks every pod that stands for the endpoint: it is healthy when all of them are. Tells of the first that is not.
+    async fn ask_inside(&self, inside: &Inside) -> Health {
+        let mut slowest = Health::unknown();
+        for name in &inside.names {
+            let start = Instant::now();
+            let mut health = Health::unknown();
+            match inside.ask(name, &self.method, &self.headers, self.timeout).await {
+                Ok(answer) => {
+                    health.latency = start.elapsed();
+                    health.status = Some(answer.status);
+                    self.judge(&mut health, Ok(answer.body));
+                    health.error = health.error.map(|error| format!("{name}: {error}"));
+                }
+                Err(problem) => {
+                    health.latency = start.elapsed();
+                    health.error = Some(self.redaction.text(&problem));
+                }
+            }
+            if !health.healthy {
+                return health;
+            }
+            if health.latency >= slowest.latency {
+                slowest = health;
+            }
+        }
+        slowest
     }
 
     fn judge(&self, health: &mut Health, body: Result<Vec<u8>, String>) {

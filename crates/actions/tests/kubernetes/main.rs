@@ -10,6 +10,7 @@ mod deployments;
 mod drain;
 mod exec;
 mod forensics;
+mod health;
 mod monitoring;
 mod network;
 mod nodes;

@@ -160,6 +160,12 @@ impl Cluster {
         self.shared().with(|state| state.exec = Some(Arc::new(handler)));
     }
 
+    /// Lets what listens at an address be what listens on a port of every pod of an application (the label `app`), of those
+    /// to come, too.
+    pub fn serve_app(&self, namespace: &str, app: &str, port: u16, address: SocketAddr) {
+        self.shared().with(|state| state.served_apps.insert((namespace.to_owned(), app.to_owned(), port), address));
+    }
+
     /// Lets what listens at an address be what listens on a port of a pod, for proxies and forwarded ports.
     pub fn serve_pod(&self, namespace: &str, pod: &str, port: u16, address: SocketAddr) {
         self.shared().with(|state| state.served.insert((namespace.to_owned(), pod.to_owned(), port), address));

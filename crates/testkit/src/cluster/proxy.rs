@@ -124,7 +124,9 @@ fn first_port(pod: &Value) -> Option<u16> {
 /// What really listens for a port of a pod.
 pub fn listener(state: &State, pod: &Value, port: u16) -> Result<SocketAddr, Refusal> {
     let key = (json::namespace(pod).to_owned(), json::name(pod).to_owned(), port);
-    state.served.get(&key).copied().ok_or_else(|| {
+    let app = (key.0.clone(), json::text(pod, "/metadata/labels/app").to_owned(), port);
+    let served = state.served.get(&key).or_else(|| state.served_apps.get(&app));
+    served.copied().ok_or_else(|| {
         let ip = json::text(pod, "/status/podIP");
         unreachable_service(&format!("dial tcp {ip}:{port}: connect: connection refused"))
     })

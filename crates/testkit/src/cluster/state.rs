@@ -69,6 +69,8 @@ pub struct State {
     pub token: Option<String>,
     /// What listens in pods: namespace, pod, port.
     pub served: BTreeMap<(String, String, u16), SocketAddr>,
+    /// What listens in every pod of an application: namespace, application, port.
+    pub served_apps: BTreeMap<(String, String, u16), SocketAddr>,
     /// What containers wrote.
     pub logs: BTreeMap<LogKey, Vec<LogLine>>,
     /// What answers commands.
@@ -117,6 +119,7 @@ impl State {
             next_call: 0,
             token: Some(token),
             served: BTreeMap::new(),
+            served_apps: BTreeMap::new(),
             logs: BTreeMap::new(),
             exec: None,
             watch_epoch: 0,

@@ -21,11 +21,11 @@ pub(in crate::kubernetes) struct Owner {
 
 /// A workload and its pods at some instant.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Keeping {
+pub(in crate::kubernetes) struct Keeping {
     /// Pods that it wants; nothing where it wants none in particular, as a job does.
     pub(super) wanted: Option<u64>,
     /// Its pods.
-    pub(super) pods: Vec<Pod>,
+    pub(in crate::kubernetes) pods: Vec<Pod>,
 }
 
 impl Keeping {
@@ -81,7 +81,11 @@ impl Owner {
     }
 
     /// The owner of a pod that is gone, by the name that its replica set gave it.
-    pub(super) async fn of_gone(site: &Site<'_>, namespace: &str, pod: &str) -> Result<Option<Self>, Trouble> {
+    pub(in crate::kubernetes) async fn of_gone(
+        site: &Site<'_>,
+        namespace: &str,
+        pod: &str,
+    ) -> Result<Option<Self>, Trouble> {
         let Some((set, _)) = pod.rsplit_once('-') else { return Ok(None) };
         let set = Self { kind: "ReplicaSet".to_owned(), api_version: "apps/v1".to_owned(), name: set.to_owned() };
         match set.read(site, namespace).await {
@@ -119,7 +123,7 @@ impl Owner {
     }
 
     /// The workload's pods, and how many it wants.
-    pub(super) async fn keeping(&self, site: &Site<'_>, namespace: &str) -> Result<Keeping, Trouble> {
+    pub(in crate::kubernetes) async fn keeping(&self, site: &Site<'_>, namespace: &str) -> Result<Keeping, Trouble> {
         let object = self.read(site, namespace).await?;
         let number = |path: &str| object.data.pointer(path).and_then(Value::as_u64);
         let wanted = match self.kind.as_str() {
