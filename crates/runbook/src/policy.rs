@@ -25,6 +25,7 @@ mod verdict;
 pub use cases::{Judgement, PolicyCase, PolicyCases, Word};
 pub use environment::is_production;
 pub use file::{CommandPattern, LimitedPattern, Match, Policy, PolicyRule};
+pub use kubectl::touched_by_command;
 pub use pattern::Pattern;
 pub(crate) use pattern::is_of_system;
 pub use verdict::{Reason, Verdict};
@@ -142,6 +143,11 @@ impl Policy {
             }
         }
         if findings.is_empty() { Ok(policy) } else { Err(findings) }
+    }
+
+    /// The JSON Schema of a policy file.
+    pub fn schema() -> serde_json::Value {
+        crate::format::schema_of::<Self>("Policy", "policy")
     }
 
     /// SHA-256 of the canonical JSON, in hex.

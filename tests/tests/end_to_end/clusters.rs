@@ -285,3 +285,46 @@ fn an_expired_login_holds_the_execution_and_it_goes_on_with_the_same_act_once_it
     assert_eq!(shop.replicas(), 5);
     assert_eq!(shop.desk.belay(["audit", "verify", "--json"]).exits(0).json()["ok"], true);
 }
+
+#[test]
+fn a_script_and_a_verification_wait_for_an_expired_login_as_well() {
+    let shop = Shop::new("staging");
+    let file = shop.runbook(
+        "    - name: count
+      action: script.execute
+      parameters:
+        script: |
+          const before = await kubernetes.getNode({ nodeName: 'node-1' });
+          const pods = await kubernetes.listPods({});
+          return { pods: pods.length };
+    - name: verify
+      type: verification
+      action: kubernetes.get_node
+      parameters: { nodeName: node-2 }
+      validation:
+        postCondition: { ready: true }
+      timeout: 60s
+",
+    );
+    let renew = |from: &str, to: &str| {
+        shop.cluster.renew_login(to);
+        let kubeconfig = shop.desk.home.join("kubeconfig");
+        let text = std::fs::read_to_string(&kubeconfig).unwrap();
+        std::fs::write(&kubeconfig, text.replace(from, to)).unwrap();
+    };
+    shop.cluster.fail_next(Matching::verb("list").with_resource("pods"), Fault::ExpiredLogin);
+    shop.desk.belay(["run", &file, "--no-input"]).exits(3);
+    let status = shop.desk.status("@last");
+    assert_eq!(status["waiting_on"][0]["step"], "count", "{status:#}");
+    assert!(status["waiting_on"].to_string().contains("has expired"), "{status:#}");
+    renew("secret-token-of-alice", "fresh");
+    shop.cluster.fail_next(Matching::resource("nodes").named("node-2").after(1), Fault::ExpiredLogin);
+    assert_eq!(shop.resume(), Some(3));
+    let status = shop.desk.status("@last");
+    assert_eq!(
+        (&status["steps"][0]["status"], &status["waiting_on"][0]["step"]),
+        (&json!("succeeded"), &json!("verify"))
+    );
+    renew("fresh", "newer");
+    assert_eq!(shop.resume(), Some(0), "{:#}", shop.desk.status("@last"));
+}

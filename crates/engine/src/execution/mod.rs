@@ -18,9 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use belay_runbook::act::Act;
-use belay_runbook::action::Effect;
+use belay_runbook::action::{COMMAND_ACTION, Effect};
 use belay_runbook::model::{Runbook, Step, StepName};
-use belay_runbook::policy::Touched;
+use belay_runbook::policy::{Touched, touched_by_command};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -312,12 +312,15 @@ impl Execution {
                     && let Some(preparation) = visit.preparation(record)
                 {
                     let basis = &preparation.basis;
+                    let planned = visit.planned_act(record).map(|planned| &planned.act);
+                    let command = planned.filter(|act| act.action == COMMAND_ACTION).map(touched_by_command);
+                    touched.nodes.extend(command.iter().flat_map(|command| command.nodes.iter().cloned()));
+                    let ended = basis.pods.or(command.map(|command| command.pods)).unwrap_or(0);
                     touched.nodes.extend(basis.nodes.iter().cloned());
                     touched.objects.extend(basis.objects.iter().cloned());
-                    let same = self.current.as_ref() == Some(&visit.id)
-                        && visit.planned_act(record).is_some_and(|planned| planned.act == *about);
+                    let same = self.current.as_ref() == Some(&visit.id) && planned == Some(about);
                     let most = pods.entry(record.id.act).or_default();
-                    *most = (*most).max(basis.pods.filter(|_| !same).unwrap_or(0));
+                    *most = (*most).max(if same { 0 } else { ended });
                 }
             }
             touched.pods = pods.values().fold(touched.pods, |all, pods| all.saturating_add(*pods));

@@ -28,6 +28,7 @@ pub use markdown::to_markdown;
 pub use node::Places;
 pub(crate) use node::{Content, Node, escape};
 pub use schema::schema;
+pub(crate) use schema::schema_of;
 pub use wire::{API_VERSION, File, KIND};
 pub use write::{to_json, to_yaml};
 

@@ -1,20 +1,25 @@
 //! The JSON Schema of the format, from the wire types.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::wire::File;
 
 /// The JSON Schema (2020-12) of a runbook file, with descriptions.
 pub fn schema() -> Value {
+    schema_of::<File>("Runbook", "runbook")
+}
+
+/// The JSON Schema of a format, under its title and the name of its file.
+pub(crate) fn schema_of<T: JsonSchema>(title: &str, name: &str) -> Value {
     let mut schema = SchemaSettings::draft2020_12()
         .with_transform(RecursiveTransform(without_null))
         .into_generator()
-        .into_root_schema_for::<File>();
-    schema.insert("title".to_owned(), Value::from("Runbook"));
-    schema.insert("$id".to_owned(), Value::from("https://sre.oversight.io/v1/runbook.json"));
+        .into_root_schema_for::<T>();
+    schema.insert("title".to_owned(), Value::from(title));
+    schema.insert("$id".to_owned(), Value::from(format!("https://sre.oversight.io/v1/{name}.json")));
     schema.to_value()
 }
 

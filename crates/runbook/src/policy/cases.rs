@@ -406,7 +406,7 @@ mod tests {
             ("cases: []", "no case"),
             ("cases: [{name: a, command: ls, expect: {}}]", "expects nothing"),
             ("cases: [{name: a, command: ls, script: ls, expect: {verdict: allowed}}]", "one of"),
-            ("cases: [{name: a, comand: ls, expect: {verdict: allowed}}]", "comand"),
+            ("cases: [{name: a, commands: ls, expect: {verdict: allowed}}]", "commands"),
             ("cases: [{name: a, command: 'ls {{ .Vars.x }}', expect: {verdict: allowed}}]", "case `a`"),
         ] {
             let findings = PolicyCases::parse("c.yaml", text.as_bytes()).unwrap_err();

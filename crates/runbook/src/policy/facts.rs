@@ -256,12 +256,11 @@ impl Facts {
 
     fn larger_share_than(&self, percent: u32) -> Answer {
         match self.share {
-            Count::Nothing => Answer::No,
             Count::Unknown => Answer::Unknown("which share of a workload's pods it ends cannot be told".to_owned()),
             Count::Known(share) if share > percent => {
                 Answer::Yes(Some(format!("{share} % of one workload's pods, of at most {percent} %")))
             }
-            Count::Known(_) => Answer::No,
+            Count::Nothing | Count::Known(_) => Answer::No,
         }
     }
 

@@ -3,16 +3,19 @@
 use std::path::Path;
 
 use belay_runbook::format::schema;
+use belay_runbook::policy::Policy;
 
 #[test]
-fn the_committed_schema_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schema/runbook.json");
-    let current = format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap());
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, &current).unwrap();
+fn the_committed_schemas_are_current() {
+    for (name, schema) in [("runbook", schema()), ("policy", Policy::schema())] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/schema/{name}.json"));
+        let current = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &current).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(committed, current, "run this test with UPDATE=1 to write docs/schema/{name}.json anew");
     }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(committed, current, "run this test with UPDATE=1 to write docs/schema/runbook.json anew");
 }
 
 #[test]
@@ -33,5 +36,6 @@ fn every_property_of_the_schema_has_a_description() {
     }
     let mut missing = Vec::new();
     walk(&schema(), "Runbook", &mut missing);
+    walk(&Policy::schema(), "Policy", &mut missing);
     assert!(missing.is_empty(), "editors show the descriptions: {missing:?}");
 }

@@ -17,6 +17,7 @@ pub struct Schema {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaOf {
     Runbook,
+    Policy,
 }
 
 #[derive(Debug, Subcommand)]

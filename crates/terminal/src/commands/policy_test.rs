@@ -27,23 +27,18 @@ pub fn policy_test(desk: &Desk, test: &PolicyTest) -> Result<Exit, Failure> {
         }
     };
     let beside = |file: &String| test.cases.parent().unwrap_or(Path::new("")).join(file);
-    let (source, policy) = match test.policy.clone().or_else(|| cases.policy.as_ref().map(beside)) {
-        Some(path) => {
-            let source = path.display().to_string();
-            match Policy::parse(&source, &read(&path)?) {
-                Ok(policy) => (source, policy),
-                Err(found) => {
-                    desk.show(&found, || findings::text(&found, 1, desk.settings.style))?;
-                    return Ok(Exit::Usage);
-                }
-            }
-        }
-        None => {
-            let text = desk.cockpit.policy()?;
-            let policy = Policy::parse(&text.source, text.yaml.as_bytes()).map_err(|_| {
-                Failure::usage("the policy in force cannot be used".to_owned(), "`belay policy check` says why")
-            })?;
-            (text.source, policy)
+    let named = test.policy.clone().or_else(|| cases.policy.as_ref().map(beside));
+    let (source, yaml) = if let Some(path) = named {
+        (path.display().to_string(), read(&path)?)
+    } else {
+        let in_force = desk.cockpit.policy()?;
+        (in_force.source, in_force.yaml.into_bytes())
+    };
+    let policy = match Policy::parse(&source, &yaml) {
+        Ok(policy) => policy,
+        Err(found) => {
+            desk.show(&found, || findings::text(&found, 1, desk.settings.style))?;
+            return Ok(Exit::Usage);
         }
     };
     let mut judged = Vec::with_capacity(cases.cases.len());
@@ -77,6 +72,6 @@ fn shown(source: &str, judged: &[Judgement], style: Style) -> String {
         }
     }
     let failed = judged.iter().filter(|judgement| !judgement.ok).count();
-    out.push_str(&format!("\n{}, {failed} not as expected\n", text::count(judged.len(), "case", "cases")));
+    put!(out, "\n{}, {failed} not as expected\n", text::count(judged.len(), "case", "cases"));
     out
 }

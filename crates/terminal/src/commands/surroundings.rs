@@ -153,6 +153,7 @@ pub fn doctor(desk: &Desk, doctor: &Doctor) -> Result<Exit, Failure> {
 pub fn schema(of: SchemaOf) -> Result<Exit, Failure> {
     match of {
         SchemaOf::Runbook => page::json(&format::schema())?,
+        SchemaOf::Policy => page::json(&Policy::schema())?,
     }
     Ok(Exit::Done)
 }

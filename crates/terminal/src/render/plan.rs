@@ -59,11 +59,11 @@ pub fn preflight(report: &PreflightReport, style: Style) -> String {
     }
     let stops = report.checks.iter().filter(|check| check.level == PreflightLevel::Stops).count();
     let waits = report.checks.iter().any(|check| check.level == PreflightLevel::Waits);
-    out.push_str(&match (stops, waits) {
-        (0, false) => "\nnothing would stop it\n".to_owned(),
-        (0, true) => "\nnothing would stop it but the approvals above\n".to_owned(),
-        (stops, _) => format!("\n{} would stop it\n", text::count(stops, "thing", "things")),
-    });
+    match (stops, waits) {
+        (0, false) => put!(out, "\nnothing would stop it\n"),
+        (0, true) => put!(out, "\nnothing would stop it but the approvals above\n"),
+        (stops, _) => put!(out, "\n{} would stop it\n", text::count(stops, "thing", "things")),
+    }
     out
 }
 

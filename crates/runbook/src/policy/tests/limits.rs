@@ -92,6 +92,7 @@ fn a_protected_namespace_is_that_of_the_step_and_not_only_that_of_the_context() 
 #[case("kubectl label pods -A -l app=x y=z", true)]
 #[case("kubectl label namespace kube-system y=z", true)]
 #[case("kubectl label ns/kube-system y=z", true)]
+#[case("kubectl delete Namespace kube-system", true)]
 #[case("kubectl apply -f everything.yaml", true)]
 #[case("helm upgrade x ./chart -n kube-system", true)]
 #[case("sudo kubectl annotate -n kube-system cm/x a=b", true)]
@@ -201,6 +202,11 @@ fn a_share_of_a_workload_is_capped_and_makes_the_impact_high_with_its_reason() {
 #[case("kubectl rollout restart deployment/x", None)]
 #[case("helm upgrade x ./chart", None)]
 #[case("kubectl delete configmap a", Some(0))]
+#[case("kubectl delete -f shop.yaml", None)]
+#[case("kubectl delete Deployments.apps/x", None)]
+#[case("kubectl delete rollouts.argoproj.io x", None)]
+#[case("kubectl delete configmap,secret a", Some(0))]
+#[case("kubectl taint node a b=c:NoExecute", None)]
 #[case("kubectl label pod a b=c", Some(0))]
 #[case("systemctl restart shop", Some(0))]
 fn a_command_ends_the_pods_that_it_names(#[case] line: &str, #[case] pods: Option<u32>) {
@@ -214,6 +220,12 @@ fn a_command_ends_the_pods_that_it_names(#[case] line: &str, #[case] pods: Optio
         Some(0) => assert!(!judged_by(0), "{line}"),
         Some(pods) => assert!(judged_by(pods - 1) && !judged_by(pods), "{line}"),
     }
+}
+
+#[test]
+fn what_commands_named_counts_as_touched() {
+    let touched = touched_by_command(&script("kubectl cordon node-1 && kubectl delete pod a b\nkubectl drain -l a=b"));
+    assert_eq!((touched.pods, touched.nodes), (2, BTreeSet::from(["node-1".to_owned()])));
 }
 
 #[test]
