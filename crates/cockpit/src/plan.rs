@@ -242,9 +242,10 @@ fn undo_view(plan: &belay_engine::event::UndoPlan, registry: &belay_actions::reg
     Some(UndoView { status: status.to_owned(), output: view::undo_text(plan, registry), detail: None })
 }
 
-/// Whether an action acts on a cluster.
+/// Whether an action acts on a cluster and needs all of the rights that it declares. Those on a service need the rights for
+/// one kind of workload, or for none; which one, their preparation finds out.
 fn is_of_clusters(spec: &ActionSpec) -> bool {
-    spec.name.starts_with("kubernetes.")
+    spec.name.starts_with("kubernetes.") || spec.name.starts_with("network.")
 }
 
 /// Secrets of a plan: a missing one is a problem of its step, and does not keep the rest of the step from being planned.

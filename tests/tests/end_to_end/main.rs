@@ -22,6 +22,7 @@ mod present_policy;
 mod random_kills;
 mod reading;
 mod rot;
+mod services;
 mod support;
 mod survival;
 mod two_processes;
