@@ -21,7 +21,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["terminal", "sync-server"]),
     ("crossterm", &["terminal"]),
     ("ed25519-dalek", &["trust"]),
-    ("getrandom", &["cockpit"]),
+    ("getrandom", &["actions", "cockpit"]),
     ("granit-parser", &["runbook"]),
     ("hickory-resolver", &["actions"]),
     ("k8s-openapi", &["actions", "operator"]),

@@ -199,7 +199,7 @@ impl Cockpit {
     /// The actions of a step on a cluster, and the namespaces that they act in: those of its acts, where they are known.
     fn needed(&self, step: &Step, planned: &PlanStep) -> Vec<Needed<'_>> {
         let namespace = |parameters: &Value| parameters.get("namespace").and_then(Value::as_str).map(str::to_owned);
-        let of_clusters = |spec: &&ActionSpec| spec.name.starts_with("kubernetes.");
+        let of_clusters = |spec: &&ActionSpec| is_of_clusters(spec);
         if planned.acts.is_empty() {
             let spec = self.spec_of(step).filter(of_clusters);
             return spec.map(|spec| Needed { spec, namespace: None }).into_iter().collect();
@@ -329,6 +329,12 @@ fn undo_view(plan: &belay_engine::event::UndoPlan, registry: &belay_actions::reg
         UndoPlan::Captured | UndoPlan::Acts { .. } | UndoPlan::Later { .. } | UndoPlan::Manual { .. } => "ready",
     };
     Some(UndoView { status: status.to_owned(), output: view::undo_text(plan, registry), detail: None })
+}
+
+/// Whether an action acts on a cluster and needs all of the rights that it declares. Those on a service need the rights for
+/// one kind of workload, or for none; which one, their preparation finds out.
+pub(crate) fn is_of_clusters(spec: &ActionSpec) -> bool {
+    spec.name.starts_with("kubernetes.") || spec.name.starts_with("network.")
 }
 
 /// Secrets of a plan: a missing one is a problem of its step, and does not keep the rest of the step from being planned.

@@ -3,7 +3,8 @@
 use belay_testkit::cluster::Matching;
 use serde_json::{Value, json};
 
-use crate::clusters::{SCALE, Shop};
+use crate::clusters::SCALE;
+use crate::support::shop::Shop;
 
 const RESTART: &str = "    - name: restart
       action: kubernetes.restart_deployment

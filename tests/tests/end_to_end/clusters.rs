@@ -2,76 +2,10 @@
 
 use std::time::Duration;
 
-use belay_testkit::cluster::{Cluster, ClusterOptions, Fault, Matching};
+use belay_testkit::cluster::{Fault, Matching};
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 
-use crate::support::desk::Desk;
-
-/// A desk whose context leads to a cluster with a shop on it.
-pub(crate) struct Shop {
-    pub(crate) desk: Desk,
-    pub(crate) cluster: Cluster,
-    /// Drives the API server.
-    _runtime: Runtime,
-}
-
-impl Shop {
-    pub(crate) fn new(environment: &str) -> Self {
-        let runtime = Runtime::new().unwrap();
-        let desk = Desk::new();
-        let cluster = runtime.block_on(async {
-            ClusterOptions::new().nodes(&["node-1", "node-2", "node-3"]).namespaces(&["shop"]).start().await.unwrap()
-        });
-        cluster.add_deployment("shop", "checkout", 4);
-        cluster.add_daemonset("shop", "agent");
-        cluster.write_kubeconfig(&desk.home).unwrap();
-        let contexts = format!(
-            "current: shop\ncontexts:\n  shop:\n    environment: {environment}\n    kubernetes:\n      \
-             kubeconfig: kubeconfig\n      context: shop\n      namespace: shop\n"
-        );
-        std::fs::write(desk.home.join("contexts.yaml"), contexts).unwrap();
-        cluster.forget_calls();
-        Self { desk, cluster, _runtime: runtime }
-    }
-
-    pub(crate) fn runbook(&self, steps: &str) -> String {
-        let head = "apiVersion: sre.oversight.io/v1\nkind: Runbook\nmetadata:\n  name: on-a-cluster\nspec:\n  \
-                    name: A test on a cluster\n  description: Changes a cluster.\n  trigger: { manual: true }\n  \
-                    rollbackOnFailure: true\n  steps:\n";
-        self.desk.file("runbook.yaml", &format!("{head}{steps}")).display().to_string()
-    }
-
-    pub(crate) fn replicas(&self) -> Value {
-        self.cluster.object("deployments", "shop", "checkout").unwrap()["spec"]["replicas"].clone()
-    }
-
-    fn is_cordoned(&self, node: &str) -> bool {
-        self.cluster.object("nodes", "", node).unwrap()["spec"]["unschedulable"] == json!(true)
-    }
-
-    /// Approves what waits, typing the target as a person does who is alone.
-    pub(crate) fn approve(&self, step: &str) -> String {
-        let status = self.desk.status("@last");
-        let waiting = status["steps"].as_array().unwrap().iter().find(|one| one["name"] == step).unwrap();
-        let target = waiting["approval"]["target"].as_str().unwrap_or_else(|| panic!("{status:#}")).to_owned();
-        self.desk.belay(["approve", "@last", step, "--target", &target]).exits(0);
-        target
-    }
-
-    pub(crate) fn resume(&self) -> Option<i32> {
-        self.desk.belay(["resume", "@last", "--no-input"]).code
-    }
-
-    /// Requests that changed a resource.
-    fn changes(&self, resource: &str) -> usize {
-        self.cluster
-            .changes()
-            .iter()
-            .filter(|call| format!("{}/{}", call.resource, call.subresource).trim_end_matches('/') == resource)
-            .count()
-    }
-}
+use crate::support::shop::Shop;
 
 pub(crate) const SCALE: &str = "    - name: scale
       action: kubernetes.scale_deployment
@@ -262,69 +196,4 @@ fn rights_that_are_missing_are_known_before_the_first_step() {
     shop.cluster.refuse_connections(Duration::from_mins(1));
     let ran = shop.desk.belay(["context", "check"]).exits(5);
     assert!(ran.stderr.contains("context `shop`") && ran.stderr.contains("cannot be reached"), "{ran:#?}");
-}
-
-#[test]
-fn an_expired_login_holds_the_execution_and_it_goes_on_with_the_same_act_once_it_is_renewed() {
-    let shop = Shop::new("staging");
-    let patient = SCALE.replace("replicas: 8 }", "replicas: 5 }\n      retries: 3\n      continueOnError: true");
-    let file = shop.runbook(&patient);
-    shop.cluster.fail_next(Matching::verb("patch"), Fault::ExpiredLogin);
-    shop.desk.belay(["run", &file, "--no-input"]).exits(3);
-    let status = shop.desk.status("@last");
-    let waiting = status["waiting_on"].to_string();
-    assert!(waiting.contains("the login to the cluster has expired") && waiting.contains("kubeconfig"), "{status:#}");
-    assert_eq!(shop.replicas(), 4, "nothing was done");
-    assert_eq!(shop.resume(), Some(3), "the login is still over");
-
-    shop.cluster.renew_login("fresh");
-    let kubeconfig = shop.desk.home.join("kubeconfig");
-    let text = std::fs::read_to_string(&kubeconfig).unwrap();
-    std::fs::write(&kubeconfig, text.replace("secret-token-of-alice", "fresh")).unwrap();
-    assert_eq!(shop.resume(), Some(0), "{:#}", shop.desk.status("@last"));
-    assert_eq!(shop.replicas(), 5);
-    assert_eq!(shop.desk.belay(["audit", "verify", "--json"]).exits(0).json()["ok"], true);
-}
-
-#[test]
-fn a_script_and_a_verification_wait_for_an_expired_login_as_well() {
-    let shop = Shop::new("staging");
-    let file = shop.runbook(
-        "    - name: count
-      action: script.execute
-      parameters:
-        script: |
-          const before = await kubernetes.getNode({ nodeName: 'node-1' });
-          const pods = await kubernetes.listPods({});
-          return { pods: pods.length };
-    - name: verify
-      type: verification
-      action: kubernetes.get_node
-      parameters: { nodeName: node-2 }
-      validation:
-        postCondition: { ready: true }
-      timeout: 60s
-",
-    );
-    let renew = |from: &str, to: &str| {
-        shop.cluster.renew_login(to);
-        let kubeconfig = shop.desk.home.join("kubeconfig");
-        let text = std::fs::read_to_string(&kubeconfig).unwrap();
-        std::fs::write(&kubeconfig, text.replace(from, to)).unwrap();
-    };
-    shop.cluster.fail_next(Matching::verb("list").with_resource("pods"), Fault::ExpiredLogin);
-    shop.desk.belay(["run", &file, "--no-input"]).exits(3);
-    let status = shop.desk.status("@last");
-    assert_eq!(status["waiting_on"][0]["step"], "count", "{status:#}");
-    assert!(status["waiting_on"].to_string().contains("has expired"), "{status:#}");
-    renew("secret-token-of-alice", "fresh");
-    shop.cluster.fail_next(Matching::resource("nodes").named("node-2").after(1), Fault::ExpiredLogin);
-    assert_eq!(shop.resume(), Some(3));
-    let status = shop.desk.status("@last");
-    assert_eq!(
-        (&status["steps"][0]["status"], &status["waiting_on"][0]["step"]),
-        (&json!("succeeded"), &json!("verify"))
-    );
-    renew("fresh", "newer");
-    assert_eq!(shop.resume(), Some(0), "{:#}", shop.desk.status("@last"));
 }

@@ -23,6 +23,7 @@ mod present_policy;
 mod random_kills;
 mod reading;
 mod rot;
+mod services;
 mod story;
 mod support;
 mod survival;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::declaration::{Declaration, boolean, integer, text, word};
 
-/// Every declaration but those of `kubernetes.*`.
+/// The declarations, in no particular order.
 pub(super) fn specs() -> Vec<ActionSpec> {
     let mut specs = databases();
     specs.extend(telemetry());

@@ -75,10 +75,11 @@ async fn a_pod_that_was_replaced_stands_for_the_ready_pods_of_its_owner() {
 async fn a_service_and_a_host_outside_are_told_apart() {
     let stage = Stage::new().await;
     stage.cluster.serve_app("shop", "checkout", 8080, endpoint(200).await);
-    stage.cluster.create(json!({
+    let service = json!({
         "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web", "namespace": "shop" },
         "spec": { "selector": { "app": "checkout" }, "ports": [{ "port": 8080 }] },
-    }));
+    });
+    stage.cluster.create(service).unwrap();
     for host in ["web.shop", "web.shop.svc", "web.shop.svc.cluster.local"] {
         assert_eq!(stage.run(CHECK, url(host)).await.output["healthy"], true, "{host}");
     }

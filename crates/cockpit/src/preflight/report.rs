@@ -259,7 +259,7 @@ impl Cockpit {
     pub(crate) fn declared_needs(&self, runbook: &Runbook) -> Vec<Needed<'_>> {
         let need = |step: &Step| match &step.does {
             Does::Action(call) => {
-                let spec = self.registry().spec(&call.name).filter(|spec| spec.name.starts_with("kubernetes."))?;
+                let spec = self.registry().spec(&call.name).filter(|spec| crate::plan::is_of_clusters(spec))?;
                 let named = call.parameters.get("namespace").and_then(Value::as_str);
                 let namespace = named.filter(|name| !name.contains(['{', '$'])).map(str::to_owned);
                 Some(Needed { spec, namespace })

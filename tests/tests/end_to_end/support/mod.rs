@@ -7,3 +7,4 @@ pub mod mounted;
 pub mod person;
 pub mod runbooks;
 pub mod server;
+pub mod shop;

@@ -65,6 +65,8 @@ impl ClusterAct for IsolatePod {
             .access("patch pods")
             .access("list services")
             .access("get replicasets.apps")
+            .access("get statefulsets.apps")
+            .access("get daemonsets.apps")
             .access("list networkpolicies.networking.k8s.io")
             .access("get networkpolicies.networking.k8s.io")
             .access("create networkpolicies.networking.k8s.io")

@@ -1,0 +1,79 @@
+//! A desk whose context leads to a cluster.
+
+use belay_testkit::cluster::{Cluster, ClusterOptions};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::desk::Desk;
+
+/// A desk whose context leads to a cluster with a shop on it.
+pub struct Shop {
+    pub desk: Desk,
+    pub cluster: Cluster,
+    /// Drives the API server.
+    _runtime: Runtime,
+}
+
+impl Shop {
+    /// A shop in an environment.
+    pub fn new(environment: &str) -> Self {
+        Self::with_config(environment, "")
+    }
+
+    /// The same, with the `config` of its context in YAML.
+    pub fn with_config(environment: &str, config: &str) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let desk = Desk::new();
+        let cluster = runtime.block_on(async {
+            ClusterOptions::new().nodes(&["node-1", "node-2", "node-3"]).namespaces(&["shop"]).start().await.unwrap()
+        });
+        cluster.add_deployment("shop", "checkout", 4);
+        cluster.add_daemonset("shop", "agent");
+        cluster.write_kubeconfig(&desk.home).unwrap();
+        let contexts = format!(
+            "current: shop\ncontexts:\n  shop:\n    environment: {environment}\n    kubernetes:\n      \
+             kubeconfig: kubeconfig\n      context: shop\n      namespace: shop\n{config}"
+        );
+        std::fs::write(desk.home.join("contexts.yaml"), contexts).unwrap();
+        cluster.forget_calls();
+        Self { desk, cluster, _runtime: runtime }
+    }
+
+    /// A runbook of these steps.
+    pub fn runbook(&self, steps: &str) -> String {
+        let head = "apiVersion: sre.oversight.io/v1\nkind: Runbook\nmetadata:\n  name: on-a-cluster\nspec:\n  \
+                    name: A test on a cluster\n  description: Changes a cluster.\n  trigger: { manual: true }\n  \
+                    rollbackOnFailure: true\n  steps:\n";
+        self.desk.file("runbook.yaml", &format!("{head}{steps}")).display().to_string()
+    }
+
+    pub fn replicas(&self) -> Value {
+        self.cluster.object("deployments", "shop", "checkout").unwrap()["spec"]["replicas"].clone()
+    }
+
+    pub fn is_cordoned(&self, node: &str) -> bool {
+        self.cluster.object("nodes", "", node).unwrap()["spec"]["unschedulable"] == json!(true)
+    }
+
+    /// Approves what waits, typing the target as a person does who is alone.
+    pub fn approve(&self, step: &str) -> String {
+        let status = self.desk.status("@last");
+        let waiting = status["steps"].as_array().unwrap().iter().find(|one| one["name"] == step).unwrap();
+        let target = waiting["approval"]["target"].as_str().unwrap_or_else(|| panic!("{status:#}")).to_owned();
+        self.desk.belay(["approve", "@last", step, "--target", &target]).exits(0);
+        target
+    }
+
+    pub fn resume(&self) -> Option<i32> {
+        self.desk.belay(["resume", "@last", "--no-input"]).code
+    }
+
+    /// Requests that changed a resource.
+    pub fn changes(&self, resource: &str) -> usize {
+        self.cluster
+            .changes()
+            .iter()
+            .filter(|call| format!("{}/{}", call.resource, call.subresource).trim_end_matches('/') == resource)
+            .count()
+    }
+}
