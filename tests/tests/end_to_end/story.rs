@@ -39,7 +39,7 @@ fn play(shop: &Shop, manifest: &str, labels: &Value) -> (Option<i32>, Value) {
     let mut code = shop.desk.belay(["run", &file, "--alert", &alert, "--no-input"]).code;
     for _ in 0..10 {
         let status = shop.desk.status("@last");
-        let waiting = status["waitingOn"].as_array().cloned().unwrap_or_default();
+        let waiting = status["waiting_on"].as_array().cloned().unwrap_or_default();
         let Some(approval) = waiting.iter().find(|waiting| waiting["kind"] == "approval") else {
             return (code, status);
         };

@@ -410,6 +410,6 @@ async fn a_rollout_that_does_not_end_is_given_up_at_the_time_limit() {
     stage.cluster.set_pod_start(Duration::from_hours(1));
     stage.surroundings.timeout = Some(Duration::from_millis(300));
     let outcome: Outcome = stage.run(RESTART, json!({ "service": "db" })).await;
-    assert_eq!(outcome.ending, Ending::Failed);
+    assert_eq!(outcome.ending, Ending::TimedOut);
     assert!(error(&outcome).contains("the rollout of statefulset/db did not end"), "{outcome:?}");
 }
