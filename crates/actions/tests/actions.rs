@@ -237,9 +237,12 @@ async fn command_run_never_lets_a_shell_see_an_argument() {
 
 #[tokio::test]
 async fn a_declared_action_refuses_to_prepare_and_to_run() {
-    let outcome = run("cache.flush", json!({ "pattern": "session:*" })).await;
+    let outcome = run("database.failover", json!({ "replicaHost": "db-2" })).await;
     assert_eq!(outcome.ending, Ending::NotStarted);
-    assert_eq!(outcome.error.as_deref(), Some("action `cache.flush` cannot be performed by this version of belay"));
+    assert_eq!(
+        outcome.error.as_deref(),
+        Some("action `database.failover` cannot be performed by this version of belay")
+    );
 }
 
 #[test]

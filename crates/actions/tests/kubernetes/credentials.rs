@@ -129,7 +129,7 @@ async fn old_values_go_only_after_every_pod_has_begun_with_the_new_ones() {
     pod_start(Duration::from_hours(1));
     let prepared = stage.prepare(ROTATE, all()).await.unwrap();
     let outcome = stage.run_prepared(ROTATE, all(), &prepared).await;
-    assert_eq!(outcome.ending, Ending::Failed, "{outcome:?}");
+    assert_eq!(outcome.ending, Ending::TimedOut, "{outcome:?}");
     assert!(error(&outcome).contains("the rollout of"), "{outcome:?}");
     assert_eq!(data(&stage, "checkout-db")["password.previous"], OLD, "the old value is kept");
     let problem = stage.prepare(REVOKE, all()).await.unwrap_err().to_string();
