@@ -17,9 +17,10 @@ desktop="$target/release/belay-desktop"
 gzip -9 -n "$out/files/man"/*.1
 for shell in bash zsh fish; do "$belay" completions "$shell" >"$out/files/belay.$shell"; done
 
-# Whoever passes the programs on passes on the licences of what is in them.
+# Whoever passes the programs on passes on the licences of what is in them, in the words of the crates themselves.
 scripts/tools.sh bundle
-cargo about -L error generate --locked --workspace --config scripts/licences.toml scripts/licences.hbs |
+printf 'reading the licences of the crates\n'
+cargo about -L error generate --offline --locked --workspace --config scripts/licences.toml scripts/licences.hbs |
   gzip -9 -n >"$out/files/crates.md.gz"
 gzip -9 -n --stdout ui/dist/licences.md >"$out/files/user-interface.md.gz"
 
