@@ -172,7 +172,7 @@ fn waits(ancestor: u32) -> Option<u64> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|process| process.path());
     // The kernel keeps the first fifteen letters of a process's name.
     let view = processes
-        .filter(|process| field(process, "Name:").as_deref() == Some("WebKitWebProces"))
+        .filter(|process| field(process, "Name:").as_deref() == Some(&"WebKitWebProcess"[..15]))
         .find(|process| below(process).is_some())?;
     let threads = std::fs::read_dir(view.join("task")).ok()?.flatten();
     Some(threads.filter_map(|thread| field(&thread.path(), "voluntary_ctxt_switches:")?.parse::<u64>().ok()).sum())
