@@ -100,7 +100,7 @@ impl Action for Healthcheck {
         let check = Check::read(&act.parameters, "url", surroundings).await?;
         let url = act.parameters.get("url").and_then(Value::as_str).unwrap_or_default();
         let mut prepared = preparation::reading(&check::shown(url));
-        let way = way(&self.clusters, surroundings, url).await.map_err(|error| check::wrong("url", error))?;
+        let way = way(&self.clusters, surroundings, "url", url).await?;
         let health = check.brief().ask(&way).await.map_err(|error| check::wrong("url", error.to_string()))?;
         prepared.notes.extend(way.note().map(str::to_owned));
         prepared.notes.extend(health.error.clone());
@@ -115,8 +115,8 @@ impl Action for Healthcheck {
         };
         let url = act.parameters.get("url").and_then(Value::as_str).unwrap_or_default();
         let asking = async {
-            let way = way(&self.clusters, surroundings, url).await?;
-            check.ask(&way).await.map_err(|error| error.to_string())
+            let way = way(&self.clusters, surroundings, "url", url).await.map_err(|error| unasked(&error))?;
+            check.ask(&way).await.map_err(|error| not_started(error.to_string()))
         };
         let health = tokio::select! {
             health = asking => health,
@@ -124,7 +124,7 @@ impl Action for Healthcheck {
         };
         match health {
             Ok(health) => Outcome { excerpt: health.excerpt.clone(), ..Outcome::succeeded(health.output()) },
-            Err(error) => not_started(error),
+            Err(outcome) => outcome,
         }
     }
 }
@@ -146,7 +146,7 @@ impl Action for HealthcheckBatch {
         let check = Check::read(&act.parameters, "urls", surroundings).await?.brief();
         let urls = urls(&act.parameters)?;
         let mut prepared = preparation::reading(&format!("{} endpoints", urls.len()));
-        let ways = ways(&self.clusters, surroundings, urls).await.map_err(|error| check::wrong("urls", error))?;
+        let ways = ways(&self.clusters, surroundings, urls).await?;
         let results = ask_all(check, ways).await.map_err(|error| check::wrong("urls", error))?;
         let healthy = results.iter().all(|(_, health)| health.healthy);
         prepared.facts.insert("healthy".to_owned(), Value::Bool(healthy));
@@ -161,14 +161,17 @@ impl Action for HealthcheckBatch {
             Ok(read) => read,
             Err(error) => return not_started(error.to_string()),
         };
-        let asking = async { ask_all(check, ways(&self.clusters, surroundings, urls).await?).await };
+        let asking = async {
+            let ways = ways(&self.clusters, surroundings, urls).await.map_err(|error| unasked(&error))?;
+            ask_all(check, ways).await.map_err(not_started)
+        };
         let results = tokio::select! {
             results = asking => results,
             () = surroundings.cancel.cancelled() => return cancelled(),
         };
         let results = match results {
             Ok(results) => results,
-            Err(error) => return not_started(error),
+            Err(outcome) => return outcome,
         };
         let count = results.iter().filter(|(_, health)| health.healthy).count();
         let total = results.len();
@@ -212,24 +215,23 @@ async fn ask_all(check: Check, ways: Vec<(String, Way)>) -> Result<Vec<(String, 
 }
 
 /// How an endpoint is reached: from here, or through the API server of the context's cluster.
-async fn way(clusters: &Clusters, surroundings: &Surroundings, url: &str) -> Result<Way, String> {
-    let url = client::url(url).map_err(|error| error.to_string())?;
-    match inside::find(clusters, surroundings, &url).await {
-        Ok(Some(found)) => Ok(Way::Inside(found)),
-        Ok(None) => Ok(Way::Direct(url)),
-        Err(trouble) => Err(trouble.to_string()),
-    }
+async fn way(clusters: &Clusters, surroundings: &Surroundings, parameter: &str, url: &str) -> Result<Way, ActionError> {
+    let shown = check::shown(url);
+    let url = client::url(url).map_err(|error| check::wrong(parameter, format!("`{shown}`: {error}")))?;
+    Ok(match inside::find(clusters, surroundings, &url).await? {
+        Some(found) => Way::Inside(found),
+        None => Way::Direct(url),
+    })
 }
 
 async fn ways(
     clusters: &Clusters,
     surroundings: &Surroundings,
     urls: Vec<String>,
-) -> Result<Vec<(String, Way)>, String> {
+) -> Result<Vec<(String, Way)>, ActionError> {
     let mut ways = Vec::with_capacity(urls.len());
     for url in urls {
-        let way = way(clusters, surroundings, &url).await;
-        let way = way.map_err(|error| format!("`{}`: {error}", check::shown(&url)))?;
+        let way = way(clusters, surroundings, "urls", &url).await?;
         ways.push((url, way));
     }
     Ok(ways)
@@ -251,6 +253,11 @@ fn urls(parameters: &Value) -> Result<Vec<String>, ActionError> {
             item.as_str().map(str::to_owned).ok_or_else(|| check::wrong("urls", "an endpoint is no text".to_owned()))
         })
         .collect()
+}
+
+/// An endpoint that was not asked; whoever logs in again can go on.
+fn unasked(error: &ActionError) -> Outcome {
+    Outcome { needs_login: error.needs_login(), ..not_started(error.to_string()) }
 }
 
 fn not_started(error: String) -> Outcome {

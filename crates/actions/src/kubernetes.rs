@@ -368,7 +368,10 @@ impl<A: ClusterAct> Action for OnCluster<A> {
         let answer = async {
             let site = self.site(surroundings).await?;
             let mut prepared = A::prepare(&site, parameters).await?;
-            if let Some(namespace) = self.namespace_of(&site, act) {
+            // A service's is where the context's file says, and its own preparation has found that out.
+            if prepared.basis.namespaces.is_empty()
+                && let Some(namespace) = self.namespace_of(&site, act)
+            {
                 prepared.basis.namespaces.insert(namespace);
             }
             Ok(prepared)

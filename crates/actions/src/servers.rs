@@ -53,7 +53,7 @@ struct Server {
     port: u16,
     user: Option<String>,
     password: Option<SecretString>,
-    /// The context's entry of it; null where the act names another server.
+    /// The context's entry of it; only how it is encrypted where the act names another server.
     entry: Value,
 }
 
@@ -97,7 +97,9 @@ impl Named {
             ));
         };
         let port = self.port(kind, entry, own);
-        let entry = if own { entry.clone() } else { Value::Null };
+        // Another server gets no credentials, and no less encryption.
+        let kept = ["tls", "sslmode"].into_iter().filter_map(|name| Some((name.to_owned(), entry.get(name)?.clone())));
+        let entry = if own { entry.clone() } else { Value::Object(kept.collect()) };
         let place = format!("{host}:{port}");
         address::check_host(&host).map_err(|refused| unreachable(&place, refused.to_string()))?;
         let found = tokio::net::lookup_host((host.as_str(), port)).await;

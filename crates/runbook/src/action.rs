@@ -148,5 +148,8 @@ impl ActionCatalog for BTreeMap<String, ActionSpec> {
 
 /// The action that every command becomes.
 pub const COMMAND_ACTION: &str = "command.run";
+
+/// The action that runs a program in a container of a pod; it is judged as a command is.
+pub const EXEC_ACTION: &str = "kubernetes.exec";
 /// The action that runs JavaScript.
 pub const SCRIPT_ACTION: &str = "script.execute";

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::act::{Act, Preparation};
-use crate::action::{ActionSpec, COMMAND_ACTION, Effect, Impact};
+use crate::action::{ActionSpec, COMMAND_ACTION, EXEC_ACTION, Effect, Impact};
 use crate::commands;
 use crate::finding::{Finding, FindingLevel, Position};
 
@@ -162,7 +162,12 @@ impl Policy {
     /// A command changes something unless its whole argument vector is on the list of reading commands; a script is
     /// never on that list.
     pub fn effect_of(&self, act: &Act, spec: &ActionSpec, raised: Option<Effect>) -> Effect {
-        let own = if act.action == COMMAND_ACTION { self.command_effect(act) } else { spec.effect };
+        let own = match act.action.as_str() {
+            COMMAND_ACTION => self.command_effect(act),
+            // What it runs may destroy; that it only reads is not believed, as it runs on somebody else's machine.
+            EXEC_ACTION => self.command_effect(act).max(spec.effect),
+            _ => spec.effect,
+        };
         raised.map_or(own, |raised| raised.max(own))
     }
 

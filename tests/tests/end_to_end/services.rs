@@ -87,9 +87,9 @@ fn a_command_whose_end_is_lost_is_asked_about_and_not_run_again() {
     shop.cluster.on_exec(move |_| broken.clone());
     let steps = "    - name: flush
       action: kubernetes.exec
-      parameters: { podName: cache, argv: [redis-cli, DEL, '{{ .Vars.key }}'] }
+      parameters: { podName: cache, argv: [redis-cli, SET, note, '{{ .Vars.key }}'] }
       retries: 3
-      rollback: { irreversible: what is deleted is gone }
+      rollback: { irreversible: what was there before is not kept }
 ";
     let file = shop.runbook(steps);
     let text = std::fs::read_to_string(&file).unwrap();

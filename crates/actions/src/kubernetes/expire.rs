@@ -101,8 +101,14 @@ impl ClusterAct for ExpireChanges {
                 }
                 Err(trouble) => {
                     left.extend(shown.iter().map(|change| format!("{change}: {trouble}")));
-                    let lost = trouble.outcome_midway().ending == Ending::Lost;
-                    ending = if lost || ending == Ending::Lost { Ending::Lost } else { Ending::Failed };
+                    // What may have happened, and what goes on without anybody waiting, are never failures.
+                    let ended = trouble.outcome_midway().ending;
+                    if ending != Ending::Lost && (ended != Ending::Failed || ending == Ending::Succeeded) {
+                        ending = ended;
+                    }
+                    if ended == Ending::Cancelled {
+                        break;
+                    }
                 }
             }
         }

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, header};
+use http::{HeaderMap, HeaderName, Method, Request, header};
+use http_body_util::BodyExt as _;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
 use kube::Api;
 use kube::client::Body;
@@ -58,8 +59,13 @@ pub(crate) async fn find(
     if access.in_cluster {
         return Ok(None);
     }
-    let cluster = clusters.reach(&access).await?;
-    if !certain && !has_namespace(&cluster, namespace).await? {
+    let cluster = match clusters.reach(&access).await {
+        Ok(cluster) => cluster,
+        // What may be outside is not held up by a cluster that cannot be asked.
+        Err(_) if !certain => return Ok(None),
+        Err(trouble) => return Err(trouble),
+    };
+    if !certain && !has_namespace(&cluster, namespace).await {
         return Ok(None);
     }
     let found = |resource, names, note| Inside {
@@ -116,15 +122,11 @@ fn named(host: &str) -> Option<(&str, &str, bool)> {
     (is_name(name) && is_name(namespace) && !namespace.contains('.')).then_some((name, namespace, short.is_some()))
 }
 
-/// Whether there is a namespace; `false` for whoever may not know.
-async fn has_namespace(cluster: &Cluster, name: &str) -> Result<bool, Trouble> {
+/// Whether there is a namespace; `false` where that cannot be known.
+async fn has_namespace(cluster: &Cluster, name: &str) -> bool {
     let namespaces: Api<Namespace> = Api::all(cluster.client());
     let asked = Asked { verb: "get", resource: "namespaces", name, namespace: "" };
-    match cluster.ask(&asked, || namespaces.get_opt(name)).await {
-        Ok(found) => Ok(found.is_some()),
-        Err(trouble) if trouble.code() == Some(403) => Ok(false),
-        Err(trouble) => Err(trouble),
-    }
+    matches!(cluster.ask(&asked, || namespaces.get_opt(name)).await, Ok(Some(_)))
 }
 
 impl Inside {
@@ -147,15 +149,22 @@ impl Inside {
             url.path()
         );
         let mut request = Request::builder().method(method.clone()).uri(path).body(Body::empty()).map_err(told)?;
-        if headers.contains_key(header::AUTHORIZATION) {
-            return Err("an Authorization header cannot pass through the API server, which reads it itself".to_owned());
+        if let Some(name) = headers.keys().find(|name| is_read_on_the_way(name)) {
+            return Err(format!("header `{name}` cannot pass through the API server, which reads it itself"));
         }
         request.headers_mut().extend(headers.clone());
         let exchange = async {
             let response = self.cluster.client().send(request).await.map_err(told)?;
             let status = response.status().as_u16();
-            let body = response.into_body().collect_bytes().await.map_err(told)?;
-            let body = body.iter().copied().take(BODY_LIMIT).collect::<Vec<u8>>();
+            let mut frames = response.into_body();
+            let mut body = Vec::new();
+            while body.len() < BODY_LIMIT
+                && let Some(frame) = frames.frame().await
+            {
+                if let Ok(data) = frame.map_err(told)?.into_data() {
+                    body.extend_from_slice(&data[..data.len().min(BODY_LIMIT - body.len())]);
+                }
+            }
             Ok::<_, String>(Answer { status, body })
         };
         let answer = tokio::time::timeout(patience, exchange).await.map_err(|_| "no answer in time".to_owned())??;
@@ -178,6 +187,15 @@ impl Inside {
             _ => Ok(answer),
         }
     }
+}
+
+/// Whether a header means something to the API server itself.
+///
+/// Source: Kubernetes, "Authenticating" (user impersonation, authenticating proxy).
+fn is_read_on_the_way(name: &HeaderName) -> bool {
+    let own = [header::AUTHORIZATION, header::HOST, header::CONNECTION, header::UPGRADE, header::COOKIE];
+    let prefixes = ["impersonate-", "x-remote-", "x-forwarded-"];
+    own.contains(name) || prefixes.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
 fn told(error: impl std::fmt::Display) -> String {

@@ -23,6 +23,9 @@ const REDIS: Kind = Kind { key: "redis", name: "Redis", port: 6379 };
 /// How long a connection, and the answer to one command, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a flush may take where the step sets no time.
+const LONGEST: Duration = Duration::from_mins(10);
+
 /// Keys that one step of a scan looks at.
 const AT_ONCE: usize = 1000;
 
@@ -266,8 +269,15 @@ impl Action for Flush {
                 cursor = next;
             }
         };
+        let limit = surroundings.timeout.unwrap_or(LONGEST);
         let ended: redis::RedisResult<()> = tokio::select! {
-            ended = flushed => ended,
+            ended = tokio::time::timeout(limit, flushed) => {
+                let Ok(ended) = ended else {
+                    let told = format!("it did not end within {} s; {deleted} keys had been deleted", limit.as_secs());
+                    return Outcome { error: Some(told), ..Outcome::bare(Ending::TimedOut) };
+                };
+                ended
+            }
             () = surroundings.cancel.cancelled() => {
                 let told = format!("it was cancelled after {deleted} keys had been deleted");
                 return Outcome { error: Some(told), ..Outcome::bare(Ending::Cancelled) };

@@ -68,8 +68,11 @@ impl Parameters {
         if let Some(password) = &server.password {
             config.password(password.expose_secret());
         }
-        let (client, connection) =
-            config.connect(encryption()).await.map_err(|error| unreachable(&place, told(&error)))?;
+        let late = |_| unreachable(&place, format!("no answer within {} s", PATIENCE.as_secs()));
+        let (client, connection) = tokio::time::timeout(PATIENCE, config.connect(encryption()))
+            .await
+            .map_err(late)?
+            .map_err(|error| unreachable(&place, told(&error)))?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to PostgreSQL ended");
@@ -213,9 +216,10 @@ impl Action for Vacuum {
         parameters.vacuum()?;
         let (client, server) = parameters.connect(surroundings).await?;
         let place = server.shown();
-        let row = client
-            .query_one("SELECT current_database(), pg_size_pretty(pg_database_size(current_database()))", &[])
+        let size = "SELECT current_database(), pg_size_pretty(pg_database_size(current_database()))";
+        let row = tokio::time::timeout(PATIENCE, client.query_one(size, &[]))
             .await
+            .map_err(|_| unreachable(&place, format!("no answer within {} s", PATIENCE.as_secs())))?
             .map_err(|error| unreachable(&place, told(&error)))?;
         let (database, size): (String, String) = (row.get(0), row.get(1));
         Ok(Preparation {
@@ -237,25 +241,46 @@ impl Action for Vacuum {
             let statement = parameters.vacuum()?;
             Ok::<_, ActionError>((parameters.connect(surroundings).await?.0, statement))
         };
-        let (client, statement) = match connected.await {
+        let connected = tokio::select! {
+            connected = connected => connected,
+            () = surroundings.cancel.cancelled() => {
+                let told = "it was cancelled before it began".to_owned();
+                return Outcome { error: Some(told), ..Outcome::bare(Ending::NotStarted) };
+            }
+        };
+        let (client, statement) = match connected {
             Ok(connected) => connected,
             Err(error) => return Outcome { error: Some(error.to_string()), ..Outcome::bare(Ending::NotStarted) },
         };
         let stop = client.cancel_token();
-        let ended = tokio::select! {
-            ended = client.batch_execute(&statement) => ended,
-            () = surroundings.cancel.cancelled() => {
-                let told = match stop.cancel_query(encryption()).await {
-                    Ok(()) => "it was cancelled; tables that had been done stay so".to_owned(),
-                    Err(error) => format!("it was cancelled, and the server may go on with it: {}", told(&error)),
-                };
-                return Outcome { error: Some(told), ..Outcome::bare(Ending::Cancelled) };
+        let limit = surroundings.timeout;
+        let over = async {
+            match limit {
+                Some(limit) => tokio::time::sleep(limit).await,
+                None => std::future::pending().await,
             }
         };
-        match ended {
-            Ok(()) => Outcome::succeeded(json!({ "vacuumed": true })),
-            Err(error) if error.as_db_error().is_some() => Outcome::failed(told(&error)),
-            Err(error) => Outcome { error: Some(told(&error)), ..Outcome::bare(Ending::Lost) },
-        }
+        let (ending, why) = tokio::select! {
+            ended = client.batch_execute(&statement) => return vacuumed(ended),
+            () = surroundings.cancel.cancelled() => (Ending::Cancelled, "it was cancelled".to_owned()),
+            () = over => {
+                (Ending::TimedOut, format!("it did not end within {} s", limit.unwrap_or_default().as_secs()))
+            }
+        };
+        let stopped = tokio::time::timeout(PATIENCE, stop.cancel_query(encryption())).await;
+        let told = match stopped {
+            Ok(Ok(())) => format!("{why}; tables that had been done stay so"),
+            Ok(Err(error)) => format!("{why}, and the server may go on with it: {}", told(&error)),
+            Err(_) => format!("{why}, and the server may go on with it: it does not answer"),
+        };
+        Outcome { error: Some(told), ..Outcome::bare(ending) }
+    }
+}
+
+fn vacuumed(ended: Result<(), tokio_postgres::Error>) -> Outcome {
+    match ended {
+        Ok(()) => Outcome::succeeded(json!({ "vacuumed": true })),
+        Err(error) if error.as_db_error().is_some() => Outcome::failed(told(&error)),
+        Err(error) => Outcome { error: Some(told(&error)), ..Outcome::bare(Ending::Lost) },
     }
 }

@@ -206,6 +206,23 @@ async fn a_rotation_that_breaks_off_between_two_secrets_can_be_taken_back() {
 }
 
 #[tokio::test]
+async fn an_undo_whose_pods_were_not_replaced_is_not_done() {
+    let stage = stage().await;
+    let prepared = stage.prepare(ROTATE, all()).await.unwrap();
+    let outcome = stage.run_prepared(ROTATE, all(), &prepared).await;
+    stage.cluster.forbid("patch", "deployments.apps");
+    let undone = stage.undo(ROTATE, all(), &prepared, &outcome).await;
+    assert_eq!(undone.ending, Ending::Failed, "{undone:?}");
+    assert_eq!(data(&stage, "checkout-db")["password"], OLD, "the old values are back");
+    stage.cluster.permit_all();
+    let pods = stage.pods_of("checkout");
+    assert_eq!(stage.undo_state(ROTATE, all(), &prepared, &outcome).await, UndoState::AsAfter);
+    assert_eq!(stage.undo(ROTATE, all(), &prepared, &outcome).await.ending, Ending::Succeeded);
+    assert!(pods.iter().all(|pod| !stage.pods_of("checkout").contains(pod)), "every pod began with the old ones");
+    assert_eq!(stage.undo_state(ROTATE, all(), &prepared, &outcome).await, UndoState::AsBefore);
+}
+
+#[tokio::test]
 async fn a_new_value_has_to_be_there_and_to_be_new() {
     let mut stage = stage().await;
     stage.surroundings.secrets = Arc::new(Issued(false));

@@ -95,10 +95,12 @@ async fn a_right_that_is_missing_and_a_login_that_cannot_pass_are_said() {
     let stage = Stage::new().await;
     let pod = pods(&stage).remove(0);
     stage.cluster.serve_pod("shop", &pod, 8080, endpoint(200).await);
-    let mut parameters = url(&format!("{pod}.shop"));
-    parameters["headers"] = json!({ "Authorization": "Basic abc" });
-    let outcome = stage.run(CHECK, parameters).await;
-    assert!(outcome.output["error"].as_str().unwrap().contains("cannot pass through the API server"), "{outcome:?}");
+    for header in ["Authorization", "Impersonate-User", "X-Remote-Group"] {
+        let mut parameters = url(&format!("{pod}.shop"));
+        parameters["headers"] = json!({ header: "admin" });
+        let outcome = stage.run(CHECK, parameters).await;
+        assert!(outcome.output["error"].as_str().unwrap().contains("cannot pass through"), "{header}: {outcome:?}");
+    }
     stage.cluster.forbid("get", "pods/proxy");
     let outcome = stage.run(CHECK, url(&format!("{pod}.shop"))).await;
     assert_eq!(outcome.ending, Ending::Succeeded, "what was seen is an observation");

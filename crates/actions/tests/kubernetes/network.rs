@@ -411,3 +411,17 @@ async fn an_isolation_that_breaks_off_leaves_a_policy_for_no_pod_and_can_be_trie
     assert!(matches!(stage.probe(ISOLATE, parameters.clone(), &prepared).await, ProbeAnswer::Done(_)));
     assert_eq!(stage.run_prepared(ISOLATE, parameters, &prepared).await.ending, Ending::Succeeded);
 }
+
+#[tokio::test]
+async fn a_block_is_not_put_back_beside_a_policy_that_it_would_open() {
+    let stage = Stage::new().await;
+    assert_eq!(stage.run(BLOCK, block()).await.ending, Ending::Succeeded);
+    let parameters = json!({ "ip": "192.0.2.7" });
+    let prepared = stage.prepare(UNBLOCK, parameters.clone()).await.unwrap();
+    let outcome = stage.run_prepared(UNBLOCK, parameters.clone(), &prepared).await;
+    assert!(policy(&stage).is_none(), "{outcome:?}");
+    add_policy(&stage, "nobody", &json!({ "podSelector": {}, "policyTypes": ["Ingress"] }));
+    let undone = stage.undo(UNBLOCK, parameters, &prepared, &outcome).await;
+    assert_eq!(undone.ending, Ending::NotStarted, "{undone:?}");
+    assert!(policy(&stage).is_none(), "nothing opens what `nobody` closes");
+}

@@ -61,6 +61,39 @@ fn revision(stage: &Stage) -> Value {
 }
 
 #[tokio::test]
+async fn a_policy_judges_the_namespace_that_the_service_lies_in() {
+    let stage = Stage::new().await;
+    stage.cluster.add_namespace("payments");
+    stage.cluster.add_deployment("payments", "billing", 2);
+    let mut surroundings = stage.surroundings.clone();
+    let mut context = (*surroundings.context).clone();
+    context["config"] = json!({ "services": { "billing": { "kubernetes": { "namespace": "payments" } } } });
+    surroundings.context = std::sync::Arc::new(context);
+    let act = crate::stage::act(RESTART, json!({ "service": "billing" }));
+    let prepared = stage.action(RESTART).prepare(&act, &surroundings).await.unwrap();
+    assert_eq!(prepared.basis.namespaces, ["payments".to_owned()].into());
+}
+
+#[tokio::test]
+async fn settings_that_are_back_are_not_undone_while_pods_run_with_the_others() {
+    let stage = keys().await;
+    let parameters = with_restart(flat());
+    let prepared = stage.prepare(UPDATE, parameters.clone()).await.unwrap();
+    let outcome = stage.run_prepared(UPDATE, parameters.clone(), &prepared).await;
+    stage.cluster.forbid("patch", "deployments.apps");
+    let undone = stage.undo(UPDATE, parameters.clone(), &prepared, &outcome).await;
+    assert_eq!(undone.ending, Ending::Failed, "the settings are back, the pods are not replaced: {undone:?}");
+    assert_eq!(data(&stage)["level"], "info");
+    stage.cluster.permit_all();
+    let left = stage.undo_state(UPDATE, parameters.clone(), &prepared, &outcome).await;
+    assert_eq!(left, UndoState::AsAfter, "something is left to undo");
+    let before = revision(&stage);
+    assert_eq!(stage.undo(UPDATE, parameters.clone(), &prepared, &outcome).await.ending, Ending::Succeeded);
+    assert_ne!(revision(&stage), before, "the pods began anew");
+    assert_eq!(stage.undo_state(UPDATE, parameters, &prepared, &outcome).await, UndoState::AsBefore);
+}
+
+#[tokio::test]
 async fn settings_merge_into_a_document_and_come_back() {
     let stage = document().await;
     let prepared = stage.prepare(UPDATE, nested()).await.unwrap();

@@ -65,6 +65,57 @@ struct Operands {
     selects: bool,
 }
 
+/// Options that take the next word as their value.
+///
+/// Source: `kubectl options`, and the options of drain, delete, label, patch and scale.
+const WITH_VALUE: &[&str] = &[
+    "--as",
+    "--as-group",
+    "--as-uid",
+    "--cache-dir",
+    "--certificate-authority",
+    "--client-certificate",
+    "--client-key",
+    "--cluster",
+    "--context",
+    "--field-manager",
+    "--grace-period",
+    "--kubeconfig",
+    "--kuberc",
+    "--namespace",
+    "--output",
+    "--patch",
+    "--patch-file",
+    "--profile",
+    "--profile-output",
+    "--replicas",
+    "--request-timeout",
+    "--server",
+    "--skip-wait-for-delete-timeout",
+    "--subresource",
+    "--timeout",
+    "--tls-server-name",
+    "--token",
+    "--type",
+    "--user",
+    "--v",
+    "--vmodule",
+    "-n",
+    "-o",
+    "-p",
+    "-s",
+    "-v",
+];
+
+/// Whether an option names files, `-Rf` and `-fapp.yaml` included.
+fn names_file(option: &str) -> bool {
+    if option.starts_with("--") {
+        return ["--filename", "--kustomize", "--recursive"].iter().any(|name| option.starts_with(name));
+    }
+    let letters = option.trim_start_matches('-');
+    letters.starts_with(['f', 'k', 'R'])
+}
+
 fn program(word: &str) -> Option<&str> {
     word.rsplit('/').next().filter(|name| matches!(*name, "kubectl" | "oc" | "helm"))
 }
@@ -78,15 +129,21 @@ fn operands(command: &SimpleCommand) -> Option<Operands> {
     while let Some(word) = words.next() {
         match word.as_str() {
             "--" => break,
-            "-l" | "--selector" | "--all" => selects = true,
+            "-l" | "--selector" | "--field-selector" => {
+                selects = true;
+                words.next();
+            }
+            "--all" => selects = true,
             "-f" | "--filename" | "-k" | "--kustomize" => file = true,
-            "-n" | "--namespace" | "--context" | "--kubeconfig" | "--timeout" | "--grace-period" => {
+            word if WITH_VALUE.contains(&word) => {
                 words.next();
             }
             word if word.starts_with('-') => {
                 selects |= ["-l", "--selector=", "--all="].iter().any(|option| word.starts_with(option));
-                file |= ["-f", "-k", "--filename=", "--kustomize="].iter().any(|option| word.starts_with(option));
+                file |= names_file(word);
             }
+            // `oc adm drain` is what `kubectl drain` is.
+            "adm" if operands.is_empty() => {}
             word => operands.push(word.to_owned()),
         }
     }
@@ -104,27 +161,29 @@ pub(super) fn kind(command: &SimpleCommand) -> Option<(PolicyKind, Option<Vec<St
     match verb.as_str() {
         "drain" | "cordon" | "uncordon" => Some((PolicyKind::NodeOperation, bare(rest))),
         "taint" | "delete" | "label" | "annotate" | "patch" => {
-            let (kind, names) = named(rest)?;
-            matches!(kind.as_str(), "node" | "nodes" | "no").then(|| (PolicyKind::NodeOperation, bare(&names)))
+            let nodes = |kind: &str| matches!(kind, "node" | "nodes" | "no");
+            let names: Vec<Vec<String>> =
+                named(rest).into_iter().filter(|(kind, _)| nodes(kind)).map(|(_, names)| names).collect();
+            (!names.is_empty()).then(|| (PolicyKind::NodeOperation, bare(&names.concat())))
         }
         "scale" | "autoscale" => Some((PolicyKind::Scaling, None)),
         _ => None,
     }
 }
 
-/// The kind that operands begin with, and the names behind it.
-fn named(operands: &[String]) -> Option<(String, Vec<String>)> {
-    let (kind, names) = operands.split_first()?;
+/// The kinds that operands name, each with its names: `pod a b`, `cm,secret a`, `pod/a deploy/b`.
+fn named(operands: &[String]) -> Vec<(String, Vec<String>)> {
     // `Deployment`, `deployments.apps`: a kind is written in any case, and with its group.
     let plain = |kind: &str| kind.split('.').next().unwrap_or(kind).to_lowercase();
-    Some(match kind.split_once('/') {
-        Some((kind, name)) => {
-            let more = names.iter().map(|name| name.rsplit('/').next().unwrap_or(name).to_owned());
-            (plain(kind), std::iter::once(name.to_owned()).chain(more).collect())
-        }
-        // `taint node NAME key=value:effect`: what holds `=` or ends in `-` is no name.
-        None => (plain(kind), names.iter().filter(|n| !n.contains('=') && !n.ends_with('-')).cloned().collect()),
-    })
+    let Some((kinds, names)) = operands.split_first() else { return Vec::new() };
+    // `taint node NAME key=value:effect`: what holds `=` or ends in `-` is no name.
+    let is_name = |word: &&String| !word.contains('=') && !word.ends_with('-');
+    if kinds.contains('/') {
+        let pairs = operands.iter().filter(is_name).filter_map(|operand| operand.split_once('/'));
+        return pairs.map(|(kind, name)| (plain(kind), vec![name.to_owned()])).collect();
+    }
+    let names: Vec<String> = names.iter().filter(is_name).cloned().collect();
+    kinds.split(',').map(|kind| (plain(kind), names.clone())).collect()
 }
 
 /// The pods that a command ends.
@@ -138,15 +197,18 @@ pub(super) fn pods(command: &SimpleCommand) -> Count {
     let Some(Operands { words, file, selects }) = operands(command) else { return Count::Nothing };
     let Some((verb, rest)) = words.split_first() else { return Count::Nothing };
     match verb.as_str() {
-        "delete" => match named(rest).filter(|_| !file) {
+        "delete" => {
+            let named = named(rest);
+            let of_pods = |kind: &str| matches!(kind, "pod" | "pods" | "po");
+            let known = |kind: &str| WITHOUT_PODS.contains(&kind) || (of_pods(kind) && !selects);
+            let pods: usize = named.iter().filter(|(kind, _)| of_pods(kind)).map(|(_, names)| names.len()).sum();
             // A file says what is deleted.
-            None => Count::Unknown,
-            Some((kind, names)) => match kind.as_str() {
-                "pod" | "pods" | "po" if !selects => Count::Known(u32::try_from(names.len()).unwrap_or(u32::MAX)),
-                kind if kind.split(',').all(|kind| WITHOUT_PODS.contains(&kind)) => Count::Nothing,
-                _ => Count::Unknown,
-            },
-        },
+            match named.iter().all(|(kind, _)| known(kind)) && !named.is_empty() && !file {
+                true if pods == 0 => Count::Nothing,
+                true => Count::Known(u32::try_from(pods).unwrap_or(u32::MAX)),
+                false => Count::Unknown,
+            }
+        }
         "taint" if rest.iter().any(|word| word.contains("NoExecute")) => Count::Unknown,
         "drain" | "scale" | "autoscale" | "rollout" | "replace" | "apply" | "patch" | "set" | "edit" => Count::Unknown,
         _ => Count::Nothing,
@@ -186,9 +248,7 @@ pub(super) fn namespaces(command: &SimpleCommand, own: Option<&str>) -> Option<B
                 word.strip_prefix("-n").map(|value| value.trim_start_matches('='))
             }
             word => {
-                file |= !helm
-                    && (["-f", "-k", "-R", "--filename", "--kustomize", "--recursive"].contains(&word)
-                        || ["-f", "-k", "--filename=", "--kustomize="].iter().any(|option| word.starts_with(option)));
+                file |= !helm && word.starts_with('-') && names_file(word);
                 continue;
             }
         };
@@ -199,13 +259,14 @@ pub(super) fn namespaces(command: &SimpleCommand, own: Option<&str>) -> Option<B
     if let Some(Operands { words, selects, .. }) = operands(command)
         && let Some((verb, rest)) = words.split_first()
         && matches!(verb.as_str(), "delete" | "label" | "annotate" | "patch" | "edit" | "replace")
-        && let Some((kind, names)) = named(rest)
-        && matches!(kind.as_str(), "namespace" | "namespaces" | "ns" | "project" | "projects")
     {
-        if selects || names.iter().any(|name| name.contains('$')) {
-            return None;
+        let of_namespaces = |kind: &str| matches!(kind, "namespace" | "namespaces" | "ns" | "project" | "projects");
+        for (_, names) in named(rest).into_iter().filter(|(kind, _)| of_namespaces(kind)) {
+            if selects || names.iter().any(|name| name.contains('$')) {
+                return None;
+            }
+            found.extend(names);
         }
-        found.extend(names);
     }
     match (found.is_empty(), file) {
         (true, true) => None,

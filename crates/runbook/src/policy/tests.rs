@@ -406,3 +406,17 @@ fn an_environment_is_production_where_a_word_of_its_name_says_so() {
         assert!(!judged(environment).required, "{environment} is not production");
     }
 }
+
+#[test]
+fn what_runs_in_a_container_is_judged_as_a_command_is() {
+    let policy = Policy::default_policy();
+    let exec = ActionSpec { name: "kubernetes.exec".to_owned(), ..spec(&[], Effect::Mutate) };
+    let effect = |argv: &[&str]| {
+        let parameters = json!({ "podName": "cache-0", "argv": argv });
+        policy.effect_of(&Act { action: "kubernetes.exec".to_owned(), parameters }, &exec, None)
+    };
+    assert_eq!(effect(&["redis-cli", "FLUSHALL"]), Effect::Destructive);
+    assert_eq!(effect(&["psql", "-c", "DROP TABLE orders"]), Effect::Destructive);
+    assert_eq!(effect(&["sh", "-c", "rm -rf /data"]), Effect::Destructive);
+    assert_eq!(effect(&["kubectl", "get", "pods"]), Effect::Mutate, "that it only reads is not believed there");
+}

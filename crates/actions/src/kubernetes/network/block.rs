@@ -168,6 +168,10 @@ pub(super) async fn put_back(site: &Site<'_>, named: &Named, record: &Value, exp
                 addresses.insert(network.to_string(), until)
             }
         };
+        if !addresses.is_empty() {
+            // Beside another policy it would open the same pods to everybody else.
+            blocks.check_others(site).await.map_err(Trouble::unsent)?;
+        }
         blocks.write(site, addresses).await.map(|_| ())
     };
     match back.await {

@@ -123,6 +123,7 @@ impl ClusterAct for Drain {
             found.iter().zip(&lots).filter(|(_, lot)| **lot == Lot::Goes).map(|(pod, _)| pod).collect();
         let going = goes.len();
         prepared.basis.pods = Some(u32::try_from(going).unwrap_or(u32::MAX));
+        prepared.basis.namespaces.extend(goes.iter().filter_map(|pod| pod.metadata.namespace.clone()));
         // Without it the drain is as good; what a policy asks of it needs approval then.
         prepared.basis.share = largest_share(site, &goes).await.ok();
         prepared.facts.insert("nodeExists".to_owned(), json!(true));

@@ -73,6 +73,7 @@ impl ClusterAct for UpdateConfig {
         let live = place.read(site).await?;
         let (before, after) = live.merge(&parameters.config)?;
         let mut prepared = site.preparation(place.target(), &Self::declaration());
+        prepared.basis.namespaces.insert(service.namespace.clone());
         if parameters.restart {
             let running = Workload::of(site, &service).await?;
             running.check_restarts()?;
@@ -125,9 +126,10 @@ impl ClusterAct for UpdateConfig {
         record: &Value,
         after: Option<&Value>,
     ) -> Result<UndoState, Trouble> {
-        let (_, place) = places(site, &parameters, record)?;
+        let (service, place) = places(site, &parameters, record)?;
         let live = place.read(site).await?;
-        Ok(compare(&live, record, after))
+        let state = compare(&live, record, after);
+        Ok(if parameters.restart { unless_read(site, &service, &live, state).await? } else { state })
     }
 
     async fn undo(site: &Site<'_>, parameters: Parameters, record: &Value, expected: Option<&Value>) -> Outcome {
@@ -224,6 +226,21 @@ pub(super) async fn restarted(site: &Site<'_>, running: Option<&Running>, live: 
         running.roll(site, json!({ CONFIG: digest })).await?;
     }
     running.rolled_out(site).await
+}
+
+/// Settings that are back, while pods still run that began with other ones, leave something to undo.
+pub(super) async fn unless_read(
+    site: &Site<'_>,
+    service: &Service,
+    live: &Live,
+    state: UndoState,
+) -> Result<UndoState, Trouble> {
+    if state != UndoState::AsBefore {
+        return Ok(state);
+    }
+    let running = Workload::of(site, service).await?;
+    let began = running.annotation(CONFIG);
+    Ok(if began.is_some_and(|began| *began != live.digest()) { UndoState::AsAfter } else { state })
 }
 
 fn compare(live: &Live, record: &Value, after: Option<&Value>) -> UndoState {

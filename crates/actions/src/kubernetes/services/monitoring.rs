@@ -6,7 +6,7 @@ use belay_runbook::action::{ActionSpec, Sink};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::config::{CONFIG, restarted};
+use super::config::{CONFIG, restarted, unless_read};
 use super::settings::{Live, Place};
 use super::time_box::{TIME_BOX, TimeBox};
 use super::workload::{Running, Workload};
@@ -114,6 +114,7 @@ impl ClusterAct for EnableDetailed {
         }
         let (before, after) = live.merge(&level.settings)?;
         let mut prepared = site.preparation(place.target(), &Self::declaration());
+        prepared.basis.namespaces.insert(service.namespace.clone());
         if level.restart {
             let running = Workload::of(site, &service).await?;
             running.check_restarts()?;
@@ -193,8 +194,10 @@ impl ClusterAct for EnableDetailed {
         record: &Value,
         after: Option<&Value>,
     ) -> Result<UndoState, Trouble> {
-        let (_, _, live) = read(site, &parameters, record).await?;
-        Ok(compare(&live, record, after))
+        let (service, _, live) = read(site, &parameters, record).await?;
+        let state = compare(&live, record, after);
+        let restarts = service.entry.monitoring.values().any(|level| level.restart);
+        Ok(if restarts { unless_read(site, &service, &live, state).await? } else { state })
     }
 
     async fn undo(site: &Site<'_>, parameters: Parameters, record: &Value, expected: Option<&Value>) -> Outcome {

@@ -41,9 +41,11 @@ impl ClusterAct for RestartService {
     }
 
     async fn prepare(site: &Site<'_>, parameters: Named) -> Result<Preparation, Trouble> {
-        let running = Workload::of(site, &parameters.find(site)?).await?;
+        let service = parameters.find(site)?;
+        let running = Workload::of(site, &service).await?;
         running.check_restarts()?;
         let mut prepared = site.preparation(running.target(), &Self::declaration());
+        prepared.basis.namespaces.insert(service.namespace.clone());
         if running.wanted() == Some(1) {
             prepared.impact = Impact::High;
             prepared.reasons.push(format!("{} has a single pod", running.shown()));

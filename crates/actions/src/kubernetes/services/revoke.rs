@@ -40,6 +40,7 @@ impl ClusterAct for RevokeCredentials {
         let all = parameters.keys(&service)?;
         let target = format!("credentials/{}/{}", service.namespace, service.name);
         let mut prepared = site.preparation(target, &Self::declaration());
+        prepared.basis.namespaces.insert(service.namespace.clone());
         prepared.impact = Impact::High;
         prepared.reasons.push("the rotation can no longer be taken back".to_owned());
         prepared.facts.insert("serviceExists".to_owned(), json!(true));

@@ -56,6 +56,7 @@ impl ClusterAct for RotateCredentials {
         expect_new(site, &all).await?;
         let target = format!("credentials/{}/{}", service.namespace, service.name);
         let mut prepared = site.preparation(target, &Self::declaration());
+        prepared.basis.namespaces.insert(service.namespace.clone());
         prepared.impact = Impact::High;
         prepared.facts.insert("serviceExists".to_owned(), json!(true));
         let mut secrets = Map::new();
@@ -134,8 +135,13 @@ impl ClusterAct for RotateCredentials {
         record: &Value,
         after: Option<&Value>,
     ) -> Result<UndoState, Trouble> {
-        let all = parameters.keys(&parameters.named.find(site)?)?;
+        let service = parameters.named.find(site)?;
+        let all = parameters.keys(&service)?;
         let (state, _) = compare(site, &all, record, after).await?;
+        // The old values are back, and pods that began with the new ones still run: there is something left to undo.
+        if state == UndoState::AsBefore && is_read(site, &service, &all, record).await? {
+            return Ok(UndoState::AsAfter);
+        }
         Ok(state)
     }
 
@@ -203,6 +209,18 @@ impl ClusterAct for RotateCredentials {
             (false, false) => ProbeAnswer::Unknown,
         })
     }
+}
+
+/// Whether a workload still runs with what a rotation wrote.
+async fn is_read(site: &Site<'_>, service: &Service, all: &[Keys], record: &Value) -> Result<bool, Trouble> {
+    for keys in all {
+        let next = next(record, keys);
+        let running = keys.workloads(site, service).await?;
+        if running.iter().any(|running| running.annotation(&keys.mark()) == Some(&next)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The id of the rotation of a Secret.
