@@ -258,7 +258,17 @@ impl ActionError {
         matches!(self, Self::Login { .. })
     }
 
+    /// A parameter is wrong.
+    pub(crate) fn parameter(parameter: &str, problem: impl Into<String>) -> Self {
+        Self::Parameter { parameter: parameter.to_owned(), problem: problem.into() }
+    }
+
+    /// A target could not be reached or read.
+    pub(crate) fn unreachable(target: &str, problem: impl Into<String>) -> Self {
+        Self::Unreachable { target: target.to_owned(), problem: problem.into() }
+    }
+
     fn secret(parameter: &str, error: &SecretError) -> Self {
-        Self::Parameter { parameter: parameter.to_owned(), problem: error.to_string() }
+        Self::parameter(parameter, error.to_string())
     }
 }

@@ -37,6 +37,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::action::{Action, ActionError, OutputChunk, Stream, Surroundings, UndoPrecondition};
+use crate::observation;
 use crate::redact::Redaction;
 use crate::registry::Registry;
 use trouble::Trouble;
@@ -273,10 +274,7 @@ impl<A: ClusterAct> OnCluster<A> {
                 });
             }
         }
-        serde_path_to_error::deserialize(&act.parameters).map_err(|error| ActionError::Parameter {
-            parameter: error.path().to_string(),
-            problem: error.inner().to_string(),
-        })
+        observation::parameters(act)
     }
 
     /// The end of an act; where the answer to a change was lost, not before that had time to arrive.

@@ -88,7 +88,7 @@ impl Named {
         let (entry, own) = self.entry(kind, context);
         let Some(host) = self.host.clone().or_else(|| Some(entry.get("host")?.as_str()?.to_owned())) else {
             let context = context.get("name").and_then(Value::as_str).unwrap_or("local");
-            return Err(unreachable(
+            return Err(ActionError::unreachable(
                 kind.name,
                 format!(
                     "neither the step nor context `{context}` says where it is; give the context `config: {{ {}: {{ host: … }} }}`",
@@ -101,10 +101,10 @@ impl Named {
         let kept = ["tls", "sslmode"].into_iter().filter_map(|name| Some((name.to_owned(), entry.get(name)?.clone())));
         let entry = if own { entry.clone() } else { Value::Object(kept.collect()) };
         let place = format!("{host}:{port}");
-        address::check_host(&host).map_err(|refused| unreachable(&place, refused.to_string()))?;
+        address::check_host(&host).map_err(|refused| ActionError::unreachable(&place, refused.to_string()))?;
         let found = tokio::net::lookup_host((host.as_str(), port)).await;
-        for found in found.map_err(|error| unreachable(&place, error.to_string()))? {
-            address::check(found.ip()).map_err(|refused| unreachable(&place, refused.to_string()))?;
+        for found in found.map_err(|error| ActionError::unreachable(&place, error.to_string()))? {
+            address::check(found.ip()).map_err(|refused| ActionError::unreachable(&place, refused.to_string()))?;
         }
         let user = self.user.clone().or_else(|| Some(entry.get("user")?.as_str()?.to_owned()));
         let secret = match &self.password {
@@ -126,8 +126,4 @@ impl Server {
     fn shown(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
-}
-
-fn unreachable(target: &str, problem: String) -> ActionError {
-    ActionError::Unreachable { target: target.to_owned(), problem }
 }

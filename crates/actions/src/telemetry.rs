@@ -40,14 +40,14 @@ impl Server {
         let url = entry.as_str().or_else(|| entry.get("url")?.as_str());
         let Some(url) = url else {
             let context = context.get("name").and_then(Value::as_str).unwrap_or("local");
-            return Err(unreachable(
+            return Err(ActionError::unreachable(
                 name,
                 format!(
                     "context `{context}` does not say where it is; give it `config: {{ {key}: {{ url: … }} }}` in the file of contexts"
                 ),
             ));
         };
-        let url = client::url(url).map_err(|error| unreachable(name, format!("its URL: {error}")))?;
+        let url = client::url(url).map_err(|error| ActionError::unreachable(name, format!("its URL: {error}")))?;
         let token = match entry.pointer("/token/$secret").and_then(Value::as_str) {
             Some(secret) => Some(surroundings.secret(&format!("config.{key}.token"), secret).await?),
             None => None,
@@ -89,12 +89,8 @@ impl Server {
     }
 
     fn trouble(&self, problem: String) -> ActionError {
-        unreachable(self.name, problem)
+        ActionError::unreachable(self.name, problem)
     }
-}
-
-fn unreachable(server: &str, problem: String) -> ActionError {
-    ActionError::Unreachable { target: server.to_owned(), problem }
 }
 
 /// What plans call a server: its URL in the context, else its name.

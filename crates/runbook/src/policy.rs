@@ -253,12 +253,9 @@ impl Policy {
                 verdict.quorum = verdict.quorum.max(rule.quorum.unwrap_or(1));
             }
         }
-        if let Some(names) = facts.protected().filter(|_| !self.speaks_of_protection()) {
+        if let Some(text) = facts.protected_by_context(case).filter(|_| !self.speaks_of_protection()) {
             verdict.required = true;
-            verdict.reasons.push(Reason {
-                rule: PROTECTED_RULE.to_owned(),
-                text: format!("the context protects the namespace: {names}"),
-            });
+            verdict.reasons.push(Reason { rule: PROTECTED_RULE.to_owned(), text });
         }
         verdict
     }

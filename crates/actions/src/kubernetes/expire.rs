@@ -41,7 +41,7 @@ impl ClusterAct for ExpireChanges {
     type Parameters = Parameters;
 
     fn declaration() -> ActionSpec {
-        Declaration::new("kubernetes.expire_changes", "Put back time-boxed changes whose time is over")
+        let declared = Declaration::new("kubernetes.expire_changes", "Put back time-boxed changes whose time is over")
             .optional("namespace", Sink::Name, text("the namespace; the context's own where absent"))
             .output("putBack", list(&text("a change"), "what was put back"))
             .output("left", list(&text("a change"), "what could not be put back, and why"))
@@ -52,14 +52,8 @@ impl ClusterAct for ExpireChanges {
             .access("delete networkpolicies.networking.k8s.io")
             .access("list configmaps")
             .access("get configmaps")
-            .access("patch configmaps")
-            .access("get deployments.apps")
-            .access("get statefulsets.apps")
-            .access("get daemonsets.apps")
-            .access("patch deployments.apps")
-            .access("patch statefulsets.apps")
-            .access("patch daemonsets.apps")
-            .build()
+            .access("patch configmaps");
+        services::rolls(declared).build()
     }
 
     fn describe(parameters: &Parameters) -> String {
@@ -102,7 +96,7 @@ impl ClusterAct for ExpireChanges {
                 Err(trouble) => {
                     left.extend(shown.iter().map(|change| format!("{change}: {trouble}")));
                     // What may have happened, and what goes on without anybody waiting, are never failures.
-                    let ended = trouble.outcome_midway().ending;
+                    let ended = trouble.ending_midway();
                     if ending != Ending::Lost && (ended != Ending::Failed || ending == Ending::Succeeded) {
                         ending = ended;
                     }

@@ -134,6 +134,7 @@ impl ClusterAct for TakeSnapshot {
         };
         let mut prepared = site.preparation(target, &Self::declaration());
         prepared.basis.objects.extend(names);
+        prepared.basis.namespaces.extend(parameters.resources.iter().map(|one| one.namespace(site).to_owned()));
         prepared.notes.push(format!(
             "contents are kept as they are, with every secret in them, below {} on this device",
             room.folder.display()
@@ -160,17 +161,17 @@ impl ClusterAct for TakeSnapshot {
             }
         }
         let folder = collector.folder().display().to_string();
-        let (custody, closed, volumes, lost) = collector.close().await;
+        let (custody, closed, volumes, open) = collector.close().await;
         let mut problems: Vec<String> =
             custody.missing.iter().map(|missing| format!("{}: {}", missing.name, missing.problem)).collect();
         if let Err(error) = &closed {
             problems.push(format!("the record of who took what cannot be written: {error}"));
         }
         let kept = custody.items.iter().map(|item| json!(item)).chain(volumes).collect::<Vec<Value>>();
-        let ending = match (problems.is_empty(), lost) {
+        let ending = match (problems.is_empty(), open) {
             (true, _) => Ending::Succeeded,
-            (false, true) => Ending::Lost,
-            (false, false) => Ending::Failed,
+            (false, Some(ending)) => ending,
+            (false, None) => Ending::Failed,
         };
         let count = kept.len();
         Outcome {

@@ -25,6 +25,7 @@ use crate::registry::Registry;
 use credentials::Credential;
 
 pub(super) use time_box::{OverdueSettings, overdue};
+pub(super) use workload::rolls;
 
 pub(super) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
     registry.register(Arc::new(OnCluster::<config::UpdateConfig>::new(clusters)));

@@ -201,15 +201,22 @@ impl Trouble {
 
     /// The ending of an act that has changed something before this.
     pub(crate) fn outcome_midway(self) -> Outcome {
-        let ending = match self.kind {
+        let ending = self.ending_midway();
+        Outcome { error: Some(self.text), needs_login: self.needs_login, ..Outcome::bare(ending) }
+    }
+}
+
+impl Trouble {
+    /// How an act ends that has changed something before this.
+    pub(crate) fn ending_midway(&self) -> Ending {
+        match self.kind {
             Kind::Unclear => Ending::Lost,
             Kind::TooLate => Ending::TimedOut,
             Kind::Cancelled => Ending::Cancelled,
             // What comes of the change cannot be seen without a login.
             _ if self.needs_login => Ending::Lost,
             Kind::NotSent | Kind::Refused(_) | Kind::GivenUp => Ending::Failed,
-        };
-        Outcome { error: Some(self.text), needs_login: self.needs_login, ..Outcome::bare(ending) }
+        }
     }
 }
 

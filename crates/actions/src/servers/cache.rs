@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use belay_runbook::act::{Act, ActTarget, Basis, Ending, Outcome, Preparation, ProbeAnswer};
+use belay_runbook::act::{Act, ActTarget, Ending, Outcome, Preparation, ProbeAnswer};
 use belay_runbook::action::{ActionSpec, Impact, PolicyKind, Sink};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo};
@@ -13,10 +13,11 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Kind, Named, Server, unreachable};
+use super::{Kind, Named, Server};
 use crate::action::{Action, ActionError, OutputChunk, Stream, Surroundings};
 use crate::declaration::{Declaration, boolean, integer, number, text};
 use crate::observation::{Observation, parameters};
+use crate::preparation;
 
 const REDIS: Kind = Kind { key: "redis", name: "Redis", port: 6379 };
 
@@ -71,12 +72,13 @@ impl Parameters {
         } else {
             ConnectionAddr::Tcp(server.host.clone(), server.port)
         };
-        let info = address.into_connection_info().map_err(|error| unreachable(&place, said(&error)))?;
-        let client = Client::open(info.set_redis_settings(login)).map_err(|error| unreachable(&place, said(&error)))?;
+        let info = address.into_connection_info().map_err(|error| ActionError::unreachable(&place, said(&error)))?;
+        let client = Client::open(info.set_redis_settings(login))
+            .map_err(|error| ActionError::unreachable(&place, said(&error)))?;
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
         let connection = client.get_multiplexed_async_connection_with_config(&config).await;
-        Ok((connection.map_err(|error| unreachable(&place, said(&error)))?, server))
+        Ok((connection.map_err(|error| ActionError::unreachable(&place, said(&error)))?, server))
     }
 }
 
@@ -126,17 +128,20 @@ impl Observation for Stats {
     async fn observe(parameters: &Parameters, surroundings: &Surroundings) -> Result<Value, ActionError> {
         let (mut connection, server) = parameters.connect(surroundings).await?;
         let place = server.shown();
-        let info: String =
-            redis::cmd("INFO").query_async(&mut connection).await.map_err(|error| unreachable(&place, said(&error)))?;
+        let info: String = redis::cmd("INFO")
+            .query_async(&mut connection)
+            .await
+            .map_err(|error| ActionError::unreachable(&place, said(&error)))?;
         let keys: u64 = redis::cmd("DBSIZE")
             .query_async(&mut connection)
             .await
-            .map_err(|error| unreachable(&place, said(&error)))?;
+            .map_err(|error| ActionError::unreachable(&place, said(&error)))?;
         let figure = |name: &str| {
             let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.and_then(|figure| figure.trim().parse::<u64>().ok())
         };
-        let missing = |name: &str| unreachable(&place, format!("INFO has no `{name}`: is it a Redis server?"));
+        let missing =
+            |name: &str| ActionError::unreachable(&place, format!("INFO has no `{name}`: is it a Redis server?"));
         let hits = figure("keyspace_hits").ok_or_else(|| missing("keyspace_hits"))?;
         let misses = figure("keyspace_misses").ok_or_else(|| missing("keyspace_misses"))?;
         let used = figure("used_memory").ok_or_else(|| missing("used_memory"))?;
@@ -222,18 +227,17 @@ impl Action for Flush {
                 None => Ok((all, true, all)),
             }
         };
-        let (found, whole, all) = asked.await.map_err(|error: redis::RedisError| unreachable(&place, said(&error)))?;
+        let (found, whole, all) =
+            asked.await.map_err(|error: redis::RedisError| ActionError::unreachable(&place, said(&error)))?;
         let at_least = if whole { "" } else { "at least " };
         Ok(Preparation {
-            target: ActTarget { name: place.clone(), fingerprint: Some(place) },
+            target: ActTarget { name: place.clone(), fingerprint: Some(place.clone()) },
             effect: self.spec.effect,
             impact: Impact::High,
             reasons: vec!["what is deleted cannot be brought back".to_owned()],
             facts: [("cacheReachable".to_owned(), Value::Bool(true))].into(),
-            basis: Basis { known: true, ..Basis::default() },
-            undo: None,
-            candidates: std::collections::BTreeMap::new(),
             notes: vec![format!("it deletes {at_least}{found} of {all} keys")],
+            ..preparation::reading(&place)
         })
     }
 
@@ -306,7 +310,7 @@ impl Action for Flush {
         let parameters: Parameters = parameters(act)?;
         let (mut connection, server) = parameters.connect(surroundings).await?;
         let left = count(&mut connection, parameters.pattern.as_deref().unwrap_or("*")).await;
-        Ok(match left.map_err(|error| unreachable(&server.shown(), said(&error)))? {
+        Ok(match left.map_err(|error| ActionError::unreachable(&server.shown(), said(&error)))? {
             (0, true) => ProbeAnswer::Done(Outcome::succeeded(json!({ "flushed": true }))),
             // Keys that are there now may have been written since.
             _ => ProbeAnswer::Unknown,

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use belay_runbook::act::{Act, ActTarget, Basis, Ending, Outcome, Preparation};
-use belay_runbook::action::{ActionSpec, Impact, Sink};
+use belay_runbook::act::{Act, ActTarget, Ending, Outcome, Preparation};
+use belay_runbook::action::{ActionSpec, Sink};
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -15,11 +15,12 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Kind, Named, Server, unreachable};
+use super::{Kind, Named, Server};
 use crate::action::{Action, ActionError, Surroundings};
 use crate::declaration::{Declaration, boolean, integer, number, object, text};
 use crate::http::client;
 use crate::observation::{Observation, parameters};
+use crate::preparation;
 
 const POSTGRESQL: Kind = Kind { key: "database", name: "PostgreSQL", port: 5432 };
 
@@ -62,17 +63,17 @@ impl Parameters {
             Some("require" | "verify-full") => SslMode::Require,
             Some(other) => {
                 let problem = format!("`sslmode: {other}` is none of disable, prefer and require");
-                return Err(unreachable(&place, problem));
+                return Err(ActionError::unreachable(&place, problem));
             }
         });
         if let Some(password) = &server.password {
             config.password(password.expose_secret());
         }
-        let late = |_| unreachable(&place, format!("no answer within {} s", PATIENCE.as_secs()));
+        let late = |_| ActionError::unreachable(&place, format!("no answer within {} s", PATIENCE.as_secs()));
         let (client, connection) = tokio::time::timeout(PATIENCE, config.connect(encryption()))
             .await
             .map_err(late)?
-            .map_err(|error| unreachable(&place, told(&error)))?;
+            .map_err(|error| ActionError::unreachable(&place, told(&error)))?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to PostgreSQL ended");
@@ -87,10 +88,8 @@ impl Parameters {
         let Some(table) = &self.table else { return Ok(analyze.to_owned()) };
         let parts: Vec<&str> = table.split('.').collect();
         if parts.len() > 2 || parts.iter().any(|part| part.is_empty() || part.contains('\0')) {
-            return Err(ActionError::Parameter {
-                parameter: "table".to_owned(),
-                problem: format!("`{}` is no table, written as TABLE or SCHEMA.TABLE", table.escape_debug()),
-            });
+            let problem = format!("`{}` is no table, written as TABLE or SCHEMA.TABLE", table.escape_debug());
+            return Err(ActionError::parameter("table", problem));
         }
         let quoted: Vec<String> = parts.iter().map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
         Ok(format!("{analyze} {}", quoted.join(".")))
@@ -165,7 +164,7 @@ impl Observation for Connections {
                 &[],
             )
             .await
-            .map_err(|error| unreachable(&place, told(&error)))?;
+            .map_err(|error| ActionError::unreachable(&place, told(&error)))?;
         let (mut states, mut open, mut allowed) = (Map::new(), 0_i64, 0_i64);
         for row in rows {
             let count: i64 = row.get(1);
@@ -219,19 +218,15 @@ impl Action for Vacuum {
         let size = "SELECT current_database(), pg_size_pretty(pg_database_size(current_database()))";
         let row = tokio::time::timeout(PATIENCE, client.query_one(size, &[]))
             .await
-            .map_err(|_| unreachable(&place, format!("no answer within {} s", PATIENCE.as_secs())))?
-            .map_err(|error| unreachable(&place, told(&error)))?;
+            .map_err(|_| ActionError::unreachable(&place, format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(|error| ActionError::unreachable(&place, told(&error)))?;
         let (database, size): (String, String) = (row.get(0), row.get(1));
         Ok(Preparation {
-            target: ActTarget { name: format!("{place}/{database}"), fingerprint: Some(place) },
+            target: ActTarget { name: format!("{place}/{database}"), fingerprint: Some(place.clone()) },
             effect: self.spec.effect,
-            impact: Impact::Low,
-            reasons: Vec::new(),
             facts: [("databaseReachable".to_owned(), Value::Bool(true))].into(),
-            basis: Basis { known: true, ..Basis::default() },
-            undo: None,
-            candidates: std::collections::BTreeMap::new(),
             notes: vec![format!("the database holds {size}")],
+            ..preparation::reading(&place)
         })
     }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Server, target, unreachable};
+use super::{Server, target};
 use crate::action::{ActionError, Surroundings};
 use crate::declaration::{Declaration, boolean, integer, list, object, text};
 use crate::observation::Observation;
@@ -68,10 +68,8 @@ impl Observation for Query {
         let (query, range) = ranged(&parameters.query);
         let since = parameters.since.as_deref().or(range).unwrap_or(SINCE);
         if !is_duration(since) {
-            return Err(ActionError::Parameter {
-                parameter: "since".to_owned(),
-                problem: format!("`{}` is no duration such as 5m or 1h", since.escape_debug()),
-            });
+            let problem = format!("`{}` is no duration such as 5m or 1h", since.escape_debug());
+            return Err(ActionError::parameter("since", problem));
         }
         let limit = parameters.limit.unwrap_or(LINES).min(MOST_LINES);
         let server = Server::of(surroundings, KEY, NAME).await?;
@@ -79,7 +77,10 @@ impl Observation for Query {
         let data = server.ask("/loki/api/v1/query_range", &asked).await?;
         if data["resultType"] != "streams" {
             let kind = data["resultType"].as_str().unwrap_or("nothing");
-            return Err(unreachable(NAME, format!("the query gives a {kind}; `logs.query` reads lines, not metrics")));
+            return Err(ActionError::unreachable(
+                NAME,
+                format!("the query gives a {kind}; `logs.query` reads lines, not metrics"),
+            ));
         }
         let mut lines: Vec<(i64, Value)> = Vec::new();
         for stream in data["result"].as_array().into_iter().flatten() {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Server, target, unreachable};
+use super::{Server, target};
 use crate::action::{ActionError, Surroundings};
 use crate::declaration::{Declaration, boolean, integer, number, text, word};
 use crate::observation::Observation;
@@ -39,7 +39,10 @@ async fn samples(surroundings: &Surroundings, query: &str) -> Result<Vec<Sample>
         Some("vector") => data["result"].as_array().into_iter().flatten().map(|series| &series["value"]).collect(),
         kind => {
             let kind = kind.unwrap_or("nothing");
-            return Err(unreachable(NAME, format!("the query gives a {kind} and has to give a vector or a scalar")));
+            return Err(ActionError::unreachable(
+                NAME,
+                format!("the query gives a {kind} and has to give a vector or a scalar"),
+            ));
         }
     };
     let sample = |pair: &Value| {
@@ -66,12 +69,14 @@ impl CheckParameters {
     fn query(&self) -> Result<&str, ActionError> {
         match (self.metric.as_deref(), self.query.as_deref()) {
             (Some(metric), None) if is_metric(metric) => Ok(metric),
-            (Some(metric), None) => Err(wrong("metric", format!("`{}` is no name of a metric", metric.escape_debug()))),
+            (Some(metric), None) => {
+                Err(ActionError::parameter("metric", format!("`{}` is no name of a metric", metric.escape_debug())))
+            }
             (None, Some(query)) => Ok(query),
             (Some(_), Some(_)) => {
-                Err(wrong("query", "`metric` and `query` are two ways to say it; keep one".to_owned()))
+                Err(ActionError::parameter("query", "`metric` and `query` are two ways to say it; keep one".to_owned()))
             }
-            (None, None) => Err(wrong("metric", "it is missing, and so is `query`".to_owned())),
+            (None, None) => Err(ActionError::parameter("metric", "it is missing, and so is `query`".to_owned())),
         }
     }
 }
@@ -163,7 +168,10 @@ fn usage(name: &str, description: &str, used: &str) -> ActionSpec {
 /// kube-state-metrics have.
 async fn used(of: &OfService, surroundings: &Surroundings, name: &str, standard: &str) -> Result<Value, ActionError> {
     if !is_service(&of.service) {
-        return Err(wrong("service", format!("`{}` is no name of a service", of.service.escape_debug())));
+        return Err(ActionError::parameter(
+            "service",
+            format!("`{}` is no name of a service", of.service.escape_debug()),
+        ));
     }
     let context = &surroundings.context;
     let own = context.pointer(&format!("/config/{KEY}/queries/{name}")).and_then(Value::as_str);
@@ -172,11 +180,14 @@ async fn used(of: &OfService, surroundings: &Surroundings, name: &str, standard:
     let mut samples = samples(surroundings, &query).await?;
     match (samples.pop(), samples.is_empty()) {
         // No data is never little use.
-        (None, _) => Err(unreachable(NAME, format!("it has no {name} of service `{}`: {query}", of.service))),
-        (Some(sample), true) => Ok(json!({ "percent": sample.value, "at": sample.at.to_string() })),
-        (Some(_), false) => {
-            Err(unreachable(NAME, format!("it has several values where one is asked for; sum them up: {query}")))
+        (None, _) => {
+            Err(ActionError::unreachable(NAME, format!("it has no {name} of service `{}`: {query}", of.service)))
         }
+        (Some(sample), true) => Ok(json!({ "percent": sample.value, "at": sample.at.to_string() })),
+        (Some(_), false) => Err(ActionError::unreachable(
+            NAME,
+            format!("it has several values where one is asked for; sum them up: {query}"),
+        )),
     }
 }
 
@@ -231,8 +242,4 @@ fn is_metric(name: &str) -> bool {
 /// A name that means itself inside a regular expression and a string of PromQL.
 fn is_service(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
-}
-
-fn wrong(parameter: &str, problem: String) -> ActionError {
-    ActionError::Parameter { parameter: parameter.to_owned(), problem }
 }

@@ -165,7 +165,7 @@ async fn a_snapshot_that_is_not_ready_in_time_is_said() {
     stage.cluster.set_snapshot_time(Duration::from_hours(1));
     stage.surroundings.timeout = Some(Duration::from_millis(300));
     let outcome = stage.run(SNAPSHOT, json!({ "resources": [{ "type": "volume", "name": "data" }] })).await;
-    assert_eq!(outcome.ending, Ending::Failed);
+    assert_eq!(outcome.ending, Ending::TimedOut, "the snapshot may still come: it is no failure");
     assert!(error(&outcome).contains("did not end within"), "{outcome:?}");
 }
 

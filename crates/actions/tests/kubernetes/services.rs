@@ -72,6 +72,14 @@ async fn a_policy_judges_the_namespace_that_the_service_lies_in() {
     let act = crate::stage::act(RESTART, json!({ "service": "billing" }));
     let prepared = stage.action(RESTART).prepare(&act, &surroundings).await.unwrap();
     assert_eq!(prepared.basis.namespaces, ["payments".to_owned()].into());
+    assert_eq!(prepared.basis.pods, Some(2), "and counts every pod that it ends");
+}
+
+#[tokio::test]
+async fn settings_end_pods_only_where_a_restart_is_asked_for() {
+    let stage = keys().await;
+    assert_eq!(stage.prepare(UPDATE, flat()).await.unwrap().basis.pods, Some(0));
+    assert_eq!(stage.prepare(UPDATE, with_restart(flat())).await.unwrap().basis.pods, Some(4));
 }
 
 #[tokio::test]

@@ -140,25 +140,24 @@ struct Checks(Vec<PreflightCheck>);
 
 impl Checks {
     fn add(&mut self, kind: PreflightKind, level: PreflightLevel, step: Option<&str>, detail: String) {
-        let known = self.0.iter_mut().find(|check| check.kind == kind && check.detail == detail);
-        match (known, step) {
-            (Some(check), Some(step)) => {
-                if !check.steps.iter().any(|known| known == step) {
-                    check.steps.push(step.to_owned());
-                }
-            }
-            (Some(_), None) => {}
-            (None, step) => {
-                let (steps, hint) = (step.map(str::to_owned).into_iter().collect(), None);
-                self.0.push(PreflightCheck { kind, level, steps, detail, hint });
-            }
-        }
+        self.put(PreflightCheck { kind, level, steps: Vec::new(), detail, hint: None }, step);
     }
 
     fn stops(&mut self, kind: PreflightKind, detail: String, hint: Option<String>) {
-        self.add(kind, PreflightLevel::Stops, None, detail);
-        if let Some(check) = self.0.last_mut() {
-            check.hint = hint;
+        self.put(PreflightCheck { kind, level: PreflightLevel::Stops, steps: Vec::new(), detail, hint }, None);
+    }
+
+    fn put(&mut self, check: PreflightCheck, step: Option<&str>) {
+        let same = |known: &PreflightCheck| known.kind == check.kind && known.detail == check.detail;
+        let place = self.0.iter().position(same).unwrap_or(self.0.len());
+        let hint = check.hint.clone();
+        if place == self.0.len() {
+            self.0.push(check);
+        }
+        let known = &mut self.0[place];
+        known.hint = known.hint.take().or(hint);
+        if let Some(step) = step.filter(|step| !known.steps.iter().any(|known| known == step)) {
+            known.steps.push(step.to_owned());
         }
     }
 }

@@ -191,6 +191,17 @@ impl Facts {
         unknown.map_or(Answer::Yes(detail), Answer::Unknown)
     }
 
+    /// Why an act needs approval in a context that protects namespaces, where the policy says nothing of them.
+    pub(super) fn protected_by_context(&self, case: &Case<'_>) -> Option<String> {
+        match self.protected() {
+            Some(names) => Some(format!("the context protects the namespace: {names}")),
+            None if case.protected.is_empty() || self.namespaces.is_some() => None,
+            None => {
+                Some("the context protects namespaces, and in which one it changes something cannot be told".to_owned())
+            }
+        }
+    }
+
     fn in_namespace(&self, patterns: &[String]) -> Answer {
         let Some(namespaces) = &self.namespaces else { return unknown_namespace() };
         let meant = |name: &&String| {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use belay_runbook::act::Ending;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
 use kube::api::{ListParams, LogParams, PostParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
@@ -35,8 +36,8 @@ pub(super) struct Collector<'a> {
     begun: Instant,
     /// Snapshots of volumes, which stay in the cluster.
     volumes: Vec<Value>,
-    /// Whether it is not known what became of a request that changes something.
-    lost: bool,
+    /// How it ended where it is open what comes of a snapshot that was asked for.
+    open: Option<Ending>,
 }
 
 impl<'a> Collector<'a> {
@@ -50,7 +51,7 @@ impl<'a> Collector<'a> {
             site.cluster.fingerprint.clone(),
             surroundings.now.to_string(),
         );
-        Self { site, room, custody, begun: Instant::now(), volumes: Vec::new(), lost: false }
+        Self { site, room, custody, begun: Instant::now(), volumes: Vec::new(), open: None }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -58,9 +59,9 @@ impl<'a> Collector<'a> {
     }
 
     /// Writes down who took what; answers with all of it.
-    pub(super) async fn close(self) -> (Custody, std::io::Result<String>, Vec<Value>, bool) {
+    pub(super) async fn close(self) -> (Custody, std::io::Result<String>, Vec<Value>, Option<Ending>) {
         let closed = self.custody.close(&self.room.folder).await;
-        (self.custody, closed, self.volumes, self.lost)
+        (self.custody, closed, self.volumes, self.open)
     }
 
     /// The pod, its events, and the logs of its containers as they are and as they were before.
@@ -119,7 +120,10 @@ impl<'a> Collector<'a> {
                 self.keep_value(format!("{shown}/snapshot.json"), &asked, &snapshot).await;
             }
             Err(trouble) => {
-                self.lost |= trouble.is_passing() && trouble.code().is_none();
+                let ending = trouble.ending_midway();
+                if ending != Ending::Failed && self.open != Some(Ending::Lost) {
+                    self.open = Some(ending);
+                }
                 self.miss(format!("{shown}/snapshot"), &trouble);
             }
         }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::settings::{Live, Place};
-use super::workload::{Running, Workload};
+use super::workload::{self, Running, Workload};
 use super::{Named, Service, Values, document, of_service, values_in};
 use crate::action::UndoPrecondition;
 use crate::declaration::{boolean, object, text};
@@ -40,7 +40,7 @@ impl ClusterAct for UpdateConfig {
     const UNDO: UndoPrecondition = UndoPrecondition::Enforced;
 
     fn declaration() -> ActionSpec {
-        of_service("config.update", "Merge settings into those of a service in its config map")
+        let declared = of_service("config.update", "Merge settings into those of a service in its config map")
             .required("config", Sink::Json, object("settings, merged into those in force; null removes one"))
             .optional("restart", Sink::Json, boolean("also replace the service's pods, so that they read them"))
             .output("updated", boolean("whether anything changed"))
@@ -51,14 +51,8 @@ impl ClusterAct for UpdateConfig {
             .mutates(true)
             .captures_undo()
             .access("get configmaps")
-            .access("patch configmaps")
-            .access("get deployments.apps")
-            .access("get statefulsets.apps")
-            .access("get daemonsets.apps")
-            .access("patch deployments.apps")
-            .access("patch statefulsets.apps")
-            .access("patch daemonsets.apps")
-            .build()
+            .access("patch configmaps");
+        workload::rolls(declared).build()
     }
 
     fn describe(parameters: &Parameters) -> String {
@@ -74,9 +68,11 @@ impl ClusterAct for UpdateConfig {
         let (before, after) = live.merge(&parameters.config)?;
         let mut prepared = site.preparation(place.target(), &Self::declaration());
         prepared.basis.namespaces.insert(service.namespace.clone());
+        prepared.basis.pods = Some(0);
         if parameters.restart {
             let running = Workload::of(site, &service).await?;
             running.check_restarts()?;
+            prepared.basis.pods = workload::pods([&running]);
             prepared.basis.objects.insert(running.target());
             prepared.basis.values.insert("workload".to_owned(), json!(running.uid()));
             prepared.reasons.push(format!("every pod of {} is replaced", running.shown()));

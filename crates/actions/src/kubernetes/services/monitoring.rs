@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::config::{CONFIG, restarted, unless_read};
 use super::settings::{Live, Place};
 use super::time_box::{TIME_BOX, TimeBox};
-use super::workload::{Running, Workload};
+use super::workload::{self, Running, Workload};
 use super::{Level, Named, Service, Values, of_service, values_in, wrong};
 use crate::action::UndoPrecondition;
 use crate::declaration::{boolean, integer, text};
@@ -68,7 +68,7 @@ impl ClusterAct for EnableDetailed {
     const UNDO: UndoPrecondition = UndoPrecondition::Enforced;
 
     fn declaration() -> ActionSpec {
-        of_service("monitoring.enable_detailed", "Collect more about a service for a time")
+        let declared = of_service("monitoring.enable_detailed", "Collect more about a service for a time")
             .optional(
                 "level",
                 Sink::Name,
@@ -82,14 +82,8 @@ impl ClusterAct for EnableDetailed {
             .mutates(true)
             .captures_undo()
             .access("get configmaps")
-            .access("patch configmaps")
-            .access("get deployments.apps")
-            .access("get statefulsets.apps")
-            .access("get daemonsets.apps")
-            .access("patch deployments.apps")
-            .access("patch statefulsets.apps")
-            .access("patch daemonsets.apps")
-            .build()
+            .access("patch configmaps");
+        workload::rolls(declared).build()
     }
 
     fn describe(parameters: &Parameters) -> String {
@@ -115,9 +109,11 @@ impl ClusterAct for EnableDetailed {
         let (before, after) = live.merge(&level.settings)?;
         let mut prepared = site.preparation(place.target(), &Self::declaration());
         prepared.basis.namespaces.insert(service.namespace.clone());
+        prepared.basis.pods = Some(0);
         if level.restart {
             let running = Workload::of(site, &service).await?;
             running.check_restarts()?;
+            prepared.basis.pods = workload::pods([&running]);
             prepared.basis.objects.insert(running.target());
             prepared.reasons.push(format!("every pod of {} is replaced, and again when it ends", running.shown()));
         }

@@ -5,7 +5,7 @@ use belay_runbook::act::{Outcome, Preparation, ProbeAnswer};
 use belay_runbook::action::{ActionSpec, Impact};
 use serde_json::{Value, json};
 
-use super::workload::{Running, Workload};
+use super::workload::{self, Running, Workload};
 use super::{Named, of_service};
 use crate::declaration::{boolean, text};
 use crate::kubernetes::trouble::Trouble;
@@ -22,18 +22,13 @@ impl ClusterAct for RestartService {
     type Parameters = Named;
 
     fn declaration() -> ActionSpec {
-        of_service("service.restart", "Replace every pod of a service, a few at a time, and wait for them")
-            .output("restarted", boolean("whether every pod was replaced"))
-            .output("restartedAt", text("the instant written into the pod template"))
-            .output("workload", text("what runs the service, such as deployment/checkout"))
-            .mutates(false)
-            .access("get deployments.apps")
-            .access("get statefulsets.apps")
-            .access("get daemonsets.apps")
-            .access("patch deployments.apps")
-            .access("patch statefulsets.apps")
-            .access("patch daemonsets.apps")
-            .build()
+        let declared =
+            of_service("service.restart", "Replace every pod of a service, a few at a time, and wait for them")
+                .output("restarted", boolean("whether every pod was replaced"))
+                .output("restartedAt", text("the instant written into the pod template"))
+                .output("workload", text("what runs the service, such as deployment/checkout"))
+                .mutates(false);
+        workload::rolls(declared).build()
     }
 
     fn describe(parameters: &Named) -> String {
@@ -52,6 +47,7 @@ impl ClusterAct for RestartService {
         }
         prepared.facts.insert("serviceExists".to_owned(), json!(true));
         prepared.basis.objects.insert(prepared.target.name.clone());
+        prepared.basis.pods = workload::pods([&running]);
         prepared.basis.values.insert("uid".to_owned(), json!(running.uid()));
         prepared.basis.values.insert("restartedAt".to_owned(), json!(running.annotation(RESTARTED)));
         Ok(prepared)

@@ -6,7 +6,7 @@ use belay_runbook::action::{ActionSpec, Impact, Sink};
 use serde_json::{Map, json};
 
 use super::credentials::{Keys, Live, Parameters};
-use super::{Service, of_service};
+use super::{Service, of_service, workload};
 use crate::declaration::{list, text};
 use crate::kubernetes::trouble::Trouble;
 use crate::kubernetes::{ClusterAct, Site};
@@ -19,16 +19,14 @@ impl ClusterAct for RevokeCredentials {
     type Parameters = Parameters;
 
     fn declaration() -> ActionSpec {
-        of_service("security.revoke_credentials", "Remove the old values that a rotation of credentials has kept")
-            .optional("scope", Sink::Name, text("one credential of the service's entry; all of them where absent"))
-            .output("revoked", list(&text("a credential's name"), "whose old values are gone"))
-            .destroys(true)
-            .access("get secrets")
-            .access("patch secrets")
-            .access("get deployments.apps")
-            .access("get statefulsets.apps")
-            .access("get daemonsets.apps")
-            .build()
+        let declared =
+            of_service("security.revoke_credentials", "Remove the old values that a rotation of credentials has kept")
+                .optional("scope", Sink::Name, text("one credential of the service's entry; all of them where absent"))
+                .output("revoked", list(&text("a credential's name"), "whose old values are gone"))
+                .destroys(true)
+                .access("get secrets")
+                .access("patch secrets");
+        workload::reads(declared).build()
     }
 
     fn describe(parameters: &Parameters) -> String {

@@ -6,7 +6,7 @@ use belay_runbook::action::{ActionSpec, Impact, Sink};
 use serde_json::{Map, Value, json};
 
 use super::credentials::{Keys, Live, Parameters, expect_new};
-use super::workload::Running;
+use super::workload::{self, Running};
 use super::{Service, of_service};
 use crate::action::UndoPrecondition;
 use crate::declaration::{list, text};
@@ -25,25 +25,23 @@ impl ClusterAct for RotateCredentials {
     const UNDO: UndoPrecondition = UndoPrecondition::Enforced;
 
     fn declaration() -> ActionSpec {
-        of_service("security.rotate_credentials", "Replace a service's credentials in their Secrets, and its pods")
-            .optional("scope", Sink::Name, text("one credential of the service's entry; all of them where absent"))
-            .output("rotated", list(&text("a credential's name"), "what was replaced"))
-            .output(
-                "secrets",
-                list(&text("a Secret"), "the Secrets with the new values, and with the old ones until revoked"),
-            )
-            .output("workloads", list(&text("a workload"), "workloads whose pods have all begun with the new values"))
-            .mutates(false)
-            .captures_undo()
-            .access("get secrets")
-            .access("patch secrets")
-            .access("get deployments.apps")
-            .access("get statefulsets.apps")
-            .access("get daemonsets.apps")
-            .access("patch deployments.apps")
-            .access("patch statefulsets.apps")
-            .access("patch daemonsets.apps")
-            .build()
+        let declared =
+            of_service("security.rotate_credentials", "Replace a service's credentials in their Secrets, and its pods")
+                .optional("scope", Sink::Name, text("one credential of the service's entry; all of them where absent"))
+                .output("rotated", list(&text("a credential's name"), "what was replaced"))
+                .output(
+                    "secrets",
+                    list(&text("a Secret"), "the Secrets with the new values, and with the old ones until revoked"),
+                )
+                .output(
+                    "workloads",
+                    list(&text("a workload"), "workloads whose pods have all begun with the new values"),
+                )
+                .mutates(false)
+                .captures_undo()
+                .access("get secrets")
+                .access("patch secrets");
+        workload::rolls(declared).build()
     }
 
     fn describe(parameters: &Parameters) -> String {
@@ -60,6 +58,7 @@ impl ClusterAct for RotateCredentials {
         prepared.impact = Impact::High;
         prepared.facts.insert("serviceExists".to_owned(), json!(true));
         let mut secrets = Map::new();
+        let mut replaced: Vec<Running> = Vec::new();
         for keys in &all {
             let live = keys.read(site).await?;
             if let [first, ..] = live.kept(keys).as_slice() {
@@ -73,6 +72,7 @@ impl ClusterAct for RotateCredentials {
                 running.check_restarts()?;
                 if prepared.basis.objects.insert(running.target()) {
                     prepared.reasons.push(format!("every pod of {} is replaced", running.shown()));
+                    replaced.push(running);
                 }
             }
             prepared.basis.objects.insert(keys.object());
@@ -84,6 +84,7 @@ impl ClusterAct for RotateCredentials {
                 }),
             );
         }
+        prepared.basis.pods = workload::pods(&replaced);
         prepared.notes.push(
             "the old values stay in the Secrets until `security.revoke_credentials`; what another system issued is to be \
              revoked there"

@@ -8,6 +8,7 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
 use super::{Service, wrong};
+use crate::declaration::Declaration;
 use crate::kubernetes::deployments::Rollout;
 use crate::kubernetes::trouble::{Asked, Trouble};
 use crate::kubernetes::{Site, is_name, ours};
@@ -42,6 +43,22 @@ impl Kind {
             Self::DaemonSet => "daemonsets.apps",
         }
     }
+}
+
+/// Declares the rights to read whatever may run a service.
+pub(in crate::kubernetes) fn reads(declaration: Declaration) -> Declaration {
+    Kind::ALL.into_iter().fold(declaration, |all, kind| all.access(&format!("get {}", kind.resource())))
+}
+
+/// Declares the rights to read it, and to replace its pods.
+pub(in crate::kubernetes) fn rolls(declaration: Declaration) -> Declaration {
+    Kind::ALL.into_iter().fold(reads(declaration), |all, kind| all.access(&format!("patch {}", kind.resource())))
+}
+
+/// The pods that end when all of these are replaced; `None` where one of them does not say how many it wants.
+pub(super) fn pods<'a>(replaced: impl IntoIterator<Item = &'a Running>) -> Option<u32> {
+    let wanted: Option<u64> = replaced.into_iter().map(Running::wanted).sum();
+    wanted.map(|wanted| u32::try_from(wanted).unwrap_or(u32::MAX))
 }
 
 /// A workload by its name.

@@ -132,6 +132,9 @@ fn a_context_protects_namespaces_of_its_own_whatever_the_policy_says() {
     let silent = policy("  - {name: a, description: b, when: [{environments: [production]}]}\n");
     let verdict = judged(&silent, &act, &spec, Some(&known), &scene);
     assert_eq!(rules(&verdict), ["protected-namespaces"], "a policy that says nothing of them does not open them");
+    let command = ActionSpec { name: COMMAND_ACTION.to_owned(), ..super::spec(&[], Effect::Mutate) };
+    let unclear = judged(&silent, &argv("kubectl apply -f x.yaml"), &command, None, &scene);
+    assert_eq!(rules(&unclear), ["protected-namespaces"], "what cannot be told is for people: {unclear:?}");
     let forbidding = policy("  - {name: never, description: b, when: [{protectedNamespace: true}], forbid: true}\n");
     assert!(judged(&forbidding, &act, &spec, Some(&known), &scene).forbidden.is_some());
     let replaced = Policy::parse(
