@@ -1,6 +1,6 @@
 //! The one interface through which Belay touches the world.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -206,6 +206,8 @@ pub enum HostAnswer {
     Value {
         /// The value.
         value: Value,
+        /// What the call published: members of `context` for the rest of the script.
+        published: BTreeMap<String, Value>,
         /// Milliseconds since the epoch, recorded.
         at: i64,
     },

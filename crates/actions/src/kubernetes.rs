@@ -46,6 +46,7 @@ pub use access::ClusterAccess;
 pub use clusters::Clusters;
 pub use examine::{ClusterReport, Needed};
 pub use forensics::EvidenceRoom;
+pub(crate) use services::replicas;
 
 /// Adds every action of this module.
 pub(crate) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {

@@ -36,7 +36,7 @@ pub(crate) trait Observation: Send + Sync + 'static {
     fn target(parameters: &Self::Parameters, context: &Value) -> String;
 
     /// Asks; the answer is the action's output. Dropped when nobody wants the answer any more.
-    async fn observe(parameters: &Self::Parameters, surroundings: &Surroundings) -> Result<Value, ActionError>;
+    async fn observe(&self, parameters: &Self::Parameters, surroundings: &Surroundings) -> Result<Value, ActionError>;
 
     /// The fact that a preparation answers, with what it is when the server answered this.
     fn fact(_output: &Value) -> Option<(&'static str, bool)> {
@@ -50,12 +50,12 @@ pub(crate) trait Observation: Send + Sync + 'static {
 /// An [`Observation`] as an action of the registry.
 pub(crate) struct Observing<O> {
     spec: ActionSpec,
-    observation: std::marker::PhantomData<fn() -> O>,
+    observation: O,
 }
 
 impl<O: Observation> Observing<O> {
-    pub(crate) fn new() -> Self {
-        Self { spec: O::declaration(), observation: std::marker::PhantomData }
+    pub(crate) fn new(observation: O) -> Self {
+        Self { spec: O::declaration(), observation }
     }
 
     async fn asked(
@@ -65,7 +65,7 @@ impl<O: Observation> Observing<O> {
         patience: Duration,
     ) -> Result<Value, Unseen> {
         tokio::select! {
-            answer = tokio::time::timeout(patience, O::observe(parameters, surroundings)) => match answer {
+            answer = tokio::time::timeout(patience, self.observation.observe(parameters, surroundings)) => match answer {
                 Ok(Ok(output)) => Ok(Redaction::tokens().value(&output)),
                 Ok(Err(error)) => Err(Unseen::Error(error)),
                 Err(_) => Err(Unseen::Error(ActionError::Unreachable {

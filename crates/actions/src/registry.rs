@@ -39,8 +39,8 @@ impl Registry {
         registry.register(Arc::new(HealthcheckBatch::new(&clusters)));
         registry.register(Arc::new(NotificationSend::default()));
         kubernetes::register(&mut registry, &clusters);
-        servers::register(&mut registry);
-        telemetry::register(&mut registry);
+        servers::register(&mut registry, &clusters);
+        telemetry::register(&mut registry, &clusters);
         registry
     }
 

@@ -177,7 +177,7 @@ impl Host for JournaledHost {
             return HostReply::Error { message, at: self.now };
         };
         match host.call(call.index, &call.function, call.arguments).await {
-            HostAnswer::Value { value, at } => HostReply::Value { value, at },
+            HostAnswer::Value { value, published, at } => HostReply::Value { value, published, at },
             HostAnswer::Error { message, at } => HostReply::Error { message, at },
             HostAnswer::Suspend => HostReply::Suspend,
         }

@@ -11,15 +11,17 @@ use serde_json::Value;
 
 use crate::action::{ActionError, Surroundings};
 use crate::http::address;
+use crate::kubernetes::Clusters;
+use crate::kubernetes::inside::{self, Forwarded};
 use crate::observation::Observing;
 use crate::registry::Registry;
 
 /// Adds every action of this module.
-pub(crate) fn register(registry: &mut Registry) {
-    registry.register(Arc::new(Observing::<cache::Stats>::new()));
-    registry.register(Arc::new(cache::Flush::default()));
-    registry.register(Arc::new(Observing::<database::Connections>::new()));
-    registry.register(Arc::new(database::Vacuum::default()));
+pub(crate) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
+    registry.register(Arc::new(Observing::new(cache::Stats(Arc::clone(clusters)))));
+    registry.register(Arc::new(cache::Flush::new(clusters)));
+    registry.register(Arc::new(Observing::new(database::Connections(Arc::clone(clusters)))));
+    registry.register(Arc::new(database::Vacuum::new(clusters)));
 }
 
 /// What the parameters of an act say of a server.
@@ -47,14 +49,23 @@ struct Kind {
     port: u16,
 }
 
-/// A server, and how to log in there.
-struct Server {
+/// The way to a server.
+struct Way {
     host: String,
     port: u16,
+    /// The connection where it is inside of the context's cluster and Belay is not.
+    inside: Option<Forwarded>,
+}
+
+/// A server, and how to log in there.
+struct Server {
+    way: Way,
     user: Option<String>,
     password: Option<SecretString>,
     /// The context's entry of it; only how it is encrypted where the act names another server.
     entry: Value,
+    /// How it is reached, where a person should know.
+    note: Option<String>,
 }
 
 impl Named {
@@ -81,9 +92,8 @@ impl Named {
         self.port.or(its.filter(|_| own)).unwrap_or(kind.port)
     }
 
-    /// The server, with its address looked at and its password read. The context's credentials go to the context's own
-    /// server and to no other one: a host may come from an alert.
-    async fn server(&self, kind: &Kind, surroundings: &Surroundings) -> Result<Server, ActionError> {
+    /// The way to the server, with its address looked at.
+    async fn way(&self, kind: &Kind, clusters: &Clusters, surroundings: &Surroundings) -> Result<Way, ActionError> {
         let context = &surroundings.context;
         let (entry, own) = self.entry(kind, context);
         let Some(host) = self.host.clone().or_else(|| Some(entry.get("host")?.as_str()?.to_owned())) else {
@@ -97,15 +107,31 @@ impl Named {
             ));
         };
         let port = self.port(kind, entry, own);
+        let place = format!("{host}:{port}");
+        address::check_host(&host).map_err(|refused| ActionError::unreachable(&place, refused.to_string()))?;
+        let inside = inside::connect(clusters, surroundings, &host, port).await?;
+        if inside.is_none() {
+            let found = tokio::net::lookup_host((host.as_str(), port)).await;
+            for found in found.map_err(|error| ActionError::unreachable(&place, error.to_string()))? {
+                address::check(found.ip()).map_err(|refused| ActionError::unreachable(&place, refused.to_string()))?;
+            }
+        }
+        Ok(Way { host, port, inside })
+    }
+
+    /// The server, and its password read. The context's credentials go to the context's own server and to no other one: a
+    /// host may come from an alert.
+    async fn server(
+        &self,
+        kind: &Kind,
+        clusters: &Clusters,
+        surroundings: &Surroundings,
+    ) -> Result<Server, ActionError> {
+        let way = self.way(kind, clusters, surroundings).await?;
+        let (entry, own) = self.entry(kind, &surroundings.context);
         // Another server gets no credentials, and no less encryption.
         let kept = ["tls", "sslmode"].into_iter().filter_map(|name| Some((name.to_owned(), entry.get(name)?.clone())));
         let entry = if own { entry.clone() } else { Value::Object(kept.collect()) };
-        let place = format!("{host}:{port}");
-        address::check_host(&host).map_err(|refused| ActionError::unreachable(&place, refused.to_string()))?;
-        let found = tokio::net::lookup_host((host.as_str(), port)).await;
-        for found in found.map_err(|error| ActionError::unreachable(&place, error.to_string()))? {
-            address::check(found.ip()).map_err(|refused| ActionError::unreachable(&place, refused.to_string()))?;
-        }
         let user = self.user.clone().or_else(|| Some(entry.get("user")?.as_str()?.to_owned()));
         let secret = match &self.password {
             Some(secret) => Some(("password".to_owned(), secret.name.clone())),
@@ -118,12 +144,13 @@ impl Named {
             Some((parameter, name)) => Some(surroundings.secret(&parameter, &name).await?),
             None => None,
         };
-        Ok(Server { host, port, user, password, entry })
+        let note = way.inside.as_ref().map(|inside| inside.note.clone());
+        Ok(Server { way, user, password, entry, note })
     }
 }
 
 impl Server {
     fn shown(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        format!("{}:{}", self.way.host, self.way.port)
     }
 }

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -70,7 +71,7 @@ impl ScriptHost for Scripted {
             return std::future::pending().await;
         }
         match index {
-            0 => HostAnswer::Value { value: json!([function, arguments]), at: 7000 },
+            0 => HostAnswer::Value { value: json!([function, arguments]), published: BTreeMap::new(), at: 7000 },
             _ => HostAnswer::Suspend,
         }
     }

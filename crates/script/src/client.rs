@@ -63,6 +63,8 @@ pub enum HostReply {
     Value {
         /// The value.
         value: Value,
+        /// Members of `context` that it sets for the rest of the script; they are not what the script publishes.
+        published: BTreeMap<String, Value>,
         /// What `Date.now` returns from here on.
         at: i64,
     },
@@ -249,10 +251,15 @@ impl<H: Host> Conversation<'_, H> {
                     let call = HostCall { index, function, arguments };
                     let name = call.function.clone();
                     let result = match self.host.call(call).await {
-                        HostReply::Value { value, at } => answer_with_value(index, &name, &value, at),
-                        HostReply::Error { message, at } => {
-                            frame(&Answer { index, at, result: AnswerResult::Error(message) })
+                        HostReply::Value { value, published, at } => {
+                            answer_with_value(index, &name, &value, published, at)
                         }
+                        HostReply::Error { message, at } => frame(&Answer {
+                            index,
+                            at,
+                            published: BTreeMap::new(),
+                            result: AnswerResult::Error(message),
+                        }),
                         HostReply::Suspend => return Ok(ScriptEnd::Suspended { index }),
                     };
                     self.stdin.write_all(&result?).await?;
@@ -304,11 +311,17 @@ fn opening(job: &Job) -> io::Result<Vec<u8>> {
 }
 
 /// An answer too large for a frame becomes an error that the script sees, the same on every replay.
-fn answer_with_value(index: u32, function: &str, value: &Value, at: i64) -> io::Result<Vec<u8>> {
-    match frame(&Answer { index, at, result: AnswerResult::Value(to_raw_value(value)?) }) {
+fn answer_with_value(
+    index: u32,
+    function: &str,
+    value: &Value,
+    published: BTreeMap<String, Value>,
+    at: i64,
+) -> io::Result<Vec<u8>> {
+    match frame(&Answer { index, at, published, result: AnswerResult::Value(to_raw_value(value)?) }) {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             let message = format!("the answer of {function} is too large for a script");
-            frame(&Answer { index, at, result: AnswerResult::Error(message) })
+            frame(&Answer { index, at, published: BTreeMap::new(), result: AnswerResult::Error(message) })
         }
         answer => answer,
     }

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 /// The version of this protocol. Client and worker are normally the same binary; they differ when the program was
 /// replaced while it ran.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The largest frame, in bytes, without its length.
 pub const FRAME_LIMIT: usize = 32 << 20;
@@ -76,6 +76,9 @@ pub struct Answer {
     pub index: u32,
     /// The instant recorded for it, in milliseconds since the epoch.
     pub at: i64,
+    /// Members of `context` that it sets for the rest of the script.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub published: BTreeMap<String, Value>,
     /// Its value, or why there is none.
     pub result: AnswerResult,
 }
@@ -230,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    const GOLDEN_OPENING: &str = r#"{"protocol":1,"job":{"script":"return 1","variables":{"a":1},"context":{},"host_objects":["http"],"seed":7,"start":1000,"limits":{"memory":67108864,"stack":524288,"run_time_ms":10000,"host_calls":200,"output":1048576,"log":262144}}}"#;
+    const GOLDEN_OPENING: &str = r#"{"protocol":2,"job":{"script":"return 1","variables":{"a":1},"context":{},"host_objects":["http"],"seed":7,"start":1000,"limits":{"memory":67108864,"stack":524288,"run_time_ms":10000,"host_calls":200,"output":1048576,"log":262144}}}"#;
     const GOLDEN_FRAMES: &[&str] = &[
         r#"{"call":{"index":0,"function":"http.healthcheck","arguments":["http://x"]}}"#,
         r#"{"log":{"level":"warning","text":"slow"}}"#,
@@ -238,7 +241,7 @@ mod tests {
         r#"{"ended":{"returned":{"value":{"ok":true},"published":{"a":1}}}}"#,
         r#"{"ended":{"failed":{"message":"Error: x","line":3,"stack":"at script:3:7"}}}"#,
         r#"{"ended":{"limit_exceeded":"run_time"}}"#,
-        r#"{"refused":{"protocol":1,"problem":"no job"}}"#,
+        r#"{"refused":{"protocol":2,"problem":"no job"}}"#,
     ];
     const GOLDEN_ANSWERS: &[&str] =
         &[r#"{"index":0,"at":5,"result":{"value":{"b": [1]}}}"#, r#"{"index":1,"at":6,"result":{"error":"refused"}}"#];

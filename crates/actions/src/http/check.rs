@@ -164,7 +164,7 @@ impl Check {
     /// Asks every pod that stands for the endpoint: it is healthy when all of them are. Tells of the first that is not.
     async fn ask_inside(&self, inside: &Inside) -> Health {
         let mut slowest = Health::unknown();
-        for name in &inside.names {
+        for name in inside.names() {
             let start = Instant::now();
             let mut health = Health::unknown();
             match inside.ask(name, &self.method, &self.headers, self.timeout).await {

@@ -18,8 +18,10 @@ use belay_runbook::action::Sink;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::access::ClusterAccess;
 use super::trouble::Trouble;
 use super::{Clusters, OnCluster, Site, is_name};
+use crate::action::Surroundings;
 use crate::declaration::{Declaration, text};
 use crate::registry::Registry;
 use credentials::Credential;
@@ -107,6 +109,16 @@ impl Named {
         let namespace = site.namespace(namespace).to_owned();
         Ok(Service { name: self.service.clone(), namespace, entry })
     }
+}
+
+/// How many pods a service wants now; `None` where the context's cluster, or what its file says of the service, does not
+/// tell.
+pub(crate) async fn replicas(clusters: &Clusters, surroundings: &Surroundings, service: &str) -> Option<u64> {
+    let access = ClusterAccess::of(&surroundings.context).ok()?;
+    let cluster = clusters.reach(&access).await.ok()?;
+    let site = Site { cluster, surroundings, evidence: None };
+    let service = Named { service: service.to_owned(), namespace: None }.find(&site).ok()?;
+    workload::Workload::of(&site, &service).await.ok()?.wanted()
 }
 
 /// What is wrong with a service's entry, and where it stands.

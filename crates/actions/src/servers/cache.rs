@@ -2,6 +2,7 @@
 //!
 //! Source: Redis commands INFO, DBSIZE, SCAN, UNLINK and FLUSHDB.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +17,8 @@ use serde_json::{Value, json};
 use super::{Kind, Named, Server};
 use crate::action::{Action, ActionError, OutputChunk, Stream, Surroundings};
 use crate::declaration::{Declaration, boolean, integer, number, text};
+use crate::kubernetes::Clusters;
+use crate::kubernetes::inside::Forwarded;
 use crate::observation::{Observation, parameters};
 use crate::preparation;
 
@@ -54,8 +57,12 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    async fn connect(&self, surroundings: &Surroundings) -> Result<(MultiplexedConnection, Server), ActionError> {
-        let server = self.named.server(&REDIS, surroundings).await?;
+    async fn connect(
+        &self,
+        clusters: &Clusters,
+        surroundings: &Surroundings,
+    ) -> Result<(MultiplexedConnection, Server), ActionError> {
+        let mut server = self.named.server(&REDIS, clusters, surroundings).await?;
         let place = server.shown();
         let mut login = RedisConnectionInfo::default();
         let database = self.database.map(i64::from).or_else(|| server.entry.get("database")?.as_i64());
@@ -66,19 +73,51 @@ impl Parameters {
         if let Some(password) = &server.password {
             login = login.set_password(password.expose_secret());
         }
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
         let encrypted = server.entry.get("tls").and_then(Value::as_bool).unwrap_or(false);
+        if let Some(inside) = server.way.inside.take() {
+            if encrypted {
+                let problem = "a port of a cluster is forwarded without `tls: true` only; forward it beside Belay, and \
+                               name 127.0.0.1 as `host`";
+                return Err(ActionError::unreachable(&place, problem.to_owned()));
+            }
+            let connection = connect_inside(inside, &login, config).await;
+            return Ok((connection.map_err(|problem| ActionError::unreachable(&place, problem))?, server));
+        }
         let address = if encrypted {
-            ConnectionAddr::TcpTls { host: server.host.clone(), port: server.port, insecure: false, tls_params: None }
+            ConnectionAddr::TcpTls {
+                host: server.way.host.clone(),
+                port: server.way.port,
+                insecure: false,
+                tls_params: None,
+            }
         } else {
-            ConnectionAddr::Tcp(server.host.clone(), server.port)
+            ConnectionAddr::Tcp(server.way.host.clone(), server.way.port)
         };
         let info = address.into_connection_info().map_err(|error| ActionError::unreachable(&place, said(&error)))?;
         let client = Client::open(info.set_redis_settings(login))
             .map_err(|error| ActionError::unreachable(&place, said(&error)))?;
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
         let connection = client.get_multiplexed_async_connection_with_config(&config).await;
         Ok((connection.map_err(|error| ActionError::unreachable(&place, said(&error)))?, server))
+    }
+}
+
+/// A connection through a forwarded port of a cluster.
+async fn connect_inside(
+    inside: Forwarded,
+    login: &RedisConnectionInfo,
+    config: AsyncConnectionConfig,
+) -> Result<MultiplexedConnection, String> {
+    let (stream, explanation) = inside.split();
+    let logged_in = MultiplexedConnection::new_with_config(login, stream, config);
+    match tokio::time::timeout(PATIENCE, logged_in).await {
+        Ok(Ok((connection, driver))) => {
+            tokio::spawn(driver);
+            Ok(connection)
+        }
+        Ok(Err(error)) => Err(explanation.of(said(&error)).await),
+        Err(_) => Err(explanation.of(format!("no answer within {} s", PATIENCE.as_secs())).await),
     }
 }
 
@@ -95,7 +134,7 @@ fn said(error: &redis::RedisError) -> String {
 }
 
 /// Reads hit rate and memory.
-pub(super) struct Stats;
+pub(super) struct Stats(pub(super) Arc<Clusters>);
 
 #[async_trait]
 impl Observation for Stats {
@@ -125,8 +164,8 @@ impl Observation for Stats {
         parameters.named.shown(&REDIS, context)
     }
 
-    async fn observe(parameters: &Parameters, surroundings: &Surroundings) -> Result<Value, ActionError> {
-        let (mut connection, server) = parameters.connect(surroundings).await?;
+    async fn observe(&self, parameters: &Parameters, surroundings: &Surroundings) -> Result<Value, ActionError> {
+        let (mut connection, server) = parameters.connect(&self.0, surroundings).await?;
         let place = server.shown();
         let info: String = redis::cmd("INFO")
             .query_async(&mut connection)
@@ -162,10 +201,11 @@ impl Observation for Stats {
 #[derive(Debug)]
 pub(super) struct Flush {
     spec: ActionSpec,
+    clusters: Arc<Clusters>,
 }
 
-impl Default for Flush {
-    fn default() -> Self {
+impl Flush {
+    pub(super) fn new(clusters: &Arc<Clusters>) -> Self {
         let spec = of_cache("cache.flush", "Delete the keys of a Redis server that match a pattern")
             .optional("pattern", Sink::Text, text("a glob such as session:*; every key of the database where absent"))
             .output("flushed", boolean("whether every matching key is gone"))
@@ -174,7 +214,7 @@ impl Default for Flush {
             .kind(PolicyKind::DataDeletion)
             .access("the commands DBSIZE, SCAN, UNLINK and FLUSHDB")
             .build();
-        Self { spec }
+        Self { spec, clusters: Arc::clone(clusters) }
     }
 }
 
@@ -218,7 +258,7 @@ impl Action for Flush {
 
     async fn prepare(&self, act: &Act, surroundings: &Surroundings) -> Result<Preparation, ActionError> {
         let parameters: Parameters = parameters(act)?;
-        let (mut connection, server) = parameters.connect(surroundings).await?;
+        let (mut connection, server) = parameters.connect(&self.clusters, surroundings).await?;
         let place = server.shown();
         let asked = async {
             let all: usize = redis::cmd("DBSIZE").query_async(&mut connection).await?;
@@ -236,14 +276,16 @@ impl Action for Flush {
             impact: Impact::High,
             reasons: vec!["what is deleted cannot be brought back".to_owned()],
             facts: [("cacheReachable".to_owned(), Value::Bool(true))].into(),
-            notes: vec![format!("it deletes {at_least}{found} of {all} keys")],
+            notes: [format!("it deletes {at_least}{found} of {all} keys")].into_iter().chain(server.note).collect(),
             ..preparation::reading(&place)
         })
     }
 
     async fn run(&self, act: &Act, _preparation: &Preparation, surroundings: &Surroundings) -> Outcome {
         let connected = match parameters::<Parameters>(act) {
-            Ok(parameters) => parameters.connect(surroundings).await.map(|connected| (parameters, connected.0)),
+            Ok(parameters) => {
+                parameters.connect(&self.clusters, surroundings).await.map(|connected| (parameters, connected.0))
+            }
             Err(error) => Err(error),
         };
         let (parameters, mut connection) = match connected {
@@ -308,7 +350,7 @@ impl Action for Flush {
         surroundings: &Surroundings,
     ) -> Result<ProbeAnswer, ActionError> {
         let parameters: Parameters = parameters(act)?;
-        let (mut connection, server) = parameters.connect(surroundings).await?;
+        let (mut connection, server) = parameters.connect(&self.clusters, surroundings).await?;
         let left = count(&mut connection, parameters.pattern.as_deref().unwrap_or("*")).await;
         Ok(match left.map_err(|error| ActionError::unreachable(&server.shown(), said(&error)))? {
             (0, true) => ProbeAnswer::Done(Outcome::succeeded(json!({ "flushed": true }))),

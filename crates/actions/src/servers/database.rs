@@ -2,6 +2,7 @@
 //!
 //! Source: PostgreSQL, "The Cumulative Statistics System" (`pg_stat_activity`) and VACUUM.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,14 +12,18 @@ use rustls::{ClientConfig, RootCertStore};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{CancelToken, Client, Config, Connection};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{Kind, Named, Server};
 use crate::action::{Action, ActionError, Surroundings};
 use crate::declaration::{Declaration, boolean, integer, number, object, text};
 use crate::http::client;
+use crate::kubernetes::Clusters;
+use crate::kubernetes::inside::Forwarded;
 use crate::observation::{Observation, parameters};
 use crate::preparation;
 
@@ -49,12 +54,12 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    async fn connect(&self, surroundings: &Surroundings) -> Result<(Client, Server), ActionError> {
-        let server = self.named.server(&POSTGRESQL, surroundings).await?;
+    async fn connect(&self, clusters: &Clusters, surroundings: &Surroundings) -> Result<(Client, Server), ActionError> {
+        let mut server = self.named.server(&POSTGRESQL, clusters, surroundings).await?;
         let place = server.shown();
         let said = |name: &str| server.entry.get(name).and_then(Value::as_str).map(str::to_owned);
         let mut config = Config::new();
-        config.host(&server.host).port(server.port).connect_timeout(PATIENCE).application_name("belay");
+        config.host(&server.way.host).port(server.way.port).connect_timeout(PATIENCE).application_name("belay");
         config.user(server.user.as_deref().unwrap_or("postgres"));
         config.dbname(self.database.clone().or_else(|| said("name")).as_deref().unwrap_or("postgres"));
         config.ssl_mode(match said("sslmode").as_deref() {
@@ -69,16 +74,16 @@ impl Parameters {
         if let Some(password) = &server.password {
             config.password(password.expose_secret());
         }
-        let late = |_| ActionError::unreachable(&place, format!("no answer within {} s", PATIENCE.as_secs()));
+        if let Some(inside) = server.way.inside.take() {
+            let client = connect_inside(inside, &config, &server.way.host).await;
+            return Ok((client.map_err(|problem| ActionError::unreachable(&place, problem))?, server));
+        }
+        let late = |_| ActionError::unreachable(&place, late());
         let (client, connection) = tokio::time::timeout(PATIENCE, config.connect(encryption()))
             .await
             .map_err(late)?
             .map_err(|error| ActionError::unreachable(&place, told(&error)))?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to PostgreSQL ended");
-            }
-        });
+        tokio::spawn(drive(connection));
         Ok((client, server))
     }
 
@@ -94,6 +99,53 @@ impl Parameters {
         let quoted: Vec<String> = parts.iter().map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
         Ok(format!("{analyze} {}", quoted.join(".")))
     }
+}
+
+/// Sends and receives until the connection ends.
+async fn drive<S, T>(connection: Connection<S, T>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection to PostgreSQL ended");
+    }
+}
+
+/// A connection through a forwarded port of a cluster.
+async fn connect_inside(inside: Forwarded, config: &Config, host: &str) -> Result<Client, String> {
+    let (stream, explanation) = inside.split();
+    let encryption = MakeTlsConnect::<DuplexStream>::make_tls_connect(&mut encryption(), host);
+    let encryption = encryption.map_err(|error| error.to_string())?;
+    match tokio::time::timeout(PATIENCE, config.connect_raw(stream, encryption)).await {
+        Ok(Ok((client, connection))) => {
+            tokio::spawn(drive(connection));
+            Ok(client)
+        }
+        Ok(Err(error)) => Err(explanation.of(told(&error)).await),
+        Err(_) => Err(explanation.of(late()).await),
+    }
+}
+
+/// Asks the server to stop what a client is doing.
+async fn stop(
+    token: CancelToken,
+    parameters: &Parameters,
+    clusters: &Clusters,
+    surroundings: &Surroundings,
+) -> Result<(), String> {
+    let way = parameters.named.way(&POSTGRESQL, clusters, surroundings).await.map_err(|error| error.to_string())?;
+    let Some(inside) = way.inside else {
+        return token.cancel_query(encryption()).await.map_err(|error| told(&error));
+    };
+    let encryption = MakeTlsConnect::<DuplexStream>::make_tls_connect(&mut encryption(), &way.host);
+    let encryption = encryption.map_err(|error| error.to_string())?;
+    let (stream, _) = inside.split();
+    token.cancel_query_raw(stream, encryption).await.map_err(|error| told(&error))
+}
+
+fn late() -> String {
+    format!("no answer within {} s", PATIENCE.as_secs())
 }
 
 /// Certificates are checked against those that the system trusts.
@@ -128,7 +180,7 @@ fn told(error: &tokio_postgres::Error) -> String {
 }
 
 /// Counts connections.
-pub(super) struct Connections;
+pub(super) struct Connections(pub(super) Arc<Clusters>);
 
 #[async_trait]
 impl Observation for Connections {
@@ -154,8 +206,8 @@ impl Observation for Connections {
         parameters.named.shown(&POSTGRESQL, context)
     }
 
-    async fn observe(parameters: &Parameters, surroundings: &Surroundings) -> Result<Value, ActionError> {
-        let (client, server) = parameters.connect(surroundings).await?;
+    async fn observe(&self, parameters: &Parameters, surroundings: &Surroundings) -> Result<Value, ActionError> {
+        let (client, server) = parameters.connect(&self.0, surroundings).await?;
         let place = server.shown();
         let rows = client
             .query(
@@ -182,10 +234,11 @@ impl Observation for Connections {
 #[derive(Debug)]
 pub(super) struct Vacuum {
     spec: ActionSpec,
+    clusters: Arc<Clusters>,
 }
 
-impl Default for Vacuum {
-    fn default() -> Self {
+impl Vacuum {
+    pub(super) fn new(clusters: &Arc<Clusters>) -> Self {
         let spec = of_database("database.vacuum", "Vacuum and analyze a PostgreSQL database or one table")
             .optional("table", Sink::Text, text("the table, or SCHEMA.TABLE; the whole database where absent"))
             .optional("analyze", Sink::Json, boolean("also refresh statistics, as it does where absent"))
@@ -193,7 +246,7 @@ impl Default for Vacuum {
             .mutates(true)
             .access("ownership of the tables, or membership of pg_maintain")
             .build();
-        Self { spec }
+        Self { spec, clusters: Arc::clone(clusters) }
     }
 }
 
@@ -213,19 +266,19 @@ impl Action for Vacuum {
     async fn prepare(&self, act: &Act, surroundings: &Surroundings) -> Result<Preparation, ActionError> {
         let parameters: Parameters = parameters(act)?;
         parameters.vacuum()?;
-        let (client, server) = parameters.connect(surroundings).await?;
+        let (client, server) = parameters.connect(&self.clusters, surroundings).await?;
         let place = server.shown();
         let size = "SELECT current_database(), pg_size_pretty(pg_database_size(current_database()))";
         let row = tokio::time::timeout(PATIENCE, client.query_one(size, &[]))
             .await
-            .map_err(|_| ActionError::unreachable(&place, format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(|_| ActionError::unreachable(&place, late()))?
             .map_err(|error| ActionError::unreachable(&place, told(&error)))?;
         let (database, size): (String, String) = (row.get(0), row.get(1));
         Ok(Preparation {
             target: ActTarget { name: format!("{place}/{database}"), fingerprint: Some(place.clone()) },
             effect: self.spec.effect,
             facts: [("databaseReachable".to_owned(), Value::Bool(true))].into(),
-            notes: vec![format!("the database holds {size}")],
+            notes: [format!("the database holds {size}")].into_iter().chain(server.note).collect(),
             ..preparation::reading(&place)
         })
     }
@@ -234,7 +287,8 @@ impl Action for Vacuum {
         let connected = async {
             let parameters: Parameters = parameters(act)?;
             let statement = parameters.vacuum()?;
-            Ok::<_, ActionError>((parameters.connect(surroundings).await?.0, statement))
+            let client = parameters.connect(&self.clusters, surroundings).await?.0;
+            Ok::<_, ActionError>((client, statement, parameters))
         };
         let connected = tokio::select! {
             connected = connected => connected,
@@ -243,11 +297,11 @@ impl Action for Vacuum {
                 return Outcome { error: Some(told), ..Outcome::bare(Ending::NotStarted) };
             }
         };
-        let (client, statement) = match connected {
+        let (client, statement, parameters) = match connected {
             Ok(connected) => connected,
             Err(error) => return Outcome { error: Some(error.to_string()), ..Outcome::bare(Ending::NotStarted) },
         };
-        let stop = client.cancel_token();
+        let token = client.cancel_token();
         let limit = surroundings.timeout;
         let over = async {
             match limit {
@@ -262,10 +316,11 @@ impl Action for Vacuum {
                 (Ending::TimedOut, format!("it did not end within {} s", limit.unwrap_or_default().as_secs()))
             }
         };
-        let stopped = tokio::time::timeout(PATIENCE, stop.cancel_query(encryption())).await;
+        let stopped = stop(token, &parameters, &self.clusters, surroundings);
+        let stopped = tokio::time::timeout(PATIENCE, stopped).await;
         let told = match stopped {
             Ok(Ok(())) => format!("{why}; tables that had been done stay so"),
-            Ok(Err(error)) => format!("{why}, and the server may go on with it: {}", told(&error)),
+            Ok(Err(problem)) => format!("{why}, and the server may go on with it: {problem}"),
             Err(_) => format!("{why}, and the server may go on with it: it does not answer"),
         };
         Outcome { error: Some(told), ..Outcome::bare(ending) }

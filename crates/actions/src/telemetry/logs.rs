@@ -2,6 +2,8 @@
 //!
 //! Source: Loki HTTP API, "Query logs within a range of time" (`/loki/api/v1/query_range`).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use belay_runbook::action::{ActionSpec, Sink};
 use jiff::Timestamp;
@@ -11,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{Server, target};
 use crate::action::{ActionError, Surroundings};
 use crate::declaration::{Declaration, boolean, integer, list, object, text};
+use crate::kubernetes::Clusters;
 use crate::observation::Observation;
 use crate::redact::{REDACTED, Redaction};
 
@@ -26,7 +29,7 @@ const MOST_LINES: u32 = 5000;
 const SINCE: &str = "1h";
 
 /// Queries logs.
-pub(super) struct Query;
+pub(super) struct Query(pub(super) Arc<Clusters>);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,7 +67,7 @@ impl Observation for Query {
         target(context, KEY, NAME)
     }
 
-    async fn observe(parameters: &Parameters, surroundings: &Surroundings) -> Result<Value, ActionError> {
+    async fn observe(&self, parameters: &Parameters, surroundings: &Surroundings) -> Result<Value, ActionError> {
         let (query, range) = ranged(&parameters.query);
         let since = parameters.since.as_deref().or(range).unwrap_or(SINCE);
         if !is_duration(since) {
@@ -72,7 +75,7 @@ impl Observation for Query {
             return Err(ActionError::parameter("since", problem));
         }
         let limit = parameters.limit.unwrap_or(LINES).min(MOST_LINES);
-        let server = Server::of(surroundings, KEY, NAME).await?;
+        let server = Server::of(&self.0, surroundings, KEY, NAME).await?;
         let asked = [("query", query), ("limit", &limit.to_string()), ("since", since), ("direction", "backward")];
         let data = server.ask("/loki/api/v1/query_range", &asked).await?;
         if data["resultType"] != "streams" {

@@ -2,6 +2,9 @@
 //!
 //! Source: Prometheus HTTP API v1, "Instant queries" and "Expression query result formats".
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use belay_runbook::action::{ActionSpec, Sink};
 use jiff::Timestamp;
@@ -11,6 +14,7 @@ use serde_json::{Value, json};
 use super::{Server, target};
 use crate::action::{ActionError, Surroundings};
 use crate::declaration::{Declaration, boolean, integer, number, text, word};
+use crate::kubernetes::{Clusters, replicas};
 use crate::observation::Observation;
 
 const KEY: &str = "prometheus";
@@ -24,6 +28,9 @@ const CPU: &str = "100 * sum(rate(container_cpu_usage_seconds_total{namespace=\"
 const MEMORY: &str = "100 * sum(container_memory_working_set_bytes{namespace=\"$namespace\",pod=~\"$service-.*\",container!=\"\"}) \
     / sum(kube_pod_container_resource_limits{namespace=\"$namespace\",pod=~\"$service-.*\",resource=\"memory\"})";
 
+/// How long the number of a service's replicas is waited for.
+const REPLICAS: Duration = Duration::from_secs(3);
+
 /// One series of an answer.
 struct Sample {
     value: f64,
@@ -31,8 +38,8 @@ struct Sample {
 }
 
 /// Every sample of an instant query, those that are no number left out: `NaN` is no data.
-async fn samples(surroundings: &Surroundings, query: &str) -> Result<Vec<Sample>, ActionError> {
-    let server = Server::of(surroundings, KEY, NAME).await?;
+async fn samples(clusters: &Clusters, surroundings: &Surroundings, query: &str) -> Result<Vec<Sample>, ActionError> {
+    let server = Server::of(clusters, surroundings, KEY, NAME).await?;
     let data = server.ask("/api/v1/query", &[("query", query)]).await?;
     let pairs: Vec<&Value> = match data["resultType"].as_str() {
         Some("scalar") => vec![&data["result"]],
@@ -55,7 +62,7 @@ async fn samples(surroundings: &Surroundings, query: &str) -> Result<Vec<Sample>
 }
 
 /// Compares a metric with a threshold.
-pub(super) struct Check;
+pub(super) struct Check(pub(super) Arc<Clusters>);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,8 +124,8 @@ impl Observation for Check {
         target(context, KEY, NAME)
     }
 
-    async fn observe(parameters: &CheckParameters, surroundings: &Surroundings) -> Result<Value, ActionError> {
-        let samples = samples(surroundings, parameters.query()?).await?;
+    async fn observe(&self, parameters: &CheckParameters, surroundings: &Surroundings) -> Result<Value, ActionError> {
+        let samples = samples(&self.0, surroundings, parameters.query()?).await?;
         let series = samples.len();
         let worst = samples.into_iter().max_by(|a, b| a.value.total_cmp(&b.value));
         let (result, healthy) = match (&worst, parameters.threshold) {
@@ -149,16 +156,23 @@ pub(super) struct OfService {
 }
 
 /// Processor time of a service.
-pub(super) struct Cpu;
+pub(super) struct Cpu(pub(super) Arc<Clusters>);
 
 /// Memory of a service.
-pub(super) struct Memory;
+pub(super) struct Memory(pub(super) Arc<Clusters>);
 
 fn usage(name: &str, description: &str, used: &str) -> ActionSpec {
     Declaration::new(name, description)
         .required("service", Sink::Name, text("the service: what the names of its pods begin with"))
         .output("percent", number(used))
         .output("at", text("the instant of the value, RFC 3339"))
+        .publishes(
+            "currentReplicas",
+            json!({
+                "type": ["integer", "null"], "minimum": 0,
+                "description": "pods that the service's workload asks for; null where the context's cluster does not tell",
+            }),
+        )
         .target("service")
         .access("read access to the metrics")
         .build()
@@ -166,7 +180,12 @@ fn usage(name: &str, description: &str, used: &str) -> ActionSpec {
 
 /// Asks the context's own query for it, `config.prometheus.queries.NAME`, else the one for the metrics that cAdvisor and
 /// kube-state-metrics have.
-async fn used(of: &OfService, surroundings: &Surroundings, name: &str, standard: &str) -> Result<Value, ActionError> {
+async fn used(
+    clusters: &Clusters,
+    of: &OfService,
+    surroundings: &Surroundings,
+    (name, standard): (&str, &str),
+) -> Result<Value, ActionError> {
     if !is_service(&of.service) {
         return Err(ActionError::parameter(
             "service",
@@ -177,13 +196,18 @@ async fn used(of: &OfService, surroundings: &Surroundings, name: &str, standard:
     let own = context.pointer(&format!("/config/{KEY}/queries/{name}")).and_then(Value::as_str);
     let namespace = context.pointer("/kubernetes/namespace").and_then(Value::as_str).unwrap_or("default");
     let query = own.unwrap_or(standard).replace("$namespace", namespace).replace("$service", &of.service);
-    let mut samples = samples(surroundings, &query).await?;
+    let mut samples = samples(clusters, surroundings, &query).await?;
     match (samples.pop(), samples.is_empty()) {
         // No data is never little use.
         (None, _) => {
             Err(ActionError::unreachable(NAME, format!("it has no {name} of service `{}`: {query}", of.service)))
         }
-        (Some(sample), true) => Ok(json!({ "percent": sample.value, "at": sample.at.to_string() })),
+        (Some(sample), true) => {
+            // Who adds replicas wants to know how many share this load; it is no reason to fail.
+            let wanted = replicas(clusters, surroundings, &of.service);
+            let wanted = tokio::time::timeout(REPLICAS, wanted).await.ok().flatten();
+            Ok(json!({ "percent": sample.value, "at": sample.at.to_string(), "currentReplicas": wanted }))
+        }
         (Some(_), false) => Err(ActionError::unreachable(
             NAME,
             format!("it has several values where one is asked for; sum them up: {query}"),
@@ -207,8 +231,8 @@ impl Observation for Cpu {
         target(context, KEY, NAME)
     }
 
-    async fn observe(parameters: &OfService, surroundings: &Surroundings) -> Result<Value, ActionError> {
-        used(parameters, surroundings, "cpu", CPU).await
+    async fn observe(&self, parameters: &OfService, surroundings: &Surroundings) -> Result<Value, ActionError> {
+        used(&self.0, parameters, surroundings, ("cpu", CPU)).await
     }
 }
 
@@ -228,8 +252,8 @@ impl Observation for Memory {
         target(context, KEY, NAME)
     }
 
-    async fn observe(parameters: &OfService, surroundings: &Surroundings) -> Result<Value, ActionError> {
-        used(parameters, surroundings, "memory", MEMORY).await
+    async fn observe(&self, parameters: &OfService, surroundings: &Surroundings) -> Result<Value, ActionError> {
+        used(&self.0, parameters, surroundings, ("memory", MEMORY)).await
     }
 }
 

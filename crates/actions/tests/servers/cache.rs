@@ -4,8 +4,8 @@ use belay_runbook::act::{Ending, ProbeAnswer};
 use redis::AsyncCommands as _;
 use serde_json::json;
 
-use crate::machines::{self, Machine};
 use crate::{Desk, PASSWORD, act, secret};
+use belay_testkit::machines::{self, Machine};
 
 async fn filled(sessions: usize) -> (Machine, Desk, redis::aio::MultiplexedConnection) {
     let machine = machines::redis(PASSWORD).await;

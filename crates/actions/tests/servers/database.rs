@@ -4,8 +4,8 @@ use belay_runbook::act::Ending;
 use serde_json::{Value, json};
 use tokio_postgres::{Client, NoTls};
 
-use crate::machines::{self, Machine};
 use crate::{Desk, PASSWORD, secret};
+use belay_testkit::machines::{self, Machine};
 
 async fn database() -> (Machine, Desk) {
     let machine = machines::postgres(PASSWORD).await;
@@ -58,9 +58,10 @@ async fn a_table_is_vacuumed_whatever_it_is_called() {
 #[tokio::test]
 async fn a_vacuum_that_is_cancelled_ends_on_the_server_too() {
     let (machine, desk) = database().await;
-    let client = client(&machine).await;
-    client.batch_execute("CREATE TABLE held (n int)").await.unwrap();
-    client.batch_execute("BEGIN; LOCK TABLE held").await.unwrap();
+    // Within a transaction the statistics stay as they were at the first look.
+    let (holder, client) = (client(&machine).await, client(&machine).await);
+    holder.batch_execute("CREATE TABLE held (n int)").await.unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE held").await.unwrap();
     let parameters = json!({ "table": "held" });
     let prepared = desk.prepare("database.vacuum", parameters.clone()).await.unwrap();
     let act = crate::act("database.vacuum", parameters);

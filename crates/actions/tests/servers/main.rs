@@ -4,8 +4,8 @@
 
 mod cache;
 mod database;
+mod inside;
 mod logs;
-mod machines;
 mod metrics;
 #[path = "../support/mod.rs"]
 mod support;
@@ -64,6 +64,14 @@ impl Desk {
             host: None,
         };
         Self { registry: Registry::standard(&Arc::new(support::helpers())), surroundings, said }
+    }
+
+    /// The same, with a cluster in its context.
+    fn beside(mut self, kubernetes: &Value) -> Self {
+        let mut context = (*self.surroundings.context).clone();
+        context["kubernetes"] = kubernetes.clone();
+        self.surroundings.context = Arc::new(context);
+        self
     }
 
     async fn prepare(&self, name: &str, parameters: Value) -> Result<Preparation, ActionError> {

@@ -3,7 +3,9 @@
 use belay_runbook::act::Ending;
 use serde_json::json;
 
-use crate::{Desk, machines};
+use belay_testkit::machines;
+
+use crate::Desk;
 
 #[tokio::test]
 async fn a_metric_is_compared_with_its_threshold_and_no_data_is_never_well() {

@@ -232,8 +232,8 @@ impl ScriptHost for Host {
         let (reply, replied) = oneshot::channel();
         answer(&self.inbox, Answer::HostCall { input: Box::new(input), reply }).await;
         match replied.await {
-            Ok(HostAnswer::Value { value, at }) => {
-                ScriptAnswer::Value { value: value_of(function, value), at: at.as_millisecond() }
+            Ok(HostAnswer::Value { value, published, at }) => {
+                ScriptAnswer::Value { value: value_of(function, value), published, at: at.as_millisecond() }
             }
             Ok(HostAnswer::Error { message, at }) => ScriptAnswer::Error { message, at: at.as_millisecond() },
             Ok(HostAnswer::Suspend) | Err(_) => ScriptAnswer::Suspend,

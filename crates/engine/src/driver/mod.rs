@@ -180,6 +180,8 @@ pub enum HostAnswer {
     Value {
         /// The value.
         value: Value,
+        /// What the call published: members of the script's `context` from here on.
+        published: BTreeMap<String, Value>,
         /// When it was recorded.
         at: Timestamp,
     },

@@ -338,7 +338,7 @@ impl Driver {
         };
         let message = outcome.error.clone().unwrap_or_else(|| "the call failed".to_owned());
         let login = message.clone();
-        let value = outcome.output.clone();
+        let (value, published) = (outcome.output.clone(), outcome.published.clone());
         let ended_well = outcome.ending == Ending::Succeeded;
         let needs_login = outcome.ending == Ending::NotStarted && outcome.needs_login;
         self.settle_outcome(now, &record, outcome)?;
@@ -347,7 +347,7 @@ impl Driver {
             let answer = if interrupted {
                 HostAnswer::Suspend
             } else if ended_well {
-                HostAnswer::Value { value, at: self.execution.last_at }
+                HostAnswer::Value { value, published, at: self.execution.last_at }
             } else {
                 HostAnswer::Error { message, at: self.execution.last_at }
             };
@@ -382,7 +382,7 @@ fn recorded_answer(record: &ActRecord) -> Option<HostAnswer> {
         return outcome_answer(late, at);
     }
     match &record.settled {
-        Some(Settlement::Done(outcome)) => return Some(HostAnswer::Value { value: outcome.output.clone(), at }),
+        Some(Settlement::Done(outcome)) => return Some(value_answer(outcome, at)),
         Some(Settlement::Failed | Settlement::Undo) => {
             return Some(HostAnswer::Error { message: "a person said that it failed".to_owned(), at });
         }
@@ -392,9 +392,13 @@ fn recorded_answer(record: &ActRecord) -> Option<HostAnswer> {
     outcome_answer(record.outcome.as_ref()?, at)
 }
 
+fn value_answer(outcome: &Outcome, at: Timestamp) -> HostAnswer {
+    HostAnswer::Value { value: outcome.output.clone(), published: outcome.published.clone(), at }
+}
+
 fn outcome_answer(outcome: &Outcome, at: Timestamp) -> Option<HostAnswer> {
     match outcome.ending {
-        Ending::Succeeded => Some(HostAnswer::Value { value: outcome.output.clone(), at }),
+        Ending::Succeeded => Some(value_answer(outcome, at)),
         Ending::Failed | Ending::TimedOut => {
             let message = outcome.error.clone().unwrap_or_else(|| "the call failed".to_owned());
             Some(HostAnswer::Error { message, at })

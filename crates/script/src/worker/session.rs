@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rquickjs::context::{EvalOptions, intrinsic};
+use rquickjs::object::Property;
 use rquickjs::promise::PromiseState;
 use rquickjs::{Context, Ctx, Function, Object, Persistent, Promise, Runtime, Value};
 
@@ -61,15 +62,15 @@ struct Session {
 struct Body {
     promise: Persistent<Promise<'static>>,
     context: Persistent<Object<'static>>,
-    /// Members of `context` at the start, as the script sees them.
+    /// Members of `context` that others have set, as the script sees them.
     before: BTreeMap<String, serde_json::Value>,
-    /// Bytes of `context` at the start; what the script adds counts as output.
+    /// Bytes of them; what the script adds counts as output.
     context_size: usize,
 }
 
 impl Session {
     fn run(&self, job: &WireJob) -> Result<WireEnd, WireEnd> {
-        let body = self.context.with(|ctx| self.start(&ctx, job))?;
+        let mut body = self.context.with(|ctx| self.start(&ctx, job))?;
         loop {
             self.run_jobs()?;
             if let Some(end) = self.context.with(|ctx| self.end_of_turn(&ctx, &body))? {
@@ -79,7 +80,7 @@ impl Session {
             let Some(call) = call else {
                 return Ok(failed("the script waits for a promise that nothing settles"));
             };
-            self.perform(call)?;
+            self.perform(call, &mut body)?;
         }
     }
 
@@ -201,7 +202,7 @@ impl Session {
     }
 
     /// Asks for one host call and hands its answer to the script.
-    fn perform(&self, call: PendingCall) -> Result<(), WireEnd> {
+    fn perform(&self, call: PendingCall, body: &mut Body) -> Result<(), WireEnd> {
         let PendingCall { index, function, arguments, resolve, reject } = call;
         self.state.budget.pause();
         self.state.port.send(&FromWorker::Call { index, function, arguments });
@@ -209,6 +210,7 @@ impl Session {
         self.state.budget.resume();
         self.state.now.set(answer.at);
         self.context.with(|ctx| {
+            self.publish(&ctx, answer.published, body)?;
             let settled = match answer.result {
                 AnswerResult::Value(json) => {
                     ctx.json_parse(json.get()).and_then(|value| resolve.restore(&ctx)?.call::<_, ()>((value,)))
@@ -219,6 +221,30 @@ impl Session {
             };
             settled.map_err(|error| self.error(&ctx, error))
         })
+    }
+
+    /// Sets members of the context that a call has published, before the script goes on.
+    fn publish(
+        &self,
+        ctx: &Ctx<'_>,
+        published: BTreeMap<String, serde_json::Value>,
+        body: &mut Body,
+    ) -> Result<(), WireEnd> {
+        let context = body.context.clone().restore(ctx).map_err(|error| self.error(ctx, error))?;
+        for (name, value) in published {
+            let json = value.to_string();
+            body.context_size = body.context_size.saturating_add(name.len() + json.len());
+            let value: Value = ctx.json_parse(json).map_err(|error| self.error(ctx, error))?;
+            let seen = to_json(ctx, "context", &value, FRAME_LIMIT).map_err(|error| self.value_error(ctx, error))?;
+            let member = Property::from(value).writable().enumerable().configurable();
+            if context.prop(name.as_str(), member).is_ok() {
+                body.before.insert(name, seen);
+            } else {
+                // The script has frozen it, and gets what it asked for.
+                drop(ctx.catch());
+            }
+        }
+        Ok(())
     }
 
     fn error(&self, ctx: &Ctx<'_>, error: rquickjs::Error) -> WireEnd {

@@ -164,13 +164,13 @@ fn a_job_of_another_protocol_is_refused() {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    belay_script::wire::write_frame(&mut stdin, &json!({"protocol": 2, "job": {"unheard": "of"}})).unwrap();
+    belay_script::wire::write_frame(&mut stdin, &json!({"protocol": 3, "job": {"unheard": "of"}})).unwrap();
     let mut said = Vec::new();
     child.stdout.take().unwrap().read_to_end(&mut said).unwrap();
     child.wait().unwrap();
     let frame = belay_script::wire::read_frame(&mut said.as_slice()).unwrap().unwrap();
     let frame: serde_json::Value = serde_json::from_slice(&frame).unwrap();
-    assert_eq!(frame["refused"]["protocol"], 1, "{frame}");
+    assert_eq!(frame["refused"]["protocol"], 2, "{frame}");
 }
 
 fn an_empty_script_starts_quickly_and_takes_little_memory() {

@@ -13,6 +13,8 @@ tests![
     a_busy_service_is_scaled,
     errors_are_grouped_by_type,
     a_recent_deployment_is_rolled_back,
+    what_a_call_publishes_is_known_to_the_rest_of_the_script,
+    a_frozen_context_stays_as_it_is,
 ];
 
 fn a_restart_check_passes_or_throws() {
@@ -81,8 +83,8 @@ fn a_busy_service_is_scaled() {
           return { scaled: true };
         }
         return { scaled: false };";
-    let host = Scripted::new(|call| value(call, json!(93.5)));
-    let end = run_with(&job_in(script, json!({"currentReplicas": 3})), &host).end;
+    let host = Scripted::new(|call| publishing(call, json!(93.5), json!({"currentReplicas": 3})));
+    let end = run_with(&job(script), &host).end;
     assert_eq!(value_of(end), json!({"scaled": true}));
     assert_eq!(
         host.calls.into_inner().unwrap(),
@@ -126,4 +128,34 @@ fn a_recent_deployment_is_rolled_back() {
         assert_eq!(value_of(end)["rolledBack"], json!(calls == 2), "age is counted from the recorded time");
         assert_eq!(host.functions().len(), calls);
     }
+}
+
+fn what_a_call_publishes_is_known_to_the_rest_of_the_script() {
+    let script = "const before = context.count;
+        await metrics.getCPU('a');
+        const after = context.count, other = context.__proto__.a;
+        context.mine = after + 1;
+        await metrics.getCPU('b');
+        return [before, after, other, context.count];";
+    let host = Scripted::new(|call| {
+        publishing(
+            call,
+            json!(1),
+            json!({"count": 2 + call.index, "__proto__": {"a": 5}, "big": 18_446_744_073_709_551_615_u64}),
+        )
+    });
+    let end = run_with(&job_in(script, json!({"count": 1})), &host).end;
+    assert_eq!(value_of(end.clone()), json!([1, 2, 5, 3]));
+    assert_eq!(published(end), [("mine".into(), json!(3))].into(), "what others published is not the script's own");
+    let script = "await metrics.getCPU('a'); context.count += 1; delete context.big; return null;";
+    let published = published(run_with(&job(script), &host).end);
+    assert_eq!(published, [("count".into(), json!(3)), ("big".into(), Value::Null)].into());
+}
+
+fn a_frozen_context_stays_as_it_is() {
+    let script =
+        "Object.freeze(context); await metrics.getCPU('a'); return [context.count, await metrics.getCPU('b')];";
+    let host = Scripted::new(|call| publishing(call, json!(7), json!({"count": 2})));
+    let end = run_with(&job_in(script, json!({"count": 1})), &host).end;
+    assert_eq!(value_of(end), json!([1, 7]));
 }

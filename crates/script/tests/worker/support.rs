@@ -85,7 +85,17 @@ impl<F: Fn(&HostCall) -> HostReply + Sync> Host for Scripted<F> {
 
 /// A value that arrives one second after the start for each call so far.
 pub fn value(call: &HostCall, value: Value) -> HostReply {
-    HostReply::Value { value, at: START + 1000 * (i64::from(call.index) + 1) }
+    HostReply::Value { value, published: BTreeMap::new(), at: START + 1000 * (i64::from(call.index) + 1) }
+}
+
+/// The same, with what it publishes.
+pub fn publishing(call: &HostCall, given: Value, members: Value) -> HostReply {
+    match value(call, given) {
+        HostReply::Value { value, at, .. } => {
+            HostReply::Value { value, at, published: object(members).into_iter().collect() }
+        }
+        reply => reply,
+    }
 }
 
 /// A host that echoes its arguments.

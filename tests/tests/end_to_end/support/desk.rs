@@ -75,6 +75,8 @@ pub struct Desk {
     pub home: PathBuf,
     pub world: World,
     pub world_folder: PathBuf,
+    /// What the environment of every command says beside that of any desk: secrets, where no keyring is asked.
+    pub variables: Vec<(String, String)>,
     programs: PathBuf,
 }
 
@@ -85,7 +87,14 @@ impl Desk {
         let world_folder = folder.path().join("world");
         std::fs::create_dir(&home).unwrap();
         std::fs::create_dir(&world_folder).unwrap();
-        let desk = Self { world: World::new(world_folder.clone()), home, world_folder, folder, programs: programs() };
+        let desk = Self {
+            world: World::new(world_folder.clone()),
+            home,
+            world_folder,
+            folder,
+            variables: Vec::new(),
+            programs: programs(),
+        };
         desk.allow_reads();
         desk
     }
@@ -119,6 +128,7 @@ impl Desk {
             .env("BELAY_RESPONDER", "alice")
             // No test asks the keyring of whoever runs it.
             .env("BELAY_KEYRING", "off")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .args(arguments)
             .stdin(Stdio::null());
         command

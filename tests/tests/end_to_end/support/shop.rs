@@ -10,8 +10,8 @@ use super::desk::Desk;
 pub struct Shop {
     pub desk: Desk,
     pub cluster: Cluster,
-    /// Drives the API server.
-    _runtime: Runtime,
+    /// Drives the API server, and what else a test serves.
+    pub runtime: Runtime,
 }
 
 impl Shop {
@@ -24,19 +24,25 @@ impl Shop {
     pub fn with_config(environment: &str, config: &str) -> Self {
         let runtime = Runtime::new().unwrap();
         let desk = Desk::new();
-        let cluster = runtime.block_on(async {
-            ClusterOptions::new().nodes(&["node-1", "node-2", "node-3"]).namespaces(&["shop"]).start().await.unwrap()
-        });
+        let options =
+            ClusterOptions::new().nodes(&["node-1", "node-2", "node-3"]).namespaces(&["shop"]).volume_snapshots();
+        let cluster = runtime.block_on(async { options.start().await.unwrap() });
         cluster.add_deployment("shop", "checkout", 4);
         cluster.add_daemonset("shop", "agent");
         cluster.write_kubeconfig(&desk.home).unwrap();
+        cluster.forget_calls();
+        let shop = Self { desk, cluster, runtime };
+        shop.configure(environment, config);
+        shop
+    }
+
+    /// Writes the file of contexts anew.
+    pub fn configure(&self, environment: &str, config: &str) {
         let contexts = format!(
             "current: shop\ncontexts:\n  shop:\n    environment: {environment}\n    kubernetes:\n      \
              kubeconfig: kubeconfig\n      context: shop\n      namespace: shop\n{config}"
         );
-        std::fs::write(desk.home.join("contexts.yaml"), contexts).unwrap();
-        cluster.forget_calls();
-        Self { desk, cluster, _runtime: runtime }
+        std::fs::write(self.desk.home.join("contexts.yaml"), contexts).unwrap();
     }
 
     /// A runbook of these steps.

@@ -1,12 +1,13 @@
 //! The manifests of the source document, as they stand, against a cluster that fits their alert. They are not part of the
 //! repository: without them the tests say that they are skipped.
 
+mod services;
+
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::routing::get;
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 
 use crate::support::shop::Shop;
 
@@ -49,6 +50,23 @@ fn play(shop: &Shop, manifest: &str, labels: &Value) -> (Option<i32>, Value) {
     panic!("it asks for more than ten approvals")
 }
 
+/// Serves HTTP on loopback as long as the shop is there.
+fn serve(shop: &Shop, router: Router) -> SocketAddr {
+    shop.runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        address
+    })
+}
+
+/// Takes back what ran last, agreeing to whatever waits, and gives the status in which that ends.
+fn undo(shop: &Shop) -> Value {
+    shop.desk.belay(["rollback", "@last", "--reason", "it is over", "--no-input"]);
+    shop.resume();
+    shop.desk.status("@last")
+}
+
 fn pods_on(shop: &Shop, node: &str) -> Vec<String> {
     let pods = shop.cluster.objects("pods", "shop");
     let here = pods.iter().filter(|pod| pod["spec"]["nodeName"] == node);
@@ -64,9 +82,7 @@ fn the_node_drain_of_the_document_empties_the_node() {
     assert!(shop.is_cordoned("node-1"));
     let left = pods_on(&shop, "node-1");
     assert!(left.iter().all(|pod| pod.starts_with("agent")) && left.len() == 1, "daemon sets stay: {left:?}");
-    shop.desk.belay(["rollback", "@last", "--reason", "the pressure is gone"]);
-    shop.desk.belay(["resume", "@last", "--no-input"]);
-    let status = shop.desk.status("@last");
+    let status = undo(&shop);
     assert!(!shop.is_cordoned("node-1"), "{status:#}");
 }
 
@@ -74,14 +90,7 @@ fn the_node_drain_of_the_document_empties_the_node() {
 fn the_pod_restart_of_the_document_raises_the_limit_and_checks_who_replaced_the_pod() {
     let Some(text) = manifest("pod-restart") else { return };
     let shop = Shop::new("staging");
-    let runtime = Runtime::new().unwrap();
-    let address: SocketAddr = runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = Router::new().route("/health", get(async || "well"));
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        address
-    });
+    let address = serve(&shop, Router::new().route("/health", get(async || "well")));
     shop.cluster.serve_app("shop", "checkout", 8080, address);
     let limits = |memory: &str| json!({ "limits": { "memory": memory }, "requests": { "memory": memory } });
     shop.cluster

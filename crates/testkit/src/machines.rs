@@ -1,4 +1,6 @@
-//! Real servers on loopback, which end with the test.
+//! Real servers on loopback, which end with the test: Redis, PostgreSQL and Prometheus from the system's packages.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "without its server a test cannot go on")]
 
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,8 +11,10 @@ use std::time::{Duration, Instant};
 /// How long a server may take until it answers on a machine that is busy.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A server's process and its files.
+/// A server's process and its files. It ends when it is dropped.
+#[derive(Debug)]
 pub struct Machine {
+    /// Where it listens on 127.0.0.1.
     pub port: u16,
     process: Child,
     folder: tempfile::TempDir,
@@ -54,6 +58,10 @@ fn log(folder: &Path) -> Stdio {
 }
 
 /// A Redis server with a password.
+///
+/// # Panics
+///
+/// Where it is not installed or does not start.
 pub async fn redis(password: &str) -> Machine {
     let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
     let process = Command::new("redis-server")
@@ -68,6 +76,10 @@ pub async fn redis(password: &str) -> Machine {
 }
 
 /// A PostgreSQL server whose role `postgres` has this password.
+///
+/// # Panics
+///
+/// Where it is not installed or does not start.
 pub async fn postgres(password: &str) -> Machine {
     let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
     let programs = programs_of_postgres();
@@ -113,6 +125,10 @@ fn programs_of_postgres() -> PathBuf {
 }
 
 /// A Prometheus that scrapes itself.
+///
+/// # Panics
+///
+/// Where it is not installed or does not start.
 pub async fn prometheus() -> Machine {
     let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
     let address = format!("127.0.0.1:{port}");

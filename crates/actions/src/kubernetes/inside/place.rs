@@ -1,0 +1,139 @@
+//! What the name of a host stands for inside of a cluster.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
+use kube::Api;
+
+use crate::action::Surroundings;
+use crate::kubernetes::access::ClusterAccess;
+use crate::kubernetes::clusters::{Cluster, Clusters};
+use crate::kubernetes::pods::{Owner, is_ready};
+use crate::kubernetes::trouble::{Asked, Trouble};
+use crate::kubernetes::{Site, is_name};
+
+/// Pods of one workload that are asked at most.
+const MOST_PODS: usize = 8;
+
+/// A service, or pods, of a cluster.
+pub(super) struct Place {
+    pub(super) cluster: Arc<Cluster>,
+    /// `pods` or `services`.
+    pub(super) resource: &'static str,
+    pub(super) namespace: String,
+    /// The service, or the pods.
+    pub(super) names: Vec<String>,
+    /// The owner of these pods, where they stand for one that is gone, and that one's name.
+    instead: Option<(String, String)>,
+}
+
+impl Place {
+    /// What a host stands for in the context's cluster; `None` where it stands for nothing there, or Belay itself is
+    /// inside. A pod that is gone stands for the ready pods of its owner.
+    pub(super) async fn find(
+        clusters: &Clusters,
+        surroundings: &Surroundings,
+        host: &str,
+    ) -> Result<Option<Self>, Trouble> {
+        let Some((name, namespace, certain)) = named(host) else { return Ok(None) };
+        if surroundings.context.get("kubernetes").is_none_or(serde_json::Value::is_null) {
+            return Ok(None);
+        }
+        let access = ClusterAccess::of(&surroundings.context)?;
+        if access.in_cluster {
+            return Ok(None);
+        }
+        let cluster = match clusters.reach(&access).await {
+            Ok(cluster) => cluster,
+            // What may be outside is not held up by a cluster that cannot be asked.
+            Err(_) if !certain => return Ok(None),
+            Err(trouble) => return Err(trouble),
+        };
+        if !certain && !has_namespace(&cluster, namespace).await {
+            return Ok(None);
+        }
+        let found = |resource, names, instead| Self {
+            cluster: Arc::clone(&cluster),
+            resource,
+            namespace: namespace.to_owned(),
+            names,
+            instead,
+        };
+        let services: Api<Service> = Api::namespaced(cluster.client(), namespace);
+        let asked = Asked { verb: "get", resource: "services", name, namespace };
+        match cluster.ask(&asked, || services.get_opt(name)).await {
+            Ok(Some(_)) => return Ok(Some(found("services", vec![name.to_owned()], None))),
+            Ok(None) => {}
+            // Whoever may not see services may see pods.
+            Err(trouble) if trouble.code() == Some(403) => {}
+            Err(trouble) => return Err(trouble),
+        }
+        let site = Site { cluster: Arc::clone(&cluster), surroundings, evidence: None };
+        let api: Api<Pod> = site.api(namespace);
+        let asked = Asked { verb: "get", resource: "pods", name, namespace };
+        if cluster.ask(&asked, || api.get_opt(name)).await?.is_some() {
+            return Ok(Some(found("pods", vec![name.to_owned()], None)));
+        }
+        let Some(owner) = Owner::of_gone(&site, namespace, name).await? else {
+            let text = format!("namespace `{namespace}` has no service and no pod `{name}`");
+            return if certain { Err(Trouble::before(text)) } else { Ok(None) };
+        };
+        let kept = owner.keeping(&site, namespace).await?;
+        let ready = kept.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod));
+        let names: Vec<String> = ready.filter_map(|pod| pod.metadata.name.clone()).take(MOST_PODS).collect();
+        if names.is_empty() {
+            let text = format!("pod {namespace}/{name} is gone, and no pod of {} is ready", owner.shown());
+            return Err(Trouble::before(text));
+        }
+        Ok(Some(found("pods", names, Some((owner.shown(), name.to_owned())))))
+    }
+
+    /// What a person should know: which objects are asked, and `how`, such as `asked through the API server`.
+    pub(super) fn note(&self, how: &str) -> String {
+        let namespace = &self.namespace;
+        let names = self.names.join(", ");
+        match &self.instead {
+            Some((owner, gone)) => {
+                format!("pod {namespace}/{gone} is gone; the ready pods of {owner} are {how}: {names}")
+            }
+            None if self.resource == "services" => format!("service {namespace}/{names} is {how}"),
+            None => format!("pod {namespace}/{names} is {how}"),
+        }
+    }
+}
+
+/// Name and namespace that a host stands for, and whether it can stand for nothing outside of a cluster.
+fn named(host: &str) -> Option<(&str, &str, bool)> {
+    let host = host.trim_end_matches('.');
+    let short = host.strip_suffix(".svc.cluster.local").or_else(|| host.strip_suffix(".svc"));
+    let (name, namespace) = short.unwrap_or(host).split_once('.')?;
+    (is_name(name) && is_name(namespace) && !namespace.contains('.')).then_some((name, namespace, short.is_some()))
+}
+
+/// Whether there is a namespace; `false` where that cannot be known.
+async fn has_namespace(cluster: &Cluster, name: &str) -> bool {
+    let namespaces: Api<Namespace> = Api::all(cluster.client());
+    let asked = Asked { verb: "get", resource: "namespaces", name, namespace: "" };
+    matches!(cluster.ask(&asked, || namespaces.get_opt(name)).await, Ok(Some(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("checkout-7d9c5b-x2x2x.shop", Some(("checkout-7d9c5b-x2x2x", "shop", false)))]
+    #[case("checkout.shop.svc", Some(("checkout", "shop", true)))]
+    #[case("checkout.shop.svc.cluster.local.", Some(("checkout", "shop", true)))]
+    #[case("example.co.uk", None)]
+    #[case("localhost", None)]
+    #[case("10.0.0.1", None)]
+    fn a_host_of_two_parts_may_stand_for_something_inside(
+        #[case] host: &str,
+        #[case] inside: Option<(&str, &str, bool)>,
+    ) {
+        assert_eq!(named(host), inside);
+    }
+}
