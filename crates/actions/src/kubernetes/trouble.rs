@@ -181,6 +181,11 @@ impl Trouble {
         self.code() == Some(404)
     }
 
+    /// Whether the request is known to have changed nothing.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.kind, Kind::NotSent | Kind::Refused(_))
+    }
+
     /// Whether asking again, when only reading, may help.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self.kind, Kind::Unclear | Kind::Refused(429))

@@ -8,6 +8,7 @@ mod configmaps;
 mod credentials;
 mod deployments;
 mod drain;
+mod every_action;
 mod exec;
 mod forensics;
 mod health;

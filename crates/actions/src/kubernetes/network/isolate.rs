@@ -134,12 +134,19 @@ impl ClusterAct for IsolatePod {
             Err(trouble) => return trouble.outcome(),
         };
         // The policy comes first: alone it is for no pod, so that what counts is a single change of the pod.
-        if let Err(trouble) = ensure_policy(site, &parameters, &pod).await {
-            return trouble.outcome();
-        }
+        let made = match ensure_policy(site, &parameters, &pod).await {
+            Ok(made) => made,
+            Err(trouble) => return trouble.outcome(),
+        };
         let Some(change) = change else { return done(site, &parameters, &pod, preparation.undo.as_ref()) };
         match relabel(site, &parameters, &pod, &change.labels).await {
             Ok(pod) => done(site, &parameters, &pod, preparation.undo.as_ref()),
+            Err(trouble) if made && trouble.is_refusal() => match remove_policy(site, &parameters, &pod).await {
+                Ok(()) => trouble.outcome(),
+                // Nothing is isolated, and the policy is still there.
+                Err(_) => trouble.outcome_midway(),
+            },
+            Err(trouble) if made => trouble.outcome_midway(),
             Err(trouble) => trouble.outcome(),
         }
     }
@@ -151,7 +158,11 @@ impl ClusterAct for IsolatePod {
         after: Option<&Value>,
     ) -> Result<UndoState, Trouble> {
         let pod = parameters.expect(site).await?;
-        Ok(compare(&pod, record, after))
+        Ok(match compare(&pod, record, after) {
+            // A policy for no pod is left to be taken away.
+            UndoState::AsBefore if policy_exists(site, &parameters, &pod).await? => UndoState::AsAfter,
+            state => state,
+        })
     }
 
     async fn undo(site: &Site<'_>, parameters: Named, record: &Value, expected: Option<&Value>) -> Outcome {
@@ -182,11 +193,13 @@ impl ClusterAct for IsolatePod {
         let pod = parameters.expect(site).await?;
         let same = preparation.basis.values.get("uid") == Some(&json!(pod.metadata.uid));
         Ok(match (same, is_isolated(&pod)) {
-            (true, true) if policy_exists(site, &parameters, &pod).await? => {
-                ProbeAnswer::Done(done(site, &parameters, &pod, preparation.undo.as_ref()))
-            }
-            (true, true) | (false, _) => ProbeAnswer::Unknown,
-            (true, false) => ProbeAnswer::NotDone,
+            (true, isolated) => match (isolated, policy_exists(site, &parameters, &pod).await?) {
+                (true, true) => ProbeAnswer::Done(done(site, &parameters, &pod, preparation.undo.as_ref())),
+                (false, false) => ProbeAnswer::NotDone,
+                // Half of it: a policy for no pod, or a pod that none is for.
+                (true, false) | (false, true) => ProbeAnswer::Unknown,
+            },
+            (false, _) => ProbeAnswer::Unknown,
         })
     }
 }
@@ -273,8 +286,8 @@ fn another(named: &Named) -> Trouble {
     Trouble::before(format!("`{}` is another pod of the same name now; prepare it anew", named.shown()))
 }
 
-/// Makes the policy that allows nothing, unless it is there.
-async fn ensure_policy(site: &Site<'_>, named: &Named, pod: &Pod) -> Result<(), Trouble> {
+/// Makes the policy that allows nothing; `false` where it is there already.
+async fn ensure_policy(site: &Site<'_>, named: &Named, pod: &Pod) -> Result<bool, Trouble> {
     let (namespace, name) = (named.namespace(site), policy_name(pod));
     let object = json!({
         "metadata": { "name": name, "labels": { "app.kubernetes.io/managed-by": "belay" } },
@@ -287,9 +300,9 @@ async fn ensure_policy(site: &Site<'_>, named: &Named, pod: &Pod) -> Result<(), 
     let api: Api<NetworkPolicy> = site.api(namespace);
     let how = PostParams { field_manager: ours().field_manager, ..PostParams::default() };
     match site.cluster.once(&asked("create", &name, namespace), api.create(&how, &object)).await {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(true),
         // Its name is the pod's uid: nobody else's policy has it.
-        Err(trouble) if trouble.code() == Some(409) => Ok(()),
+        Err(trouble) if trouble.code() == Some(409) => Ok(false),
         Err(trouble) => Err(trouble),
     }
 }

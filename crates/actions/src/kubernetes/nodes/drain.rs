@@ -142,8 +142,10 @@ impl ClusterAct for Drain {
     async fn run(site: &Site<'_>, parameters: Parameters, preparation: &Preparation) -> Outcome {
         let uid = preparation.basis.values.get("uid").and_then(Value::as_str).unwrap_or_default();
         let cordoned = preparation.undo.as_ref().is_some_and(|before| before["unschedulable"] == json!(true));
+        // Whatever comes of it, this is what an undo may find.
+        let after = Some(json!({ "unschedulable": true, "uid": uid }));
         if !cordoned && let Err(trouble) = parameters.named.set_unschedulable(site, uid, true).await {
-            return trouble.outcome();
+            return Outcome { after, ..trouble.outcome() };
         }
         let mut progress = Progress::default();
         let node = parameters.named.node_name.clone();
@@ -155,7 +157,6 @@ impl ClusterAct for Drain {
             "podsEvicted": progress.evicted.len(),
             "remaining": progress.left.len(),
         });
-        let after = Some(json!({ "unschedulable": true, "uid": uid }));
         match ended {
             Ok(()) => Outcome { after, ..Outcome::succeeded(output) },
             Err(trouble) => {
