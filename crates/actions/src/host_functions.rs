@@ -15,12 +15,13 @@ const RENAMED: [(&str, &str); 2] = [
 ];
 
 /// The names of positional arguments, for functions that are called with plain values: `metrics.getCPU('checkout')`.
-const POSITIONAL: [(&str, &[&str]); 14] = [
+const POSITIONAL: [(&str, &[&str]); 15] = [
     ("cache.flush", &["pattern"]),
     ("http.healthcheck", &["url"]),
     ("kubernetes.cordon_node", &["nodeName"]),
     ("kubernetes.deployment_history", &["deployment"]),
     ("kubernetes.drain_node", &["nodeName"]),
+    ("kubernetes.get_deployment", &["deployment"]),
     ("kubernetes.get_logs", &["podName"]),
     ("kubernetes.get_node", &["nodeName"]),
     ("kubernetes.get_pod", &["podName"]),

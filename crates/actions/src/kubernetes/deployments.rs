@@ -2,6 +2,7 @@
 
 mod history;
 mod patch;
+mod read;
 mod restart;
 mod rollback;
 mod scale;
@@ -36,6 +37,7 @@ pub(super) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
     registry.register(Arc::new(OnCluster::<patch::Patch>::new(clusters)));
     registry.register(Arc::new(OnCluster::<rollback::Rollback>::new(clusters)));
     registry.register(Arc::new(OnCluster::<history::History>::new(clusters)));
+    registry.register(Arc::new(OnCluster::<read::GetDeployment>::new(clusters)));
     registry.register(Arc::new(OnCluster::<status::RolloutStatus>::new(clusters)));
 }
 

@@ -354,3 +354,18 @@ async fn a_rollout_says_how_far_it_has_come() {
     assert_eq!(halted.output["complete"], false);
     assert_ne!(halted.output["message"], "");
 }
+
+#[tokio::test]
+async fn a_deployment_is_read_with_what_its_containers_may_use() {
+    let stage = Stage::new().await;
+    let outcome = stage.run("kubernetes.get_deployment", json!({ "deployment": "checkout" })).await;
+    let container = &outcome.output["containers"][0];
+    assert_eq!((&container["name"], &container["limits"]["memory"]), (&json!("app"), &json!("512Mi")), "{outcome:?}");
+    assert_eq!(container["requests"]["memory"], "256Mi");
+    assert_eq!(outcome.published["currentReplicas"], 4);
+    assert_eq!(outcome.published["deploymentObject"]["metadata"]["name"], "checkout");
+    let missing = json!({ "deployment": "nothing" });
+    let prepared = stage.prepare("kubernetes.get_deployment", missing.clone()).await.unwrap();
+    assert_eq!(prepared.facts["deploymentExists"], json!(false));
+    assert!(error(&stage.run("kubernetes.get_deployment", missing).await).contains("there is no deployment `nothing` in shop"));
+}

@@ -176,8 +176,14 @@ async fn delete(site: &Site<'_>, parameters: &Parameters, uid: &str) -> Result<b
     let api = named.api(site);
     match site.cluster.once(&named.asked(site, "delete", "pods"), api.delete(&named.pod_name, &how)).await {
         Ok(_) => Ok(true),
-        // Gone, or another one of the same name: it was replaced.
-        Err(trouble) if matches!(trouble.code(), Some(404 | 409)) => Ok(false),
+        // Gone, or another one of the same name: it was replaced. Anything else that is in the way is no reason to wait.
+        Err(trouble) if matches!(trouble.code(), Some(404 | 409)) => match named.read(site).await {
+            Ok(Some(pod)) if pod.metadata.uid.as_deref() == Some(uid) && pod.metadata.deletion_timestamp.is_none() => {
+                Err(trouble)
+            }
+            Ok(_) => Ok(false),
+            Err(trouble) => Err(trouble.unsent()),
+        },
         Err(trouble) => Err(trouble),
     }
 }

@@ -43,6 +43,7 @@ pub fn scenarios() -> Vec<Scenario> {
         ("kubernetes.deployment_history", checkout()),
         ("kubernetes.drain_node", json!({ "nodeName": "node-2", "ignoreDaemonsets": true })),
         ("kubernetes.exec", json!({ "podName": "web", "argv": ["redis-cli", "ping"] })),
+        ("kubernetes.get_deployment", checkout()),
         ("kubernetes.get_events", json!({ "kind": "Pod", "name": "web" })),
         ("kubernetes.get_logs", json!({ "podName": "web" })),
         ("kubernetes.get_node", json!({ "nodeName": "node-1" })),
@@ -86,7 +87,7 @@ impl Scenario {
             let outcome = stage.action(action).run(&act, &prepared, &earlier).await;
             assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
         }
-        stage.surroundings.timeout = Some(Duration::from_secs(60));
+        stage.surroundings.timeout = Some(Duration::from_secs(30));
         stage.cluster.forget_calls();
         stage
     }
