@@ -367,5 +367,8 @@ async fn a_deployment_is_read_with_what_its_containers_may_use() {
     let missing = json!({ "deployment": "nothing" });
     let prepared = stage.prepare("kubernetes.get_deployment", missing.clone()).await.unwrap();
     assert_eq!(prepared.facts["deploymentExists"], json!(false));
-    assert!(error(&stage.run("kubernetes.get_deployment", missing).await).contains("there is no deployment `nothing` in shop"));
+    assert!(
+        error(&stage.run("kubernetes.get_deployment", missing).await)
+            .contains("there is no deployment `nothing` in shop")
+    );
 }

@@ -25,7 +25,9 @@ impl ClusterAct for GetDeployment {
             .output(
                 "containers",
                 list(
-                    &object("name, image, limits and requests of a container, the latter two by resource as quantities"),
+                    &object(
+                        "name, image, limits and requests of a container, the latter two by resource as quantities",
+                    ),
                     "the containers of its template",
                 ),
             )
