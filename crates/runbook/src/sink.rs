@@ -82,6 +82,10 @@ pub(crate) fn encode(sink: Sink, pieces: &[Piece]) -> Result<Value, Refusal> {
             check_json(filled, &filled.value)?;
             return Ok(filled.value.clone());
         }
+        if sink == Sink::Name && matches!(filled.value, Value::Array(_) | Value::Object(_)) {
+            check_json(filled, &filled.value)?;
+            return names(filled, &filled.value);
+        }
     }
     for piece in pieces {
         if let Piece::Value(filled) = piece
@@ -208,6 +212,18 @@ fn name(pieces: &[Piece]) -> Result<String, Refusal> {
         None
     };
     problem.map_or(Ok(name.clone()), |why| Err(Refusal::whole(pieces, &name, why)))
+}
+
+/// A list or an object of names: each text in it is one.
+fn names(filled: &Filled, value: &Value) -> Result<Value, Refusal> {
+    match value {
+        Value::String(_) => name(&[Piece::Value(Filled { value: value.clone(), ..filled.clone() })]).map(Value::String),
+        Value::Array(items) => items.iter().map(|item| names(filled, item)).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(key, member)| Ok((key.clone(), names(filled, member)?))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(value.clone()),
+    }
 }
 
 /// One argument of an argument vector.

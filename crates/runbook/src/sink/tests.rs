@@ -353,3 +353,19 @@ proptest! {
         render_value(&format!("{text}{{{{ .Alert.x }}}}{text}"), Sink::Shell, &scope).ok();
     }
 }
+
+#[test]
+fn a_list_of_names_is_as_strict_as_each_of_them() {
+    let of = |value: Value| {
+        let root = json!({ "Steps": { "x": value } });
+        let variables = BTreeSet::new();
+        render_value("{{ .Steps.x }}", Sink::Name, &Scope { root: &root, variables: &variables })
+    };
+    let whole = json!([{ "type": "pod", "name": "web", "number": 3, "on": true, "none": null }, "plain"]);
+    assert_eq!(of(whole.clone()).unwrap(), whole);
+    for bad in ["../x", "-x", "", "a/b", "a\nb", ".."] {
+        assert!(of(json!([{ "name": "web" }, { "name": bad }])).is_err(), "{bad:?}");
+        assert!(of(json!([[bad]])).is_err(), "{bad:?}");
+    }
+    assert!(of(json!([{ "$secret": "x" }])).is_err(), "data names no secret");
+}
