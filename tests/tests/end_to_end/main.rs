@@ -12,6 +12,7 @@
 )]
 
 mod broken_disk;
+mod candidates;
 mod cluster_policy;
 mod clusters;
 mod command_line;
