@@ -11,6 +11,7 @@ use serde_json::json;
 use super::guide::{Deed, Guide, Happening};
 use super::output::OutputPane;
 use super::question::{Question, Reply};
+use super::values::sentence;
 use crate::render::tests::{HOSTILE, assert_harmless, view};
 use crate::style::Style;
 
@@ -286,6 +287,21 @@ fn a_list_that_cannot_be_had_is_a_remark_and_the_question_comes() {
     let asked = printed(&asked);
     assert!(asked.contains("cannot be listed: pods is forbidden") && asked.contains("pod ="), "{asked}");
     assert_eq!(guide.handle(Happening::Line("1".to_owned())), [provided(&[("pod", "1")])], "there is no list");
+}
+
+#[test]
+fn a_problem_of_several_values_is_told_once() {
+    let none = |name: &str| Candidates {
+        name: name.to_owned(),
+        candidates: Vec::new(),
+        problem: Some("the login has expired".to_owned()),
+    };
+    let some = Candidates { candidates: vec![Candidate::bare("web-1")], problem: None, ..none("pod") };
+    let told = sentence(&[none("node"), some, none("container")]);
+    assert_eq!(
+        told,
+        "; `pod` could be `web-1`; what `node`, `container` could be cannot be listed: the login has expired"
+    );
 }
 
 #[test]

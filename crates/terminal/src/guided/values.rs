@@ -138,16 +138,20 @@ pub fn meant<'v>(line: &'v str, candidates: &'v [Candidate]) -> Result<&'v str, 
     }
 }
 
-/// What values could be, in a sentence for an error.
+/// What values could be, in a sentence for an error; a problem of several is told once.
 pub fn sentence(found: &[Candidates]) -> String {
     let mut out = String::new();
+    let mut problems: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for of in found {
         if let Some(candidates) = could_be(&of.candidates) {
             put!(out, "; `{}` could be {candidates}", of.name);
         }
         if let Some(problem) = &of.problem {
-            put!(out, "; what `{}` could be cannot be listed: {problem}", of.name);
+            problems.entry(problem).or_default().push(format!("`{}`", of.name));
         }
+    }
+    for (problem, names) in problems {
+        put!(out, "; what {} could be cannot be listed: {problem}", names.join(", "));
     }
     out
 }
