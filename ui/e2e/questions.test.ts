@@ -1,9 +1,11 @@
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
 
-import { gated, knotted, slow } from './support/books.ts';
+import { accessible } from './support/axe.ts';
+import { gated, knotted, serviced, slow } from './support/books.ts';
 import { shoot } from './support/looks.ts';
 import { BACKEND_GONE, test } from './support/test.ts';
 
@@ -45,6 +47,42 @@ describe('what an execution asks', () => {
     await list.getByRole('button', { name: 'All of it is so' }).click();
     await page.getByText('Completed').first().waitFor();
     await page.getByText('pod checkout-1').first().waitFor();
+  });
+
+  test('a value that is missing is proposed, and taken only by whoever picks it', async ({ belay, visitor }) => {
+    serviced(belay);
+    writeFileSync(
+      join(belay.home, 'contexts.yaml'),
+      `current: shop
+contexts:
+  shop:
+    environment: staging
+    config: { services: { checkout: { kubernetes: { workload: deployment/checkout } }, payments: {} } }
+`,
+    );
+    await belay.publish();
+    const page = await visitor.enter(await belay.serve(), '/start/serviced');
+    const field = page.getByRole('combobox', { name: /service/ });
+    await field.focus();
+    const list = page.getByRole('listbox', { name: 'Proposals' });
+    await list.waitFor();
+    expect(await list.getByRole('option').allInnerTexts(), 'the services of the context').toEqual([
+      expect.stringMatching(/^checkout\s+deployment\/checkout$/),
+      expect.stringMatching(/^payments\s/),
+    ]);
+    expect(await field.inputValue(), 'nothing is picked by itself').toBe('');
+    await accessible(page, 'light', 'a field with proposals');
+    await shoot(page, 'proposals');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    expect(await field.inputValue()).toBe('checkout');
+    expect(page.url(), 'Enter picked and started nothing').toContain('/start/serviced');
+    await field.fill('pay');
+    await list.getByRole('option', { name: /payments/ }).click();
+    expect(await field.inputValue()).toBe('payments');
+    await field.fill('7');
+    await list.waitFor({ state: 'hidden' });
+    expect(await field.inputValue(), 'any other value can be typed').toBe('7');
   });
 
   test('an interrupted step says what is not known, and runs again only where somebody says so', async ({

@@ -11,6 +11,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::candidate::Candidate;
+
 /// One thing that Belay can do. Implementations hold no state of an execution.
 ///
 /// The order within a step is `prepare` → approval → `prepare` again → `run`; `undo_state` and `undo` take it back;
@@ -70,6 +72,20 @@ pub trait Action: Send + Sync {
         _surroundings: &Surroundings,
     ) -> Result<ProbeAnswer, ActionError> {
         Ok(ProbeAnswer::Unknown)
+    }
+
+    /// Values that a parameter could have, the likeliest first and at most
+    /// [`MOST_CANDIDATES`](crate::candidate::MOST_CANDIDATES); none where the action cannot say. Reads only.
+    ///
+    /// `known` holds the parameters that are known so far. What is known besides, such as the pod of an alert, stands there
+    /// under the name that other actions have for it.
+    async fn candidates(
+        &self,
+        _parameter: &str,
+        _known: &Act,
+        _surroundings: &Surroundings,
+    ) -> Result<Vec<Candidate>, ActionError> {
+        Ok(Vec::new())
     }
 }
 

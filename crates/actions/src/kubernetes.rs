@@ -5,6 +5,7 @@
 //! overwritten. Reading asks again where an answer was lost; changing never does, and says that it is not known.
 
 mod access;
+mod candidates;
 mod clusters;
 mod configmaps;
 mod deployments;
@@ -37,6 +38,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::action::{Action, ActionError, OutputChunk, Stream, Surroundings, UndoPrecondition};
+use crate::candidate::Candidate;
 use crate::observation;
 use crate::redact::Redaction;
 use crate::registry::Registry;
@@ -439,6 +441,25 @@ impl<A: ClusterAct> Action for OnCluster<A> {
             let site = self.site(surroundings).await?;
             same_cluster(&site, preparation.target.fingerprint.as_deref())?;
             A::probe(&site, parameters, preparation).await
+        }
+        .await;
+        heard(surroundings, answer)
+    }
+    async fn candidates(
+        &self,
+        parameter: &str,
+        known: &Act,
+        surroundings: &Surroundings,
+    ) -> Result<Vec<Candidate>, ActionError> {
+        if !self.spec.sinks.contains_key(parameter) {
+            return Ok(Vec::new());
+        }
+        if let Some(named) = candidates::named(parameter, &known.parameters, &surroundings.context) {
+            return Ok(named);
+        }
+        let answer = async {
+            let site = self.site(surroundings).await?;
+            candidates::listed(&site, &self.spec, parameter, &known.parameters).await
         }
         .await;
         heard(surroundings, answer)

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod automation;
+pub mod candidate;
 pub mod command;
 pub mod crash;
 pub mod declaration;

@@ -7,6 +7,7 @@ pub mod alert;
 pub mod api;
 mod audit;
 mod author;
+mod candidates;
 mod catalog;
 mod cockpit;
 mod context;

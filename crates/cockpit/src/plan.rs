@@ -231,7 +231,7 @@ impl Cockpit {
     }
 
     /// Surroundings for reading alone: no output, nothing that an act could use, and no keyring that is unlocked for it.
-    fn quiet_surroundings(&self, genesis: &Genesis) -> Surroundings {
+    pub(crate) fn quiet_surroundings(&self, genesis: &Genesis) -> Surroundings {
         Surroundings {
             invocation: "plan".to_owned(),
             timeout: None,

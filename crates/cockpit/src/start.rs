@@ -96,13 +96,28 @@ impl Cockpit {
         Ok(texts)
     }
 
-    /// Starts an execution: its genesis is durable when this returns, and nothing has been done yet.
-    pub fn start(&self, request: &StartRequest) -> Result<String, CockpitError> {
+    /// The names of values that a start lacks.
+    ///
+    /// # Errors
+    /// What else a start would be refused for before it asks for them.
+    pub fn lacks(&self, request: &StartRequest) -> Result<Vec<String>, CockpitError> {
+        Ok(self.startable(request)?.missing)
+    }
+
+    /// Everything that a start depends on, of a runbook that can be started.
+    fn startable(&self, request: &StartRequest) -> Result<Prepared, CockpitError> {
         let prepared = self.gather(request)?;
         let runbook = &prepared.found.runbook;
         self.secrets().refuse_unknown(runbook, &request.variables)?;
         self.refuse_broken(&prepared.found)?;
         self.refuse_unavailable(runbook)?;
+        Ok(prepared)
+    }
+
+    /// Starts an execution: its genesis is durable when this returns, and nothing has been done yet.
+    pub fn start(&self, request: &StartRequest) -> Result<String, CockpitError> {
+        let prepared = self.startable(request)?;
+        let runbook = &prepared.found.runbook;
         if !prepared.missing.is_empty() {
             let names: Vec<_> = prepared.missing.iter().map(|name| format!("`{name}`")).collect();
             let example = prepared.missing.first().map(String::as_str).unwrap_or_default();

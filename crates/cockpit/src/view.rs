@@ -15,8 +15,8 @@ use serde_json::Value;
 use crate::error::CockpitError;
 use crate::say::{AGAIN, LEAVE_OUT};
 use crate::wire::{
-    ActView, ApprovalView, AttemptView, Conflict, DriverRef, ExecutionSummary, ExecutionView, GivenView, NoteView,
-    RunbookRef, StepView, Waiting, WaitingKind, WaitingOption,
+    ActView, ApprovalView, AttemptView, Candidate, Conflict, DriverRef, ExecutionSummary, ExecutionView, GivenView,
+    NoteView, RunbookRef, StepView, Waiting, WaitingKind, WaitingOption,
 };
 
 mod undo;
@@ -168,7 +168,7 @@ fn checklist(execution: &Execution, list: Checklist) -> Waiting {
         .into_iter()
         .filter_map(|index| {
             let description = items.get(index as usize)?.clone();
-            Some(WaitingOption { name: (index + 1).to_string(), description })
+            Some(WaitingOption { name: (index + 1).to_string(), description, ..WaitingOption::default() })
         })
         .collect();
     Waiting { kind: WaitingKind::Checklist, step: None, detail: detail.to_owned(), options }
@@ -243,7 +243,7 @@ fn interrupted_call(execution: &Execution, entry: &UndoEntry) -> Option<String> 
 }
 
 fn option((name, description): (&str, &str)) -> WaitingOption {
-    WaitingOption { name: name.to_owned(), description: description.to_owned() }
+    WaitingOption { name: name.to_owned(), description: description.to_owned(), ..WaitingOption::default() }
 }
 
 fn plain(value: &Value) -> String {
@@ -275,6 +275,7 @@ fn step_waiting(visit: &Visit, step: &Step, now: Timestamp) -> Option<Waiting> {
                         Some(step) => format!("goes on at `{step}`"),
                         None => "ends the runbook".to_owned(),
                     }),
+                    ..WaitingOption::default()
                 })
                 .collect();
             (WaitingKind::Decision, detail, options)
@@ -283,7 +284,11 @@ fn step_waiting(visit: &Visit, step: &Step, now: Timestamp) -> Option<Waiting> {
             let names: Vec<_> = missing.keys().map(|name| format!("`{name}`")).collect();
             let options = missing
                 .iter()
-                .map(|(name, candidates)| WaitingOption { name: name.clone(), description: candidates.join(", ") })
+                .map(|(name, candidates)| WaitingOption {
+                    name: name.clone(),
+                    candidates: candidates.iter().map(|value| Candidate::bare(value)).collect(),
+                    ..WaitingOption::default()
+                })
                 .collect();
             (WaitingKind::Input, format!("no value for {}", names.join(", ")), options)
         }

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
 
+mod waiting;
+
+pub use waiting::{Candidate, Candidates, Waiting, WaitingKind, WaitingOption};
+
 /// A runbook as executions and hits name it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, TS)]
 pub struct RunbookRef {
@@ -188,56 +192,6 @@ pub struct NoteView {
     pub by: String,
     /// What.
     pub text: String,
-}
-
-/// Something that waits for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, TS)]
-pub struct Waiting {
-    /// Of what kind.
-    pub kind: WaitingKind,
-    /// The step; none for a checklist.
-    pub step: Option<String>,
-    /// What is asked, in a sentence.
-    pub detail: String,
-    /// Branches of a decision, items of a checklist (those not yet answered), names of missing values.
-    pub options: Vec<WaitingOption>,
-}
-
-impl Waiting {
-    /// Whether it is a visit of this step.
-    pub fn is_about(&self, step: &str) -> bool {
-        let Some(waits) = &self.step else { return false };
-        waits == step || waits.rsplit_once('#').is_some_and(|(name, _)| name == step)
-    }
-}
-
-/// One thing to choose, answer or give.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, TS)]
-pub struct WaitingOption {
-    /// What to say: the branch's name, the item's number from one, the value's name.
-    pub name: String,
-    /// What it means.
-    pub description: String,
-}
-
-/// The kinds of waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum WaitingKind {
-    /// An approval.
-    Approval,
-    /// A manual step or a check by eye.
-    Manual,
-    /// A branch.
-    Decision,
-    /// The outcome of something interrupted.
-    Outcome,
-    /// A stuck undo.
-    Undo,
-    /// Values.
-    Input,
-    /// A checklist.
-    Checklist,
 }
 
 /// One step of an execution.

@@ -182,3 +182,42 @@ async fn an_approval_of_something_else_than_what_was_shown_is_refused() {
     assert_eq!(page["view"]["steps"][0]["status"], "waiting_approval");
     api.close().await;
 }
+
+#[tokio::test]
+async fn what_a_value_could_be_is_asked_for_with_what_is_typed_so_far() {
+    const LACKING: &str = "apiVersion: sre.oversight.io/v1
+kind: Runbook
+metadata: { name: restart-it }
+spec:
+  name: Restart it
+  description: Restarts a service.
+  trigger: { manual: true }
+  inputs:
+    service: { type: string, description: Which service }
+    scope: { type: string, description: Which credential, pattern: '[a-z]+' }
+    rounds: { type: integer, description: How often }
+  steps:
+    - name: rotate
+      action: security.rotate_credentials
+      parameters: { service: '{{ .Vars.service }}', scope: '{{ .Vars.scope }}' }
+";
+    let desk = Desk::new();
+    std::fs::write(desk.folder.path().join("runbooks/restart-it.yaml"), LACKING).unwrap();
+    std::fs::create_dir_all(desk.folder.path().join("home")).unwrap();
+    let contexts = "current: shop\ncontexts:\n  shop:\n    environment: staging\n    config: { services: { shop: { \
+                    kubernetes: { credentials: { db: {}, db2: {} } } } } }\n";
+    std::fs::write(desk.folder.path().join("home/contexts.yaml"), contexts).unwrap();
+    let api = desk.with_runbook().await;
+    let candidates = async |variables: Value| {
+        let start = json!({ "runbook": "restart-it", "variables": variables });
+        ask(&api, "candidates", json!({ "start": start, "names": ["service", "scope", "rounds"] })).await
+    };
+    let [service, none] = [json!({ "value": "shop", "note": "in the context's file" }), json!([])];
+    let found = candidates(json!({ "rounds": "no number" })).await;
+    assert_eq!(found[0], json!({ "name": "service", "candidates": [service], "problem": null }));
+    assert_eq!(found[1]["candidates"], none, "of no service, nothing");
+    assert_eq!(found[2]["candidates"], none, "a number is nothing to list");
+    let found = candidates(json!({ "service": "shop" })).await;
+    let fitting = json!([{ "value": "db", "note": "of service shop" }]);
+    assert_eq!(found[1]["candidates"], fitting, "what its pattern refuses is not proposed");
+}

@@ -5,6 +5,7 @@
 //! API beside the thread that draws, reads the keyboard, and keeps the terminal in order.
 
 mod actions;
+mod choices;
 mod deed;
 mod dialog;
 mod field;

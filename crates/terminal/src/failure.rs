@@ -2,8 +2,11 @@
 
 use std::process::ExitCode;
 
+use belay_cockpit::wire::Candidates;
 use belay_cockpit::{CockpitError, ErrorClass};
 use serde_json::{Value, json};
+
+use crate::guided::values;
 
 /// How a command ended, by the command line contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,14 @@ pub enum Failure {
     /// The cockpit's.
     #[error(transparent)]
     Cockpit(#[from] CockpitError),
+    /// A start lacks values, which could be these.
+    #[error("{error}{}", values::sentence(candidates))]
+    Missing {
+        /// What is missing.
+        error: CockpitError,
+        /// What it could be.
+        candidates: Vec<Candidates>,
+    },
     /// The arguments do not fit together, or a file that they name cannot be used.
     #[error("{message}")]
     Usage {
@@ -84,7 +95,7 @@ impl Failure {
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Cockpit(error) => match error.class {
+            Self::Cockpit(error) | Self::Missing { error, .. } => match error.class {
                 ErrorClass::User => Exit::Usage,
                 ErrorClass::Refused => Exit::Refused,
                 ErrorClass::Environment => Exit::Environment,
@@ -99,7 +110,7 @@ impl Failure {
     /// What to do about it.
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Cockpit(error) => error.hint.as_deref(),
+            Self::Cockpit(error) | Self::Missing { error, .. } => error.hint.as_deref(),
             Self::Usage { hint, .. } => hint.as_deref(),
             Self::Closed | Self::Output(_) | Self::Setup { .. } => None,
         }
@@ -114,11 +125,15 @@ impl Failure {
             Exit::Environment => "environment",
             Exit::Bug => "bug",
         };
-        json!({ "error": {
+        let mut document = json!({ "error": {
             "class": class,
             "exit_code": self.exit().code(),
             "message": self.to_string(),
             "hint": self.hint(),
-        } })
+        } });
+        if let Self::Missing { candidates, .. } = self {
+            document["error"]["missing"] = json!(candidates);
+        }
+        document
     }
 }

@@ -7,6 +7,7 @@ pub mod prompts;
 pub mod question;
 mod reason;
 pub mod session;
+pub mod values;
 
 #[cfg(test)]
 mod tests;

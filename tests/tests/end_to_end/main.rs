@@ -13,6 +13,7 @@
 
 mod broken_disk;
 mod bundled;
+mod candidates;
 mod cluster_policy;
 mod clusters;
 mod command_line;

@@ -248,3 +248,21 @@ export function payload(alert: string, labels: Record<string, string> = {}): str
     ],
   });
 }
+
+/** Asks for a service of the context. */
+export function serviced(belay: Belay): void {
+  belay.book(
+    'serviced',
+    book('serviced', {
+      title: 'Restart a service',
+      more: `  inputs:
+    service: { type: string, description: The service to restart, required: true }
+`,
+      steps: `    - name: restart
+      title: Restart it
+      action: service.restart
+      parameters: { service: '{{ .Vars.service }}' }
+`,
+    }),
+  );
+}

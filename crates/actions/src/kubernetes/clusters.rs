@@ -8,9 +8,11 @@ use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use k8s_openapi::api::core::v1::Namespace;
+use kube::api::ListParams;
 use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client, Config};
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
@@ -23,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The question that tells clusters apart.
 const KUBE_SYSTEM: Asked<'static> = Asked { verb: "get", resource: "namespaces", name: "kube-system", namespace: "" };
+
+/// Objects that are asked for at a time, as kubectl does it.
+const PAGE: u32 = 500;
 
 /// How often a question is asked again when the answer was lost, and how long it waits before.
 const AGAIN: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2)];
@@ -189,6 +194,31 @@ impl Cluster {
                     None => return Err(trouble),
                 },
                 answered => return answered,
+            }
+        }
+    }
+
+    /// Asks for objects a page at a time, and hands on each; stops where `take` has enough.
+    pub(super) async fn pages<K>(
+        &self,
+        api: &Api<K>,
+        asked: &Asked<'_>,
+        wanted: ListParams,
+        mut take: impl FnMut(Vec<K>) -> bool,
+    ) -> Result<(), Trouble>
+    where
+        K: Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let mut wanted = wanted.limit(PAGE);
+        loop {
+            let page = self.ask(asked, || api.list(&wanted)).await?;
+            let next = page.metadata.continue_.clone().filter(|token| !token.is_empty());
+            if !take(page.items) {
+                return Ok(());
+            }
+            match next {
+                Some(token) => wanted.continue_token = Some(token),
+                None => return Ok(()),
             }
         }
     }

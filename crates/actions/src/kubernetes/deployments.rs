@@ -109,7 +109,7 @@ fn of_deployment(name: &str, description: &str) -> Declaration {
 }
 
 /// The replicas that a deployment asks for; the API's default is one.
-fn replicas(deployment: &Deployment) -> u32 {
+pub(super) fn replicas(deployment: &Deployment) -> u32 {
     let asked = deployment.spec.replicas.unwrap_or(1);
     u32::try_from(asked).unwrap_or(0)
 }

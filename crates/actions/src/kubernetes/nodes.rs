@@ -74,11 +74,11 @@ fn of_node(name: &str, description: &str) -> Declaration {
         .access("get nodes")
 }
 
-fn is_cordoned(node: &Node) -> bool {
+pub(super) fn is_cordoned(node: &Node) -> bool {
     node.spec.as_ref().is_some_and(|spec| spec.unschedulable == Some(true))
 }
 
-fn is_ready(node: &Node) -> bool {
+pub(super) fn is_ready(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
     conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }

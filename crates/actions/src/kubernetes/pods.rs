@@ -24,9 +24,6 @@ use crate::registry::Registry;
 
 pub(super) use owner::Owner;
 
-/// Objects that are asked for at a time, as kubectl does it.
-pub(super) const PAGE: u32 = 500;
-
 pub(super) fn register(registry: &mut Registry, clusters: &Arc<Clusters>) {
     registry.register(Arc::new(OnCluster::<read::GetPod>::new(clusters)));
     registry.register(Arc::new(OnCluster::<list::ListPods>::new(clusters)));
@@ -45,6 +42,11 @@ pub(super) struct Named {
 }
 
 impl Named {
+    /// A pod of a namespace.
+    pub(super) fn of(namespace: &str, pod_name: &str) -> Self {
+        Self { pod_name: pod_name.to_owned(), namespace: Some(namespace.to_owned()) }
+    }
+
     pub(super) fn namespace<'a>(&'a self, site: &'a Site<'_>) -> &'a str {
         site.namespace(self.namespace.as_deref())
     }
@@ -131,23 +133,12 @@ pub(super) async fn pages(
     site: &Site<'_>,
     namespace: Option<&str>,
     wanted: ListParams,
-    mut take: impl FnMut(Vec<Pod>) -> bool,
+    take: impl FnMut(Vec<Pod>) -> bool,
 ) -> Result<(), Trouble> {
     let api: Api<Pod> = match namespace {
         Some(namespace) => site.api(namespace),
         None => Api::all(site.cluster.client()),
     };
     let asked = Asked { verb: "list", resource: "pods", name: "", namespace: namespace.unwrap_or_default() };
-    let mut wanted = wanted.limit(PAGE);
-    loop {
-        let page = site.cluster.ask(&asked, || api.list(&wanted)).await?;
-        let next = page.metadata.continue_.clone().filter(|token| !token.is_empty());
-        if !take(page.items) {
-            return Ok(());
-        }
-        match next {
-            Some(token) => wanted.continue_token = Some(token),
-            None => return Ok(()),
-        }
-    }
+    site.cluster.pages(&api, &asked, wanted, take).await
 }

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod candidates;
 mod configmaps;
 mod credentials;
 mod deployments;

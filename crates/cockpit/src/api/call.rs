@@ -105,6 +105,8 @@ calls! {
 
     /// What a start asks for: inputs with what they would be, the checklist, and what stands in the way.
     Form "form" (answer::Start) -> answer::StartForm = read launch::form;
+    /// What values of a start could be, in the order of their names; reads where they would stand.
+    Candidates "candidates" (answer::CandidatesRequest) -> Vec<crate::wire::Candidates> = wait launch::candidates;
     /// What would happen; changes nothing.
     Plan "plan" (answer::PlanRequest) -> crate::wire::PlanView = wait launch::plan;
     /// Starts an execution and drives it here.
@@ -126,6 +128,8 @@ calls! {
     Export "export" (answer::ExecutionRequest) -> answer::Document = read executions::export;
     /// A draft of the postmortem, in Markdown.
     Postmortem "postmortem" (answer::ExecutionRequest) -> answer::Document = read executions::postmortem;
+    /// What values could be that an execution waits for.
+    CandidatesIn "candidates_in" (answer::CandidatesInRequest) -> Vec<crate::wire::Candidates> = wait launch::candidates_in;
     /// Goes on driving an execution here.
     Drive "drive" (answer::ExecutionRequest) -> Done = wait drives::drive;
     /// Stops driving it here; what runs is ended and recorded.

@@ -1,19 +1,20 @@
 //! Starting: what it asks for, what it would do, and the start itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use belay_runbook::finding::Finding;
-use belay_runbook::model::InputKind;
+use belay_runbook::model::{InputKind, Runbook};
 use belay_runbook::template::{self, Scope};
 use serde_json::{Value, json};
 
-use super::{Api, InputView, Obstacle, PlanRequest, Start, StartForm, Started};
+use super::{Api, CandidatesInRequest, CandidatesRequest, InputView, Obstacle, PlanRequest, Start, StartForm, Started};
+use crate::Cockpit;
 use crate::alert::Alert;
 use crate::catalog::Found;
 use crate::error::CockpitError;
 use crate::start::StartRequest;
-use crate::wire::PlanView;
+use crate::wire::{Candidates, PlanView};
 use crate::{inputs, preflight};
 
 /// The request as the cockpit takes it.
@@ -53,20 +54,7 @@ pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
     });
     let variables: BTreeSet<String> = runbook.inputs.keys().cloned().collect();
     let scope = Scope { root: &root, variables: &variables };
-    // Each value is judged beside those that can be read at all.
-    let readable = StartRequest {
-        variables: request
-            .variables
-            .iter()
-            .filter(|(name, text)| {
-                let alone = std::collections::BTreeMap::from([((*name).clone(), (*text).clone())]);
-                runbook.inputs.get(*name).is_some_and(|spec| inputs::parse(name, spec, text).is_ok())
-                    && cockpit.secrets().refuse_unknown(runbook, &alone).is_ok()
-            })
-            .map(|(name, text)| (name.clone(), text.clone()))
-            .collect(),
-        ..request.clone()
-    };
+    let readable = readable(cockpit, runbook, &request);
     let mut views = Vec::with_capacity(runbook.inputs.len());
     for (name, spec) in &runbook.inputs {
         let default = match &spec.default {
@@ -100,6 +88,28 @@ pub(super) fn form(api: &Api, start: Start) -> Result<StartForm, CockpitError> {
         production,
         obstacles: obstacles(api, &found, &readable),
     })
+}
+
+/// The request with those values that can be read at all: each is judged beside them.
+fn readable(cockpit: &Cockpit, runbook: &Runbook, request: &StartRequest) -> StartRequest {
+    let is_readable = |name: &String, text: &String| {
+        let alone = BTreeMap::from([(name.clone(), text.clone())]);
+        runbook.inputs.get(name).is_some_and(|spec| inputs::parse(name, spec, text).is_ok())
+            && cockpit.secrets().refuse_unknown(runbook, &alone).is_ok()
+    };
+    let variables = request.variables.iter().filter(|(name, text)| is_readable(name, text));
+    StartRequest { variables: variables.map(|(name, text)| (name.clone(), text.clone())).collect(), ..request.clone() }
+}
+
+pub(super) async fn candidates(api: &Arc<Api>, asked: CandidatesRequest) -> Result<Vec<Candidates>, CockpitError> {
+    let cockpit = api.cockpit();
+    let request = request(&asked.start)?;
+    let found = cockpit.find(&request.runbook)?;
+    cockpit.candidates(&readable(cockpit, &found.runbook, &request), &asked.names).await
+}
+
+pub(super) async fn candidates_in(api: &Arc<Api>, asked: CandidatesInRequest) -> Result<Vec<Candidates>, CockpitError> {
+    api.cockpit().candidates_in(&asked.execution, &asked.given, &asked.names).await
 }
 
 fn obstacles(api: &Api, found: &Found, request: &StartRequest) -> Vec<Obstacle> {

@@ -1,8 +1,9 @@
 //! What stands in front of a page: words that are asked for, a menu, the keys.
 
-use belay_cockpit::api::CallError;
+use belay_cockpit::api::{CallError, CandidatesInRequest};
 use belay_cockpit::wire::StepView;
 
+use super::choices::Choices;
 use super::deed::{Deed, Purpose};
 use super::field::Field;
 use super::message::Key;
@@ -41,6 +42,25 @@ pub struct Words {
     pub error: Option<CallError>,
     /// The call that is under way.
     pub sending: Option<u64>,
+    /// What the value that is asked for could be.
+    pub choices: Choices,
+}
+
+impl Words {
+    /// What is to be looked for, so that a value that is missing need not be known by heart.
+    pub fn wanted(&self) -> Option<CandidatesInRequest> {
+        let Purpose::Provide { given, missing } = &self.purpose else { return None };
+        let names = vec![missing.first()?.name.clone()];
+        Some(CandidatesInRequest { execution: self.execution.clone(), given: given.clone(), names })
+    }
+
+    /// Takes the candidate beside what is typed; says whether there is one.
+    pub fn choose(&mut self, on: bool) -> bool {
+        let chosen = self.choices.next(self.field.text(), on).map(Field::new);
+        let chose = chosen.is_some();
+        self.field = chosen.unwrap_or_else(|| std::mem::take(&mut self.field));
+        chose
+    }
 }
 
 /// Something is to be chosen; typing narrows the list.

@@ -4,6 +4,7 @@ use belay_cockpit::api::{Call, CallError, ExecutionRequest, Nothing, OutcomeWord
 use serde_json::Value;
 
 use super::actions::{actions, answers};
+use super::choices::Choices;
 use super::deed::{Deed, Destination, Purpose};
 use super::dialog::{Dialog, Entry, Menu, Words};
 use super::field::Field;
@@ -72,7 +73,10 @@ pub fn perform(state: &mut State, deed: Deed, commands: &mut Vec<Command>) {
         Deed::Runbook { runbook, alert } => state.push(Page::Runbook(Box::new(Runbook::new(runbook, alert))), commands),
         Deed::Execution(id) => state.push(Page::Execution(Box::new(Execution::new(id))), commands),
         Deed::Say(said) => say(state, *said, commands),
-        Deed::Words(purpose) => ask_words(state, *purpose),
+        Deed::Words(purpose) => {
+            ask_words(state, *purpose);
+            look_for_value(state, commands);
+        }
         Deed::Choose => choose(state),
         Deed::Drive => call(state, Call::Drive, commands),
         Deed::Leave => call(state, Call::Leave, commands),
@@ -308,7 +312,19 @@ fn ask_words(state: &mut State, purpose: Purpose) {
         field: Field::new(&typed),
         error: None,
         sending: None,
+        choices: Choices::default(),
     })));
+}
+
+/// Looks for what the value could be that a dialog asks for.
+fn look_for_value(state: &mut State, commands: &mut Vec<Command>) {
+    let Some(Dialog::Words(words)) = &state.dialog else { return };
+    let Some(wanted) = words.wanted() else { return };
+    state.ask(Call::CandidatesIn(wanted), commands);
+    let call = state.next;
+    if let Some(Dialog::Words(words)) = &mut state.dialog {
+        words.choices.look(String::new(), call);
+    }
 }
 
 fn choose(state: &mut State) {
@@ -367,7 +383,7 @@ pub fn send(state: &mut State, commands: &mut Vec<Command>) {
             if !missing.is_empty() {
                 words.purpose = Purpose::Provide { given, missing };
                 words.field = Field::default();
-                return;
+                return look_for_value(state, commands);
             }
             Said::Provide { values: given }
         }

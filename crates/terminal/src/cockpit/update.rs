@@ -104,6 +104,7 @@ fn press_dialog(state: &mut State, key: &Key, commands: &mut Vec<Command>) {
                 state.dialog = None;
             }
             "Enter" => send(state, commands),
+            "Left" | "Right" if words.sending.is_none() && words.choose(key.name == "Right") => {}
             "PageDown" => words.top += 5,
             "PageUp" => words.top = words.top.saturating_sub(5),
             _ => {
@@ -169,6 +170,11 @@ fn interrupt(state: &mut State, commands: &mut Vec<Command>) {
 }
 
 fn answered(state: &mut State, ticket: Ticket, answer: Result<Answer, CallError>, commands: &mut Vec<Command>) {
+    if let Some(Dialog::Words(words)) = &mut state.dialog
+        && words.choices.answered(ticket.n, &answer)
+    {
+        return;
+    }
     let of_dialog = matches!(&state.dialog, Some(Dialog::Words(words)) if words.sending == Some(ticket.n));
     let refused = answer.as_ref().err().cloned();
     match (of_dialog, refused) {
@@ -190,6 +196,8 @@ fn answered(state: &mut State, ticket: Ticket, answer: Result<Answer, CallError>
             let page = Execution::new(started.execution.clone());
             state.push(Page::Execution(Box::new(page)), commands);
         }
+        // The dialog that asked for it is gone.
+        Ok(Answer::CandidatesIn(_)) => {}
         Ok(Answer::Export(document)) => {
             commands.push(Command::Save { name: document.name.clone(), text: document.text.clone() });
         }

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod catalog;
+mod choices;
 mod dialog;
 pub mod execution;
 mod history;
@@ -23,6 +24,7 @@ use super::field::Field;
 use super::pages::Page;
 use super::state::{Notice, State};
 use crate::text;
+use choices::choices;
 use look::Look;
 
 /// Draws everything.

@@ -62,23 +62,41 @@ fn request(desk: &Desk, runbook: &str, given: &Given) -> Result<StartRequest, Fa
 }
 
 /// Asks for what is missing, starts an execution and drives it.
-pub fn begin(desk: &Desk, mut request: StartRequest) -> Result<Exit, Failure> {
+pub fn begin(desk: &Desk, request: StartRequest) -> Result<Exit, Failure> {
+    // In one runtime, so that a connection to a cluster serves the questions and the drive.
+    wait(begin_here(desk, request))
+}
+
+async fn begin_here(desk: &Desk, mut request: StartRequest) -> Result<Exit, Failure> {
     if desk.settings.input {
         let found = desk.cockpit.find(&request.runbook)?;
         // Nobody should type values for what is not started anyway.
         desk.cockpit.refuse_broken(&found)?;
-        let planned = wait(async { Ok(desk.cockpit.plan(&request, true).await?) })?;
-        let asked = prompts::values(&desk.cockpit, &request, &found.runbook, &planned.missing, desk.settings.style)?;
+        let planned = desk.cockpit.plan(&request, true).await?;
+        let style = desk.settings.style;
+        let asked = prompts::values(&desk.cockpit, &request, &found.runbook, &planned.missing, style).await?;
         let Some(values) = asked else {
             page::print("nothing was started\n")?;
             return Ok(Exit::Waiting);
         };
         request.variables.extend(values);
     }
-    let execution = desk.cockpit.start(&request)?;
+    let execution = match desk.cockpit.start(&request) {
+        Ok(execution) => execution,
+        Err(error) => return Err(lacking(desk, &request, error).await),
+    };
     warn_of_secrets(desk, &request)?;
     warn_of_programs(desk, &request)?;
-    drive(desk, &execution, Some(&request))
+    drive(desk, &execution, Some(&request)).await
+}
+
+/// Why nothing was started; where values are missing, with what they could be.
+async fn lacking(desk: &Desk, request: &StartRequest, error: CockpitError) -> Failure {
+    let Ok(missing) = desk.cockpit.lacks(request) else { return error.into() };
+    match desk.cockpit.candidates(request, &missing).await {
+        Ok(candidates) if !missing.is_empty() => Failure::Missing { error, candidates },
+        Ok(_) | Err(_) => error.into(),
+    }
 }
 
 /// Says which programs are not here before the first step needs one; by then there is time to install them.
@@ -117,11 +135,11 @@ fn warn_of_secrets(desk: &Desk, request: &StartRequest) -> Result<(), Failure> {
 pub fn resume(desk: &Desk, reference: &str) -> Result<Exit, Failure> {
     let execution = desk.cockpit.resolve(reference)?;
     desk.cockpit.go_on(&execution)?;
-    drive(desk, &execution, None)
+    wait(drive(desk, &execution, None))
 }
 
 /// Drives an execution; one that has just been started looks at its cluster first.
-fn drive(desk: &Desk, execution: &str, started: Option<&StartRequest>) -> Result<Exit, Failure> {
+async fn drive(desk: &Desk, execution: &str, started: Option<&StartRequest>) -> Result<Exit, Failure> {
     let style = desk.settings.style;
     let mut view = desk.cockpit.status(execution)?;
     // A failed one can be opened again by whoever sits here; any other end is final.
@@ -136,19 +154,18 @@ fn drive(desk: &Desk, execution: &str, started: Option<&StartRequest>) -> Result
     }
     // It is driven from here on, or the drive says why not.
     view.summary.driver.present = true;
-    let view = wait(async {
-        // In here, so that its connection serves the drive.
-        if let Some(request) = started {
-            warn_of_cluster(desk, request).await?;
-        }
-        if desk.settings.input {
-            let keys = text::hang("", "", &style.dim(KEYS), style.columns);
-            page::print(&format!("{}{keys}", status::header(&view.summary, style)))?;
-            session::guide(&desk.cockpit, execution, style).await
-        } else {
-            go_alone(desk, &desk.cockpit, &view).await
-        }
-    })?;
+    // In here, so that its connection serves the drive.
+    if let Some(request) = started {
+        warn_of_cluster(desk, request).await?;
+    }
+    let view = if desk.settings.input {
+        let keys = text::hang("", "", &style.dim(KEYS), style.columns);
+        page::print(&format!("{}{keys}", status::header(&view.summary, style)))?;
+        session::guide(&desk.cockpit, execution, style).await?
+    } else {
+        let view = go_alone(desk, &desk.cockpit, &view).await?;
+        desk.cockpit.with_candidates(view).await
+    };
     if desk.settings.json {
         page::json_line(&view)?;
     } else if !desk.settings.input {

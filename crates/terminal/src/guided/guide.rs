@@ -1,14 +1,17 @@
 //! What a guided run does about what happens: events, typed lines and Ctrl-C in, deeds out. Pure.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use belay_cockpit::wire::{DriveEvent, ExecutionView};
+use belay_cockpit::wire::{Candidates, DriveEvent, ExecutionView};
 use belay_cockpit::{CockpitError, Saying, judge_input};
 use belay_runbook::model::Runbook;
+use serde_json::Value;
 
 use super::narrator::Narrator;
 use super::prompts;
 use super::question::{Question, Reply};
+use super::values::Values;
 use crate::style::Style;
 use crate::text;
 
@@ -31,6 +34,8 @@ pub enum Happening {
     Taken,
     /// What was said was not taken.
     Refused(CockpitError),
+    /// What a missing value could be, or why that cannot be listed.
+    Found(Candidates),
 }
 
 /// What a guided run wants done.
@@ -42,6 +47,8 @@ pub enum Deed {
     Say(Saying),
     /// Drive the execution here.
     Drive,
+    /// Look for what a missing value could be, given what was typed for others.
+    Look { name: String, given: BTreeMap<String, Value> },
     /// Cancel the running act.
     Cancel,
     /// Forget what was typed and not read: it was meant for another question.
@@ -71,6 +78,8 @@ pub struct Guide {
     finished: bool,
     /// Whether another process drives it.
     driven_elsewhere: bool,
+    /// The value that is looked for, so that nobody looks twice.
+    looking: Option<String>,
 }
 
 impl Guide {
@@ -88,6 +97,7 @@ impl Guide {
             interrupted: false,
             finished: false,
             driven_elsewhere: false,
+            looking: None,
         }
     }
 
@@ -116,6 +126,7 @@ impl Guide {
                 if self.questions.is_empty() || self.prompted { Vec::new() } else { self.prompt() }
             }
             Happening::Refused(error) => self.refused(&error),
+            Happening::Found(found) => self.found(found),
         }
     }
 
@@ -178,11 +189,11 @@ impl Guide {
     /// Makes a question the one that is asked. The same question again keeps what is being typed.
     fn put(&mut self, question: Option<Question>) -> Vec<Deed> {
         // Told before the answer got there, or asked anew after it: what is told last before the answer is taken decides.
-        self.told_again = self.saying && question.is_some() && self.answered.first() == question.as_ref();
+        self.told_again = self.saying && question.is_some() && is_again(self.answered.first(), question.as_ref());
         if self.told_again {
             return Vec::new();
         }
-        if self.questions.first() == question.as_ref() {
+        if is_again(self.questions.first(), question.as_ref()) {
             let ask = question.is_some() && !self.prompted && !self.saying;
             return if ask { self.prompt() } else { Vec::new() };
         }
@@ -202,8 +213,43 @@ impl Guide {
 
     fn prompt(&mut self) -> Vec<Deed> {
         let Some(question) = self.questions.last() else { return Vec::new() };
+        if let Question::Values(values) = question
+            && values.found.is_none()
+            && let Some(open) = values.open()
+        {
+            let (name, given) = (open.name.clone(), values.given.clone());
+            return self.look(name, given);
+        }
         self.prompted = true;
         vec![Deed::Print(question.ask(self.style))]
+    }
+
+    /// Looks for what a value could be before it is asked for; a line that is typed meanwhile is an answer all the same.
+    fn look(&mut self, name: String, given: BTreeMap<String, Value>) -> Vec<Deed> {
+        if self.looking.as_ref() == Some(&name) {
+            return Vec::new();
+        }
+        let told = format!("  looking for what {} could be …\n", text::line(&name));
+        self.looking = Some(name.clone());
+        vec![Deed::Print(format!("\n{}", self.style.dim(&told))), Deed::Look { name, given }]
+    }
+
+    /// What was looked for is there: it is asked for with that, unless something else is asked by now.
+    fn found(&mut self, found: Candidates) -> Vec<Deed> {
+        if self.looking.as_ref() == Some(&found.name) {
+            self.looking = None;
+        }
+        let Some(Question::Values(values)) = self.questions.last_mut() else { return Vec::new() };
+        if values.found.is_some() || values.open().is_none_or(|open| open.name != found.name) {
+            return Vec::new();
+        }
+        // A number that was typed before there was a list picks nothing from it.
+        let mut deeds = if found.candidates.is_empty() { Vec::new() } else { vec![Deed::ForgetTyped] };
+        values.found = Some(found);
+        if !self.saying {
+            deeds.extend(self.prompt());
+        }
+        deeds
     }
 
     fn line(&mut self, line: &str) -> Vec<Deed> {
@@ -219,6 +265,7 @@ impl Guide {
             deeds.extend(self.prompt());
             return deeds;
         }
+        self.looking = None;
         match reply {
             Reply::Say(saying) => {
                 self.saying = true;
@@ -267,8 +314,9 @@ impl Guide {
 
     /// Why a value that was just typed does not fit its declaration.
     fn unfit(&self, question: &Question, reply: &Reply) -> Option<CockpitError> {
-        let Question::Values { given: before, .. } = question else { return None };
-        let (Reply::Instead(Question::Values { given, .. }) | Reply::Say(Saying::Provide { values: given })) = reply
+        let Question::Values(Values { given: before, .. }) = question else { return None };
+        let (Reply::Instead(Question::Values(Values { given, .. })) | Reply::Say(Saying::Provide { values: given })) =
+            reply
         else {
             return None;
         };
@@ -353,5 +401,14 @@ impl Guide {
         }
         let lead = if std::mem::take(&mut self.prompted) { "\n" } else { "" };
         vec![Deed::Print(format!("{lead}{told}"))]
+    }
+}
+
+/// Whether the same is asked, or nothing both times.
+fn is_again(one: Option<&Question>, other: Option<&Question>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.is_again(other),
+        (None, None) => true,
+        _ => false,
     }
 }

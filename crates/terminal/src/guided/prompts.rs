@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
+use std::time::Duration;
 
+use belay_cockpit::wire::Candidate;
 use belay_cockpit::{Cockpit, CockpitError, StartRequest};
 use belay_runbook::model::{InputKind, InputSpec, Runbook};
 
+use super::{session, values};
 use crate::failure::Failure;
 use crate::page;
 use crate::render::status::shown;
@@ -42,7 +45,7 @@ pub fn pick(prompt: &str, count: usize, style: Style) -> Result<Option<usize>, F
 }
 
 /// Asks for values that are missing, each judged where it is typed; `None` when the person goes away.
-pub fn values(
+pub async fn values(
     cockpit: &Cockpit,
     request: &StartRequest,
     runbook: &Runbook,
@@ -59,6 +62,7 @@ pub fn values(
     while let Some(name) = missing.get(given.len()) {
         let spec = runbook.inputs.get(name);
         page::print(&about(name, spec, style))?;
+        let found = look(cockpit, &request, name, spec, style).await?;
         loop {
             let Some(line) = ask(&format!("  {} =", text::line(name)), style)? else { return Ok(None) };
             let value = match line.as_str() {
@@ -78,7 +82,15 @@ pub fn values(
                     request.variables.remove(&name);
                     break;
                 }
-                line => typed(line, spec),
+                line => match values::meant(line, &found) {
+                    // A list of candidates stands where no options do.
+                    Ok(value) if !found.is_empty() => value.to_owned(),
+                    Ok(_) => typed(line, spec),
+                    Err(why) => {
+                        page::print(&format!("  {} {}\n", style.care("?"), text::line(&why)))?;
+                        continue;
+                    }
+                },
             };
             match cockpit.judge_value(&request, name, &value) {
                 Ok(()) => {
@@ -92,6 +104,38 @@ pub fn values(
     }
     Ok(Some(given.into_iter().collect()))
 }
+
+/// Shows what a value could be, and gives it back to pick from.
+async fn look(
+    cockpit: &Cockpit,
+    request: &StartRequest,
+    name: &str,
+    spec: Option<&InputSpec>,
+    style: Style,
+) -> Result<Vec<Candidate>, Failure> {
+    if spec.is_some_and(|spec| spec.kind != InputKind::String || !spec.options.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let names = [name.to_owned()];
+    let mut looking = std::pin::pin!(cockpit.candidates(request, &names));
+    let found = tokio::select! {
+        found = &mut looking => found,
+        () = tokio::time::sleep(SOON) => {
+            page::print(&style.dim("      looking for what it could be …\n"))?;
+            looking.await
+        }
+    };
+    let Some(found) = found?.into_iter().next() else { return Ok(Vec::new()) };
+    if !found.candidates.is_empty() {
+        // A number that was typed before there was a list picks nothing from it.
+        session::forget_typed();
+    }
+    page::print(&values::list(&found, "      ", style))?;
+    Ok(found.candidates)
+}
+
+/// How long a list is waited for without a word.
+const SOON: Duration = Duration::from_millis(300);
 
 /// What can be typed where a value is asked for.
 const HELP: &str = "  <       back to the value before\n  =TEXT   takes TEXT as it is, such as =< or =?\n  \

@@ -1,12 +1,10 @@
 //! One question at a time: what is asked, which answers there are, and what an answer says.
 
-use std::collections::BTreeMap;
-
 use belay_cockpit::wire::{ExecutionView, StepView, Waiting, WaitingKind, WaitingOption};
 use belay_cockpit::{Confirmation, Saying, UndoChoice};
-use serde_json::Value;
 
 use super::reason::ReasonFor;
+use super::values::Values;
 use crate::render::status::{is_left, shown};
 use crate::style::Style;
 use crate::text;
@@ -29,7 +27,7 @@ pub enum Question {
     /// A step of the rollback failed.
     Recovery { step: String, detail: String },
     /// Values that are missing, with what was given so far.
-    Values { missing: Vec<WaitingOption>, given: BTreeMap<String, Value> },
+    Values(Values),
     /// Items of a checklist that are open.
     Checklist { detail: String, items: Vec<WaitingOption> },
     /// It is paused.
@@ -97,9 +95,17 @@ impl Question {
                 state: undo_state(known),
                 choices: waiting.options.iter().filter_map(|option| undo_choice(&option.name)).collect(),
             },
-            WaitingKind::Input => Self::Values { missing: waiting.options.clone(), given: BTreeMap::new() },
+            WaitingKind::Input => Self::Values(Values::of(&waiting.options)),
             WaitingKind::Checklist => checklist(waiting),
         })
+    }
+
+    /// Whether it is the same question, however far its answer has come.
+    pub fn is_again(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Values(one), Self::Values(other)) => one.missing == other.missing,
+            _ => self == other,
+        }
     }
 
     /// The question with its answers, and the prompt without a line end.
@@ -187,7 +193,7 @@ impl Question {
                 ];
                 (say("", &text::block(detail)), choices, "What now?".to_owned())
             }
-            Self::Values { missing, given } => values_parts(missing, given, style),
+            Self::Values(values) => values.parts(style),
             Self::Checklist { detail, items } => {
                 let mut lead = say("", &style.bold(&text::block(detail)));
                 for item in items {
@@ -298,7 +304,7 @@ impl Question {
             (Self::Outcome { step, .. }, "3" | "failed") => confirm(step, Confirmation::Failed, false),
             (Self::Outcome { step, .. }, "4" | "undo") => confirm(step, Confirmation::Undo, false),
             (Self::Undo { step, choices, .. }, _) => settle(step, choices, &word),
-            (Self::Values { missing, given }, _) => valued(missing, given, line),
+            (Self::Values(values), _) => values.answer(line),
             (Self::Checklist { items, .. }, _) => checked(items, &word),
             (Self::Paused, "r" | "resume" | "y" | "yes") => Reply::Say(Saying::Resume),
             (Self::Undriven, "r" | "resume" | "y" | "yes") => Reply::Drive,
@@ -336,7 +342,7 @@ impl Question {
         }
         put("q", &format!("leave safely: it stays as it is, `belay resume {}` goes on", text::short(execution)));
         put("^C", "once cancels what runs, twice leaves safely");
-        if matches!(self, Self::Values { .. }) {
+        if matches!(self, Self::Values(_)) {
             put("<", "back to the value before");
             put("=", "before a value takes it as it is: =n is the value n");
         }
@@ -412,61 +418,6 @@ fn decided(step: &str, branches: &[WaitingOption], line: &str) -> Reply {
     match by_name.or_else(by_number) {
         Some(branch) => Reply::Say(Saying::Decide { step: step.to_owned(), branch: branch.name.clone() }),
         None => Reply::Again(format!("type a number from 1 to {} or a branch's name", branches.len())),
-    }
-}
-
-fn open_value<'m>(missing: &'m [WaitingOption], given: &BTreeMap<String, Value>) -> Option<&'m WaitingOption> {
-    missing.iter().find(|option| !given.contains_key(&option.name))
-}
-
-fn candidates(option: &WaitingOption) -> Vec<&str> {
-    option.description.split(", ").filter(|candidate| !candidate.is_empty()).collect()
-}
-
-fn values_parts(
-    missing: &[WaitingOption],
-    given: &BTreeMap<String, Value>,
-    style: Style,
-) -> (String, Vec<(String, String)>, String) {
-    let Some(option) = open_value(missing, given) else {
-        return (String::new(), Vec::new(), String::new());
-    };
-    let name = text::line(&option.name);
-    let lead = text::hang("", "  ", &format!("A value is missing: {}", style.bold(&name)), style.columns);
-    let choices = candidates(option)
-        .into_iter()
-        .enumerate()
-        .map(|(index, candidate)| ((index + 1).to_string(), text::line(candidate)))
-        .collect();
-    (lead, choices, format!("{name} ="))
-}
-
-fn valued(missing: &[WaitingOption], given: &BTreeMap<String, Value>, line: &str) -> Reply {
-    let Some(option) = open_value(missing, given) else {
-        return Reply::Back;
-    };
-    if line == "<" {
-        let before = missing.iter().take_while(|other| other.name != option.name).last();
-        let Some(before) = before else { return Reply::Again("this is the first value".to_owned()) };
-        let mut given = given.clone();
-        given.remove(&before.name);
-        return Reply::Instead(Question::Values { missing: missing.to_vec(), given });
-    }
-    let known = candidates(option);
-    let picked = || known.get(line.parse::<usize>().ok()?.checked_sub(1)?).copied();
-    let value = match line.strip_prefix('=') {
-        Some(exact) => exact,
-        None if known.contains(&line) => line,
-        None => picked().unwrap_or(line),
-    };
-    if value.is_empty() {
-        return Reply::Again("an empty value is no value".to_owned());
-    }
-    let mut given = given.clone();
-    given.insert(option.name.clone(), Value::String(value.to_owned()));
-    match open_value(missing, &given) {
-        Some(_) => Reply::Instead(Question::Values { missing: missing.to_vec(), given }),
-        None => Reply::Say(Saying::Provide { values: given }),
     }
 }
 

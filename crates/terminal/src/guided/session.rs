@@ -1,12 +1,14 @@
 //! The guided run on a real terminal: typed lines, signals and the drive's events, in one loop.
 
+use std::collections::BTreeMap;
 use std::io::BufRead as _;
 use std::sync::Arc;
 
-use belay_cockpit::wire::{DriveEvent, ExecutionView};
+use belay_cockpit::wire::{Candidates, DriveEvent, ExecutionView};
 use belay_cockpit::{Cockpit, CockpitError, Drive, ErrorClass, Follow, Saying};
 use belay_runbook::format;
 use belay_runbook::model::Runbook;
+use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -62,6 +64,7 @@ enum Wake {
     Line(Option<String>),
     Signal(Signalled),
     Said(Said),
+    Found(Candidates),
     Elsewhere(Result<Box<ExecutionView>, CockpitError>),
 }
 
@@ -87,6 +90,7 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
     let mut lines = typed_lines();
     let mut wheel = Wheel { cockpit, execution, drive: Some(cockpit.drive(execution)?), follow: None };
     let mut says: JoinSet<Said> = JoinSet::new();
+    let mut looks: JoinSet<Candidates> = JoinSet::new();
     // Whether the drive has ended while something was on its way to it: that is answered first, as it may go on after it.
     let mut ended = false;
     loop {
@@ -98,6 +102,7 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
             Some(said) = says.join_next() => Wake::Said(said.unwrap_or_else(|error| {
                 Said::Heard(Err(CockpitError::bug(format!("a saying ended by itself: {error}"))))
             })),
+            Some(Ok(found)) = looks.join_next() => Wake::Found(found),
         };
         let mut deeds = match wake {
             Wake::Event(Some(event)) => guide.handle(Happening::Event(event)),
@@ -122,6 +127,7 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
                 }));
                 deeds
             }
+            Wake::Found(found) => guide.handle(Happening::Found(found)),
             Wake::Said(Said::Unheard(saying)) => {
                 ended = false;
                 // Its last event may not have been taken yet; what it showed has been answered all the same.
@@ -148,6 +154,10 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
                     }
                     None => deeds.extend(wheel.say_undriven(saying, &mut guide)?),
                 },
+                Deed::Look { name, given } => {
+                    let (cockpit, execution) = (Arc::clone(cockpit), execution.to_owned());
+                    looks.spawn(async move { look(&cockpit, &execution, name, &given).await });
+                }
                 Deed::Drive => {
                     wheel.take()?;
                     deeds.extend(guide.handle(Happening::Taken));
@@ -167,6 +177,17 @@ pub async fn guide(cockpit: &Arc<Cockpit>, execution: &str, style: Style) -> Res
             }
         }
     }
+}
+
+/// What a missing value could be; that it cannot be listed is no more than a remark.
+async fn look(cockpit: &Cockpit, execution: &str, name: String, given: &BTreeMap<String, Value>) -> Candidates {
+    let found = cockpit.candidates_in(execution, given, std::slice::from_ref(&name)).await;
+    let problem = match found {
+        Ok(mut found) if !found.is_empty() => return Candidates { name, ..found.remove(0) },
+        Ok(_) => None,
+        Err(error) => Some(error.message),
+    };
+    Candidates { name, candidates: Vec::new(), problem }
 }
 
 /// Who has the wheel: this process drives, or follows what others do.
@@ -248,7 +269,8 @@ fn typed_lines() -> mpsc::Receiver<String> {
     receiver
 }
 
-fn forget_typed() {
+/// Forgets what was typed and not read.
+pub fn forget_typed() {
     // Where standard input is no terminal there is nothing to forget.
     if let Err(error) = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush) {
         tracing::debug!(%error, "typed characters stay");

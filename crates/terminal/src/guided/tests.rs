@@ -2,13 +2,16 @@
 
 #![allow(clippy::panic, reason = "a failed test panics")]
 
-use belay_cockpit::wire::{ActView, DriveEvent, ExecutionView, Waiting, WaitingKind, WaitingOption};
+use belay_cockpit::wire::{
+    ActView, Candidate, Candidates, DriveEvent, ExecutionView, Waiting, WaitingKind, WaitingOption,
+};
 use belay_cockpit::{CockpitError, Confirmation, Saying, UndoChoice};
 use serde_json::json;
 
 use super::guide::{Deed, Guide, Happening};
 use super::output::OutputPane;
 use super::question::{Question, Reply};
+use super::values::sentence;
 use crate::render::tests::{HOSTILE, assert_harmless, view};
 use crate::style::Style;
 
@@ -20,12 +23,13 @@ fn waiting(kind: WaitingKind, options: &[(&str, &str)]) -> ExecutionView {
         kind,
         step: Some("restart".to_owned()),
         detail: "look".to_owned(),
-        options: options
-            .iter()
-            .map(|(name, what)| WaitingOption { name: (*name).to_owned(), description: (*what).to_owned() })
-            .collect(),
+        options: options.iter().map(|(name, what)| option(name, what)).collect(),
     }];
     view
+}
+
+fn option(name: &str, what: &str) -> WaitingOption {
+    WaitingOption { name: name.to_owned(), description: what.to_owned(), ..WaitingOption::default() }
 }
 
 fn question(kind: WaitingKind, options: &[(&str, &str)]) -> Question {
@@ -42,7 +46,7 @@ fn printed(deeds: &[Deed]) -> String {
         .iter()
         .filter_map(|deed| match deed {
             Deed::Print(text) => Some(text.as_str()),
-            Deed::Say(_) | Deed::Drive | Deed::Cancel | Deed::ForgetTyped | Deed::Leave => None,
+            Deed::Say(_) | Deed::Drive | Deed::Cancel | Deed::ForgetTyped | Deed::Leave | Deed::Look { .. } => None,
         })
         .collect()
 }
@@ -200,14 +204,120 @@ fn every_way_to_answer_says_what_it_means() {
     );
 }
 
+/// What a value could be.
+fn found(name: &str, candidates: &[(&str, &str)]) -> Happening {
+    let candidate = |(value, note): &(&str, &str)| Candidate { value: (*value).to_owned(), note: (*note).to_owned() };
+    let candidates = candidates.iter().map(candidate).collect();
+    Happening::Found(Candidates { name: name.to_owned(), candidates, problem: None })
+}
+
+/// A guide that was just asked for these values.
+fn asked_for(names: &[&str]) -> (Guide, Vec<Deed>) {
+    let options: Vec<(&str, &str)> = names.iter().map(|name| (*name, "")).collect();
+    let view = waiting(WaitingKind::Input, &options);
+    let mut guide = Guide::new(&view, None, STYLE());
+    let deeds = guide.handle(event(view));
+    (guide, deeds)
+}
+
+fn looks(deeds: &[Deed]) -> Vec<(&str, usize)> {
+    deeds
+        .iter()
+        .filter_map(|deed| match deed {
+            Deed::Look { name, given } => Some((name.as_str(), given.len())),
+            Deed::Print(_) | Deed::Say(_) | Deed::Drive | Deed::Cancel | Deed::ForgetTyped | Deed::Leave => None,
+        })
+        .collect()
+}
+
+fn provided(values: &[(&str, &str)]) -> Deed {
+    let values = values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    Deed::Say(Saying::Provide { values })
+}
+
 #[test]
 fn values_are_picked_from_candidates_or_typed() {
-    let values = question(WaitingKind::Input, &[("pod", "web-1, web-2")]);
-    let provided = |value: &str| Saying::Provide { values: [("pod".to_owned(), json!(value))].into() };
-    assert_eq!(said(values.answer("2")), provided("web-2"));
-    assert_eq!(said(values.answer("other")), provided("other"));
-    assert_eq!(said(values.answer("=n")), provided("n"), "an equals sign takes a value as it is");
-    assert!(matches!(values.answer(""), Reply::Again(_)), "an empty string is no value");
+    let answered = |line: &str| {
+        let (mut guide, deeds) = asked_for(&["pod"]);
+        assert_eq!(looks(&deeds), [("pod", 0)]);
+        assert!(!printed(&deeds).contains("pod ="), "it is asked for once there is a list, or none");
+        let asked = printed(&guide.handle(found("pod", &[("web-1", "CrashLoopBackOff, 12 restarts"), ("7", "ready")])));
+        assert!(asked.contains("1   web-1  CrashLoopBackOff, 12 restarts\n"), "{asked}");
+        assert!(asked.contains("a number picks one"), "{asked}");
+        guide.handle(Happening::Line(line.to_owned()))
+    };
+    assert_eq!(answered("1"), [provided(&[("pod", "web-1")])]);
+    assert_eq!(answered("other"), [provided(&[("pod", "other")])]);
+    assert_eq!(answered("=n"), [provided(&[("pod", "n")])], "an equals sign takes a value as it is");
+    assert_eq!(answered("=1"), [provided(&[("pod", "1")])], "a value that is a number can be given");
+    assert_eq!(answered("7"), [provided(&[("pod", "7")])], "a candidate's own name comes before its number");
+    assert!(printed(&answered("3")).contains("the list has 1 to 2; `=3` takes 3 as the value"), "a slip is no value");
+    assert!(printed(&answered("99999999999999999999")).contains("the list has 1 to 2"));
+    assert!(printed(&answered("")).contains("an empty value is no value"));
+}
+
+#[test]
+fn each_value_is_looked_for_with_those_before_it() {
+    let (mut guide, _) = asked_for(&["namespace", "pod"]);
+    guide.handle(found("namespace", &[("shop", "the context's own")]));
+    let next = guide.handle(Happening::Line("1".to_owned()));
+    assert_eq!(looks(&next), [("pod", 1)], "the namespace that was picked is known");
+    assert_eq!(guide.handle(found("namespace", &[("late", "")])), [], "an answer to an older question changes nothing");
+    guide.handle(found("pod", &[("web-1", "")]));
+    // The drive tells again that it waits, as after a note.
+    let again = guide.handle(event(waiting(WaitingKind::Input, &[("namespace", ""), ("pod", "")])));
+    assert_eq!(looks(&again), [], "what was given stays, and nobody looks twice");
+    assert_eq!(guide.handle(Happening::Line("1".to_owned())), [provided(&[("namespace", "shop"), ("pod", "web-1")])]);
+}
+
+#[test]
+fn nobody_has_to_wait_for_a_list_and_a_number_typed_before_it_picks_nothing() {
+    let (mut guide, _) = asked_for(&["pod"]);
+    assert_eq!(guide.handle(Happening::Line("1".to_owned())), [provided(&[("pod", "1")])]);
+    let (mut guide, _) = asked_for(&["pod"]);
+    let deeds = guide.handle(found("pod", &[("web-1", "")]));
+    assert_eq!(deeds.first(), Some(&Deed::ForgetTyped), "what was typed was meant for no list");
+}
+
+#[test]
+fn a_list_that_cannot_be_had_is_a_remark_and_the_question_comes() {
+    let (mut guide, _) = asked_for(&["pod"]);
+    let problem = Some("pods is forbidden".to_owned());
+    let asked = guide.handle(Happening::Found(Candidates { name: "pod".to_owned(), candidates: Vec::new(), problem }));
+    let asked = printed(&asked);
+    assert!(asked.contains("cannot be listed: pods is forbidden") && asked.contains("pod ="), "{asked}");
+    assert_eq!(guide.handle(Happening::Line("1".to_owned())), [provided(&[("pod", "1")])], "there is no list");
+}
+
+#[test]
+fn a_problem_of_several_values_is_told_once() {
+    let none = |name: &str| Candidates {
+        name: name.to_owned(),
+        candidates: Vec::new(),
+        problem: Some("the login has expired".to_owned()),
+    };
+    let some = Candidates { candidates: vec![Candidate::bare("web-1")], problem: None, ..none("pod") };
+    let told = sentence(&[none("node"), some, none("container")]);
+    assert_eq!(
+        told,
+        "; `pod` could be `web-1`; what `node`, `container` could be cannot be listed: the login has expired"
+    );
+}
+
+#[test]
+fn a_long_list_is_cut_and_nothing_in_it_steers_the_terminal() {
+    let (mut guide, _) = asked_for(&["pod"]);
+    let names: Vec<String> = (1..=50).map(|n| format!("web-{n}")).collect();
+    let mut candidates: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "ready")).collect();
+    candidates[1] = (HOSTILE, HOSTILE);
+    let asked = printed(&guide.handle(found("pod", &candidates)));
+    assert_harmless(&asked, 80);
+    assert!(asked.contains("and 35 more, to be typed") && !asked.contains("web-16"), "{asked}");
+    assert!(
+        printed(&guide.handle(Happening::Line("16".to_owned()))).contains("1 to 15"),
+        "only what is seen is picked"
+    );
+    assert_eq!(guide.handle(Happening::Line("web-40".to_owned())), [provided(&[("pod", "web-40")])]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::act::details;
+use crate::guided::values;
 use crate::style::Style;
 use crate::text;
 
@@ -202,7 +203,11 @@ pub fn next(view: &ExecutionView, style: Style) -> String {
             out.push_str(&text::hang(&lead, "   ", &what, style.columns));
             for option in &waiting.options {
                 let lead = format!("     {} ", style.bold(&text::line(&option.name)));
-                out.push_str(&text::hang(&lead, "       ", &text::line(&option.description), style.columns));
+                let described = match values::could_be(&option.candidates) {
+                    Some(candidates) => format!("{} could be {candidates}", option.description),
+                    None => option.description.clone(),
+                };
+                out.push_str(&text::hang(&lead, "       ", &text::line(described.trim_start()), style.columns));
             }
             for command in commands(view, waiting) {
                 put!(out, "     {}\n", style.code(&command));

@@ -97,7 +97,11 @@ pub fn view(word: &str) -> ExecutionView {
                 kind: WaitingKind::Approval,
                 step: Some("restart".to_owned()),
                 detail: format!("approve by naming the target {word}"),
-                options: vec![WaitingOption { name: word.to_owned(), description: word.to_owned() }],
+                options: vec![WaitingOption {
+                    name: word.to_owned(),
+                    description: word.to_owned(),
+                    ..WaitingOption::default()
+                }],
             }],
         },
         steps: vec![

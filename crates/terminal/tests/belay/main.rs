@@ -4,6 +4,7 @@
 
 mod author;
 mod bench;
+mod candidates;
 mod cockpit;
 mod commands;
 mod guided;

@@ -250,6 +250,66 @@ message: string,
 hint: string | null, };
 
 /**
+ * A value that a missing one could have.
+ */
+export type Candidate = { 
+/**
+ * The value.
+ */
+value: string, 
+/**
+ * What tells it from the others, such as `owner of pod checkout-7d9f`; may be empty.
+ */
+note: string, };
+
+/**
+ * What a missing value could be. Nobody has chosen any of it yet.
+ */
+export type Candidates = { 
+/**
+ * The value's name.
+ */
+name: string, 
+/**
+ * What it could be, the likeliest first.
+ */
+candidates: Array<Candidate>, 
+/**
+ * Why nothing could be listed.
+ */
+problem: string | null, };
+
+/**
+ * Values that an execution waits for.
+ */
+export type CandidatesInRequest = { 
+/**
+ * The execution.
+ */
+execution: string, 
+/**
+ * What was typed so far for others of them.
+ */
+given: { [key in string]: JsonValue }, 
+/**
+ * Their names.
+ */
+names: Array<string>, };
+
+/**
+ * Values that a start lacks.
+ */
+export type CandidatesRequest = { 
+/**
+ * The start, with what was typed so far.
+ */
+start: Start, 
+/**
+ * Their names.
+ */
+names: Array<string>, };
+
+/**
  * A directory of the catalog.
  */
 export type CatalogSource = { 
@@ -2334,7 +2394,11 @@ name: string,
 /**
  * What it means.
  */
-description: string, };
+description: string, 
+/**
+ * Values that a missing one could have, where they were looked up.
+ */
+candidates?: Array<Candidate>, };
 
 /** Every call: what it takes and what it answers. */
 export interface Calls {
@@ -2364,6 +2428,8 @@ export interface Calls {
   rot: { args: Nothing; answer: RotView };
   /** What a start asks for: inputs with what they would be, the checklist, and what stands in the way. */
   form: { args: Start; answer: StartForm };
+  /** What values of a start could be, in the order of their names; reads where they would stand. */
+  candidates: { args: CandidatesRequest; answer: Array<Candidates> };
   /** What would happen; changes nothing. */
   plan: { args: PlanRequest; answer: PlanView };
   /** Starts an execution and drives it here. */
@@ -2384,6 +2450,8 @@ export interface Calls {
   export: { args: ExecutionRequest; answer: Document };
   /** A draft of the postmortem, in Markdown. */
   postmortem: { args: ExecutionRequest; answer: Document };
+  /** What values could be that an execution waits for. */
+  candidates_in: { args: CandidatesInRequest; answer: Array<Candidates> };
   /** Goes on driving an execution here. */
   drive: { args: ExecutionRequest; answer: Done };
   /** Stops driving it here; what runs is ended and recorded. */

@@ -47,6 +47,11 @@ impl Owner {
         format!("{}/{}", self.kind.to_lowercase(), self.name)
     }
 
+    /// Its name, where it is a deployment.
+    pub(in crate::kubernetes) fn deployment(&self) -> Option<&str> {
+        (self.kind == "Deployment").then_some(self.name.as_str())
+    }
+
     /// The owner of a pod.
     pub(in crate::kubernetes) async fn of(site: &Site<'_>, pod: &Pod) -> Result<Option<Self>, Trouble> {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();

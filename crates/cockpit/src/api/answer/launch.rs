@@ -40,6 +40,26 @@ pub struct PlanRequest {
     pub offline: bool,
 }
 
+/// Values that a start lacks.
+#[derive(Debug, Clone, PartialEq, Deserialize, TS)]
+pub struct CandidatesRequest {
+    /// The start, with what was typed so far.
+    pub start: Start,
+    /// Their names.
+    pub names: Vec<String>,
+}
+
+/// Values that an execution waits for.
+#[derive(Debug, Clone, PartialEq, Deserialize, TS)]
+pub struct CandidatesInRequest {
+    /// The execution.
+    pub execution: String,
+    /// What was typed so far for others of them.
+    pub given: BTreeMap<String, Value>,
+    /// Their names.
+    pub names: Vec<String>,
+}
+
 /// What a start asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct StartForm {

@@ -1,8 +1,9 @@
 //! What a start asks for: values with live judgement, what stands in the way, and the checklist that follows.
 
-use belay_cockpit::api::{self, Answer, Call, CallError, InputView, StartForm};
+use belay_cockpit::api::{self, Answer, Call, CallError, CandidatesRequest, InputView, StartForm};
 use serde_json::Value;
 
+use crate::cockpit::choices::Choices;
 use crate::cockpit::field::Field;
 use crate::cockpit::message::Key;
 use crate::cockpit::scroll::Motion;
@@ -37,6 +38,8 @@ pub struct Start {
     /// The judgement that is under way; there is one at most.
     judging: Option<u64>,
     changed: bool,
+    /// What the value that is edited could be.
+    pub choices: Choices,
 }
 
 impl Start {
@@ -53,6 +56,7 @@ impl Start {
             starting: None,
             judging: None,
             changed: false,
+            choices: Choices::default(),
         }
     }
 
@@ -103,13 +107,18 @@ impl Start {
         if self.judging == Some(n) {
             self.judging = None;
             match answer {
-                Ok(Answer::Form(form)) => self.judged(*form),
+                Ok(Answer::Form(form)) => {
+                    self.judged(*form);
+                    self.look(desk);
+                }
                 Ok(_) => {}
                 Err(error) => self.error = Some(error),
             }
             if self.changed {
                 self.ask(desk);
             }
+        } else if self.choices.answered(n, &answer) {
+            // It is shown with the field.
         } else if self.starting == Some(n) {
             self.starting = None;
             // What was typed stays where it was.
@@ -149,12 +158,41 @@ impl Start {
         self.row < self.fields.len()
     }
 
+    /// Looks for what the value that is edited could be, with what is typed for the others.
+    fn look(&mut self, desk: &mut Desk<'_>) {
+        let wanted = self.inputs().get(self.row).filter(|input| input.kind == "string" && input.options.is_empty());
+        let Some(name) = wanted.map(|input| input.name.clone()) else { return self.choices.forget() };
+        let mut start = self.request();
+        start.variables.remove(&name);
+        let about = format!("{name} {:?} {:?}", start.variables, start.context);
+        if self.choices.is_new(&about) {
+            let call = desk.ask(Call::Candidates(CandidatesRequest { start, names: vec![name] }));
+            self.choices.look(about, call);
+        }
+    }
+
     pub(super) fn press(&mut self, key: &Key, desk: &mut Desk<'_>) -> bool {
+        let row = self.row;
+        let taken = self.take(key, desk);
+        if self.row != row {
+            self.look(desk);
+        }
+        taken
+    }
+
+    fn take(&mut self, key: &Key, desk: &mut Desk<'_>) -> bool {
         match key.name.as_str() {
             "Tab" | "Down" => self.go(Motion::Down),
             "BackTab" | "Up" => self.go(Motion::Up),
             "Enter" if self.is_typing() => self.go(Motion::Down),
             "Left" | "Right" if self.has_options() => self.choose(key.name == "Right", desk),
+            "Left" | "Right" if self.next_choice(key.name == "Right").is_some() => {
+                let chosen = self.next_choice(key.name == "Right").map(Field::new);
+                if let (Some(field), Some(chosen)) = (self.fields.get_mut(self.row), chosen) {
+                    *field = chosen;
+                    self.ask(desk);
+                }
+            }
             _ if self.is_typing() => {
                 // Esc, and keys that type nothing.
                 if key.request.is_none() {
@@ -168,6 +206,11 @@ impl Start {
             _ => return false,
         }
         true
+    }
+
+    /// The candidate beside what is typed.
+    fn next_choice(&self, on: bool) -> Option<&str> {
+        self.choices.next(self.fields.get(self.row)?.text(), on)
     }
 
     fn options(&self) -> &[String] {

@@ -8,7 +8,8 @@ use belay_cockpit::api::{
     UndoSpec,
 };
 use belay_cockpit::wire::{
-    ExecutionView, RotSign, RunbookStatistics, SearchHit, TakenBack, Waiting, WaitingKind, WaitingOption,
+    Candidate, Candidates, ExecutionView, RotSign, RunbookStatistics, SearchHit, TakenBack, Waiting, WaitingKind,
+    WaitingOption,
 };
 use jiff::Timestamp;
 use ratatui::Terminal;
@@ -122,6 +123,8 @@ fn name_of(call: &Call) -> &'static str {
         Call::Runbook(_) => "runbook",
         Call::Form(_) => "form",
         Call::Plan(_) => "plan",
+        Call::Candidates(_) => "candidates",
+        Call::CandidatesIn(_) => "candidates_in",
         Call::Start(_) => "start",
         Call::Executions(_) => "executions",
         Call::Waiting(_) => "waiting",
@@ -325,6 +328,7 @@ pub fn waiting(kind: WaitingKind, options: &[(&str, &str)]) -> ExecutionView {
     let option = |(name, description): &(&str, &str)| WaitingOption {
         name: (*name).to_owned(),
         description: (*description).to_owned(),
+        ..WaitingOption::default()
     };
     view.summary.waiting_on = vec![Waiting {
         kind,
@@ -373,6 +377,12 @@ pub fn form() -> StartForm {
             blocking: false,
         }],
     }
+}
+
+/// What a value could be, as the API answers it.
+pub fn candidates(name: &str, all: &[(&str, &str)]) -> Vec<Candidates> {
+    let candidate = |(value, note): &(&str, &str)| Candidate { value: (*value).to_owned(), note: (*note).to_owned() };
+    vec![Candidates { name: name.to_owned(), candidates: all.iter().map(candidate).collect(), problem: None }]
 }
 
 /// Values of a map of one.

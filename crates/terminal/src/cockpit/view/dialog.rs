@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Paragraph};
 
 use super::look::Look;
-use super::{below, error_lines, execution, field, rows};
+use super::{below, choices, error_lines, execution, field, rows};
 use crate::cockpit::actions::actions;
 use crate::cockpit::deed::Purpose;
 use crate::cockpit::dialog::{Dialog, MENU_ROWS, Menu, Words};
@@ -61,12 +61,7 @@ fn draw_words(frame: &mut Frame<'_>, words: &Words, look: Look) {
     if !words.about.is_empty() {
         lines.push(Line::raw(""));
     }
-    if let Purpose::Provide { missing, .. } = &words.purpose
-        && let Some(option) = missing.first().filter(|option| !option.description.is_empty())
-    {
-        let told = text::wrap(&format!("one of: {}", text::line(&option.description)), columns);
-        lines.extend(told.into_iter().map(|line| Line::styled(line, look.dim())));
-    }
+    lines.extend(choices(&words.choices, words.field.text(), 0, columns, look));
     let question = text::wrap(&text::line(&words.purpose.question()), columns);
     let asked: Vec<Line<'static>> = question.into_iter().map(|line| Line::styled(line, look.bold())).collect();
     let errors = words.error.as_ref().map(|error| error_lines(error, columns, look)).unwrap_or_default();

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::look::Look;
-use super::{below, empty, error_lines, field};
+use super::{below, choices, empty, error_lines, field};
 use crate::cockpit::pages::start::{OTHERS, Start};
 use crate::text;
 
@@ -104,6 +104,9 @@ fn row(page: &Start, form: &StartForm, row: usize, columns: usize, look: Look) -
         }
         lines.push(Line::from(spans));
         lines.extend(about(input, here, column, columns, look));
+        if let Some(field) = page.fields.get(row).filter(|_| here) {
+            lines.extend(choices(&page.choices, field.text(), column, columns, look));
+        }
     } else {
         let (name, what) = OTHERS.get(row - page.inputs().len()).copied().unwrap_or_default();
         let needed = name == "ticket" && form.needs_ticket;

@@ -1,6 +1,7 @@
 import type { ActView, Driven, ExecutionPage, ExecutionView, RunbookView, Said } from '../../backend/api';
 import type { Answer, Args, Refused, Stop } from '../../backend/backend';
 import type { Calls } from '../../backend/api';
+import { Choices } from '../choices.svelte';
 import { refusal } from '../resource.svelte';
 import type { Heard } from '../session.svelte';
 import { OutputBuffer } from './output';
@@ -52,6 +53,7 @@ export class ExecutionState {
   /** Output of the step that runs or ran last. */
   live = new OutputBuffer();
 
+  #choices = new Map<string, Choices>();
   #wire: Wire;
   #ear: Ear;
   #asked: string;
@@ -89,6 +91,19 @@ export class ExecutionState {
       this.#stop = undefined;
       this.#loads += 1;
     };
+  }
+
+  /** What a missing value could be; nobody has looked before {@link lookFor}. */
+  choices(name: string): Choices {
+    const choices = this.#choices.get(name) ?? new Choices();
+    this.#choices.set(name, choices);
+    return choices;
+  }
+
+  /** Looks for what a missing value could be, given what is typed for others. */
+  async lookFor(name: string, given: Record<string, string>): Promise<void> {
+    const ask = { execution: this.id, given, names: [name] };
+    await this.choices(name).look(JSON.stringify(given), () => this.#wire.call('candidates_in', ask));
   }
 
   /** Asks for the whole state. */

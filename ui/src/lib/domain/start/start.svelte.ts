@@ -1,6 +1,7 @@
 import type { InputView, JsonValue, PlanView, Start, StartForm } from '../../backend/api';
 import type { Answer, Args, Refused } from '../../backend/backend';
 import type { Calls } from '../../backend/api';
+import { Choices } from '../choices.svelte';
 import { read, write } from '../draft.svelte';
 import { refusal, Resource } from '../resource.svelte';
 
@@ -37,6 +38,7 @@ export class StartState {
   tried = $state(false);
 
   #typed: Typed = $state.raw({ variables: {}, incident: '', ticket: '', context: undefined });
+  #choices = new Map<string, Choices>();
   #caller: Caller;
   #key: string;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -109,6 +111,21 @@ export class StartState {
     this.#type({
       variables: Object.fromEntries(Object.entries(this.#typed.variables).filter(([other]) => other !== name)),
     });
+  }
+
+  /** What a field could hold; nobody has looked before {@link lookFor}. */
+  choices(name: string): Choices {
+    const choices = this.#choices.get(name) ?? new Choices();
+    this.#choices.set(name, choices);
+    return choices;
+  }
+
+  /** Looks for what a field could hold, given what is typed into the others. */
+  async lookFor(name: string): Promise<void> {
+    const others = Object.entries(this.start.variables).filter(([other]) => other !== name);
+    const start = { ...this.start, variables: Object.fromEntries(others) };
+    const question = JSON.stringify([start.variables, start.context]);
+    await this.choices(name).look(question, () => this.#caller.call('candidates', { start, names: [name] }));
   }
 
   /** What is wrong with a field, as far as it should be shown. */

@@ -1,4 +1,4 @@
-import { cleanup, render, screen, waitFor } from '@testing-library/svelte';
+import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { ExecutionPage, ExecutionView, SayRequest, StepSpec } from '../../backend/api';
@@ -21,6 +21,7 @@ import { OutputBuffer } from '../../domain/execution/output';
 
 class FakeWire implements Wire {
   said: SayRequest[] = [];
+  looked: unknown[] = [];
   refusal: Refused | undefined;
   page: ExecutionPage = samplePage();
 
@@ -28,6 +29,11 @@ class FakeWire implements Wire {
     if (name === 'say') {
       this.said.push(args as SayRequest);
       return this.refusal === undefined ? Promise.resolve({} as never) : Promise.reject(this.refusal);
+    }
+    if (name === 'candidates_in') {
+      this.looked.push(args);
+      const candidates = [{ value: 'web-1', note: 'not ready' }];
+      return Promise.resolve([{ name: 'pod', candidates, problem: null }] as never);
     }
     return Promise.resolve(this.page as never);
   }
@@ -183,5 +189,36 @@ describe('a hostile runbook', () => {
     expect(container.querySelector('.viewport img')).toBeNull();
     expect(container.querySelector('.stderr')?.textContent).toContain('stderr: <img');
     expect(container.textContent).not.toContain('\u202e');
+  });
+});
+
+describe('a value that is missing', () => {
+  it('is proposed with what is typed for the others, and given as it stands', async () => {
+    const waits = sampleWaiting('input', 'change', {
+      options: [
+        { name: 'namespace', description: '' },
+        { name: 'pod', description: '' },
+      ],
+    });
+    const view = sampleView({ steps: [sampleStep('change', { status: 'waiting_input' })], waiting_on: [waits] });
+    const { wire, state } = await shown(view);
+    const [ask] = asks(view);
+    if (ask === undefined) {
+      throw new Error('nothing is asked');
+    }
+    render(AskPanel, { state, ask, note: new Draft('n'), onchoose: () => undefined, onreject: () => undefined });
+    const [namespace, pod] = screen.getAllByRole<HTMLInputElement>('combobox');
+    if (namespace === undefined || pod === undefined) {
+      throw new Error('two values are missing');
+    }
+    namespace.value = 'shop';
+    namespace.dispatchEvent(new Event('input', { bubbles: true }));
+    await waitFor(() => expect(namespace.value).toBe('shop'));
+    pod.focus();
+    await fireEvent.mouseDown(await screen.findByRole('option', { name: /web-1/ }));
+    expect(wire.looked).toEqual([{ execution: state.id, given: { namespace: 'shop' }, names: ['pod'] }]);
+    (await screen.findByRole('button', { name: /Go on with these values/ })).click();
+    await waitFor(() => expect(wire.said.length).toBe(1));
+    expect(wire.said[0]?.saying).toEqual({ say: 'provide', values: { namespace: 'shop', pod: 'web-1' } });
   });
 });
