@@ -68,6 +68,8 @@ fn state(shop: &Shop) -> BTreeMap<String, Value> {
         for object in shop.cluster.objects(plural, namespace) {
             let kept: Vec<Value> =
                 pointers.iter().map(|pointer| object.pointer(pointer).cloned().unwrap_or_default()).collect();
+            let kept: Vec<Value> =
+                kept.into_iter().map(|value| if value == json!({}) { Value::Null } else { value }).collect();
             all.insert(format!("{plural}/{}", object["metadata"]["name"].as_str().unwrap()), Value::Array(kept));
         }
     };

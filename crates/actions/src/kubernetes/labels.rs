@@ -21,11 +21,6 @@ pub(super) fn selector(selector: &LabelSelector) -> String {
     equal.chain(expressions).collect::<Vec<_>>().join(",")
 }
 
-/// Labels in the form of a query.
-pub(super) fn equal(labels: &BTreeMap<String, String>) -> String {
-    labels.iter().map(|(label, value)| format!("{label}={value}")).collect::<Vec<_>>().join(",")
-}
-
 /// Whether a selector selects everything.
 pub(super) fn is_empty(selector: &LabelSelector) -> bool {
     selector.match_labels.as_ref().is_none_or(BTreeMap::is_empty)

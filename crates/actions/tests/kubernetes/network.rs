@@ -23,6 +23,11 @@ fn policy(stage: &Stage) -> Option<Value> {
     stage.cluster.object("networkpolicies", "shop", POLICY)
 }
 
+/// Every pod that is not isolated.
+fn all_but_isolated() -> Value {
+    json!({ "matchExpressions": [{ "key": "sre.oversight.io/isolated", "operator": "DoesNotExist" }] })
+}
+
 /// The addresses that the one policy leaves out.
 fn excepted(stage: &Stage) -> Value {
     let Some(policy) = policy(stage) else { return json!([]) };
@@ -64,7 +69,7 @@ async fn an_address_is_blocked_for_a_time_and_the_block_comes_off_again() {
     assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
     assert_eq!(outcome.output["until"], "2026-01-02T04:04:05Z");
     let made = policy(&stage).unwrap();
-    assert_eq!(made["spec"]["podSelector"], json!({}));
+    assert_eq!(made["spec"]["podSelector"], all_but_isolated());
     assert_eq!(made["spec"]["policyTypes"], json!(["Ingress"]));
     let from = &made["spec"]["ingress"][0]["from"];
     assert_eq!(from[0]["ipBlock"], json!({ "cidr": "0.0.0.0/0", "except": ["192.0.2.7/32"] }));
@@ -424,4 +429,26 @@ async fn a_block_is_not_put_back_beside_a_policy_that_it_would_open() {
     let undone = stage.undo(UNBLOCK, parameters, &prepared, &outcome).await;
     assert_eq!(undone.ending, Ending::NotStarted, "{undone:?}");
     assert!(policy(&stage).is_none(), "nothing opens what `nobody` closes");
+}
+
+#[tokio::test]
+async fn an_address_is_blocked_and_a_pod_isolated_in_one_namespace() {
+    for first in [BLOCK, ISOLATE] {
+        let stage = Stage::new().await;
+        let pod = stage.pods_of("checkout").remove(0);
+        let isolate = json!({ "podName": pod });
+        let both = if first == BLOCK {
+            [(BLOCK, block()), (ISOLATE, isolate)]
+        } else {
+            [(ISOLATE, isolate), (BLOCK, block())]
+        };
+        for (action, parameters) in both {
+            let outcome = stage.run(action, parameters).await;
+            assert_eq!(outcome.ending, Ending::Succeeded, "{first} first: {action}: {outcome:?}");
+        }
+        let selector = &policy(&stage).unwrap()["spec"]["podSelector"];
+        let expected =
+            json!({ "matchExpressions": [{ "key": "sre.oversight.io/isolated", "operator": "DoesNotExist" }] });
+        assert_eq!(*selector, expected, "what the block lets through does not reach the isolated pod");
+    }
 }

@@ -21,7 +21,7 @@ use crate::kubernetes::trouble::{Asked, Trouble};
 use crate::kubernetes::{ClusterAct, Site, ours, record};
 
 /// The label of an isolated pod: its uid, which no other pod has.
-const ISOLATED: &str = "sre.oversight.io/isolated";
+pub(super) const ISOLATED: &str = "sre.oversight.io/isolated";
 
 /// Cuts a pod off from the network and keeps it running for whoever looks into it.
 ///
@@ -237,6 +237,7 @@ impl Change {
             lost.into_iter().filter(|label| own.contains_key(label)).map(|label| (label, None)).collect();
         let mut left = own.clone();
         left.retain(|label, _| !changed.contains_key(label));
+        left.insert(ISOLATED.to_owned(), uid(pod).to_owned());
         let lets_through = |policy: &&NetworkPolicy| matches(&selects(policy), Some(&left)) && allows(policy);
         let open: Vec<String> =
             others.into_iter().filter(lets_through).map(|policy| format!("`{}`", name(policy))).collect();

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use belay_runbook::action::Sink;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PostParams, Preconditions};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::address::Network;
+use super::isolate::ISOLATED;
 use super::{asked, decides, name, policies, selects};
 use crate::declaration::{Declaration, text};
 use crate::kubernetes::labels::{self, matches};
@@ -160,6 +162,18 @@ impl Blocks {
         self.addresses.get(&network.to_string()).map_or_else(|| json!([]), |until| json!([until]))
     }
 
+    /// The pods that are meant, but for isolated ones: what this policy lets through would reach them.
+    fn selector(&self) -> LabelSelector {
+        LabelSelector {
+            match_labels: (!self.labels.is_empty()).then(|| self.labels.clone()),
+            match_expressions: Some(vec![LabelSelectorRequirement {
+                key: ISOLATED.to_owned(),
+                operator: "DoesNotExist".to_owned(),
+                values: None,
+            }]),
+        }
+    }
+
     fn spec(&self) -> Result<Value, Trouble> {
         let networks: Vec<Network> = self
             .addresses
@@ -175,7 +189,7 @@ impl Blocks {
             json!({ "ipBlock": block })
         };
         Ok(json!({
-            "podSelector": if self.labels.is_empty() { json!({}) } else { json!({ "matchLabels": self.labels }) },
+            "podSelector": self.selector(),
             "policyTypes": ["Ingress"],
             // Some network plug-ins do not count pods of the cluster among addresses: they are allowed by name.
             "ingress": [{ "from": [
@@ -255,7 +269,7 @@ impl Blocks {
             return Ok(Vec::new());
         }
         let mut pods: Vec<Pod> = Vec::new();
-        let wanted = ListParams::default().labels(&labels::equal(&self.labels));
+        let wanted = ListParams::default().labels(&labels::selector(&self.selector()));
         pages(site, Some(&self.namespace), wanted, |page| {
             pods.extend(page);
             true
