@@ -64,6 +64,9 @@ fn release(state: &mut State, kind: &'static Kind, object: &Arc<Value>, everythi
         }
         return;
     }
+    if !waits_for(object, "orphan") && !waits_for(object, "foregroundDeletion") {
+        return;
+    }
     let owned: Vec<_> = everything.iter().filter(|(_, other)| delete::owns(object, other)).collect();
     let mut done = None;
     if waits_for(object, "orphan") {
