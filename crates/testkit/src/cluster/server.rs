@@ -73,7 +73,7 @@ impl Shared {
             let result = handle(state);
             let changed = state.store.version() != before;
             if changed {
-                controllers::settle(state);
+                controllers::settle_since(state, before);
             }
             (result, changed.then(|| state.store.version()))
         });

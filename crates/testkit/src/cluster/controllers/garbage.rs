@@ -11,11 +11,14 @@ use crate::cluster::json;
 use crate::cluster::kinds::{KINDS, Kind};
 use crate::cluster::state::State;
 
-/// Collects everything that can be collected now.
-pub fn collect(state: &mut State) {
+/// Collects everything that can be collected now, in these namespaces or everywhere.
+pub fn collect(state: &mut State, namespaces: Option<&BTreeSet<String>>) {
     let everything: Vec<(&'static Kind, Arc<Value>)> = state
         .store
         .all()
+        .filter(|(key, _)| {
+            key.namespace.is_empty() || namespaces.is_none_or(|namespaces| namespaces.contains(&key.namespace))
+        })
         .filter_map(|(key, object)| {
             KINDS.iter().find(|kind| kind.plural == key.plural).map(|kind| (kind, Arc::clone(object)))
         })
