@@ -12,8 +12,8 @@
 //! as the slowest of its budgets. What requests take, and the server's own time for them, is not in it.
 //!
 //! **The floor without budgets** is measured, as the server's own time counts there: somebody who knows the pods already
-//! sends the same evictions as plain requests over as many connections as a drain has under way, and their pods end. It is
-//! the least of two runs, one before and one after the drain.
+//! sends the same evictions as plain requests over as many connections as a drain has under way, and their pods end. Both
+//! are the least of two runs, which take turns.
 //!
 //! The calls of `kubectl drain` are counted where kubectl is installed: the same drain of the same cluster.
 
@@ -99,9 +99,10 @@ pub(crate) fn drains() -> Vec<Figure> {
             figures.push(beside_kubectl(&runtime, &pace, &drained));
         }
     }
-    let before = plainly(&runtime, &FREE);
-    let drained = ours(&runtime, &FREE);
-    let floor = before.min(plainly(&runtime, &FREE));
+    let (first, drained) = (plainly(&runtime, &FREE), ours(&runtime, &FREE));
+    let (second, again) = (plainly(&runtime, &FREE), ours(&runtime, &FREE));
+    let floor = first.min(second);
+    let drained = if again.took < drained.took { again } else { drained };
     let figure = Figure {
         limit: FREE.most,
         ..Figure::told(format!("drain, {}, of plain evictions", FREE.name), drained.took / floor, "")
@@ -152,12 +153,12 @@ fn ours(runtime: &Runtime, pace: &Pace) -> Drained {
     runtime.block_on(async {
         let cluster = furnish(pace).await;
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::of(&cluster.write_kubeconfig(folder.path()).unwrap());
+        let acts = Place::of(&cluster.write_kubeconfig(folder.path()).unwrap());
         let parameters = json!({ "nodeName": "node-01" });
-        let prepared = place.prepare("kubernetes.drain_node", &parameters).await;
+        let prepared = acts.prepare("kubernetes.drain_node", &parameters).await;
         cluster.forget_calls();
         let started = Instant::now();
-        let outcome = place.run("kubernetes.drain_node", &parameters, &prepared).await;
+        let outcome = acts.run("kubernetes.drain_node", &parameters, &prepared).await;
         let took = started.elapsed().as_secs_f64();
         assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
         assert_eq!(outcome.output["podsEvicted"], PODS);

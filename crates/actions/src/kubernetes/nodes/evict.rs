@@ -40,8 +40,11 @@ const SPACING: Duration = Duration::from_millis(50);
 /// How long a server that has too much to do is left alone at the least.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// How often the node is looked at as long as there is something to evict.
+/// How often the node is looked at as long as there is something to evict, and at the least.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// How often it is looked at, at the most: a look costs the server less than an eviction.
+const GLANCE: Duration = Duration::from_millis(250);
 
 /// How far a drain has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -139,7 +142,7 @@ impl Drain<'_, '_> {
         let mut asking = JoinSet::new();
         let mut refused = None;
         let mut moved = Instant::now();
-        let mut look = moved + SOONEST;
+        let mut look = moved + GLANCE;
         loop {
             // Once one is refused no other is begun; those under way are heard to the end.
             if refused.is_none() {
@@ -155,7 +158,7 @@ impl Drain<'_, '_> {
                     match self.hear(pod, answer) {
                         Ok(true) => {
                             moved = Instant::now();
-                            look = look.min(moved + SOONEST);
+                            look = look.min(moved + GLANCE);
                         }
                         Ok(false) => {}
                         Err(trouble) => refused = Some(trouble),
@@ -173,7 +176,7 @@ impl Drain<'_, '_> {
                         return Ok(());
                     }
                     let waits = self.groups.values().any(|group| !group.due.is_empty());
-                    look = Instant::now() + if waits { LOOK } else { pause(moved.elapsed(), 1).min(LOOK) };
+                    look = Instant::now() + if waits { LOOK } else { (moved.elapsed() / PART).clamp(GLANCE, LOOK) };
                 }
             }
         }
@@ -303,12 +306,12 @@ impl Group {
         }
     }
 
-    /// The budget says no, and is left alone for a while; at first for half of the time that it took before, as
+    /// The budget says no, and is left alone for a while; at first for most of the time that it took before, as
     /// replacements of the same pods take about the same time.
     fn refuse(&mut self, now: Instant, pause: Duration) {
         let before = self.held.unwrap_or(Held { since: None, until: now, lasted: Duration::ZERO });
         self.held = Some(match before.since {
-            None => Held { since: Some(now), until: now + pause.max((before.lasted / 2).min(LATEST)), ..before },
+            None => Held { since: Some(now), until: now + pause.max((before.lasted * 3 / 4).min(LATEST)), ..before },
             Some(since) => Held { until: now + pause, lasted: now.duration_since(since), ..before },
         });
     }
@@ -420,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_that_took_its_time_is_asked_half_as_long_after_the_next_time() {
+    fn a_budget_that_took_its_time_is_left_alone_for_most_of_it_the_next_time() {
         let now = Instant::now();
         let mut group = Group::default();
         group.refuse(now, SECOND);
@@ -428,9 +431,9 @@ mod tests {
         assert_eq!(group.waited(now + SECOND * 5), SECOND * 5);
         group.let_go(now + SECOND * 5);
         group.refuse(now + SECOND * 6, SECOND);
-        assert!(!group.may_ask(now + SECOND * 7) && group.may_ask(now + SECOND * 8), "half of 4 s");
-        group.let_go(now + SECOND * 8);
-        group.refuse(now + SECOND * 8, SECOND * 3);
-        assert!(!group.may_ask(now + SECOND * 10), "and never sooner than anybody else");
+        assert!(!group.may_ask(now + SECOND * 8) && group.may_ask(now + SECOND * 9), "three quarters of 4 s");
+        group.let_go(now + SECOND * 9);
+        group.refuse(now + SECOND * 9, SECOND * 4);
+        assert!(!group.may_ask(now + SECOND * 12), "and never sooner than anybody else");
     }
 }
