@@ -39,7 +39,7 @@ fi
 if [ -x "$tools/chaos/bin/chaos" ]; then export BELAY_CHAOS="$tools/chaos/bin/chaos"; fi
 export BELAY_BIN="$belay"
 held=0
-for bench in ${BELAY_BENCHES:-core search cockpit faces}; do
+for bench in ${BELAY_BENCHES:-core search cockpit cluster faces}; do
   printf '\n%s\n' "$bench"
   if [ "$bench" = faces ]; then
     cargo build --release --locked --package belay-desktop

@@ -111,8 +111,8 @@ pub(crate) fn plain<K: Resource + serde::Serialize>(object: &K) -> Value {
 fn redacted(outcome: Outcome) -> Outcome {
     let redaction = Redaction::tokens();
     Outcome {
-        output: redaction.value(&outcome.output),
-        published: outcome.published.into_iter().map(|(name, value)| (name, redaction.value(&value))).collect(),
+        output: redaction.owned(outcome.output),
+        published: outcome.published.into_iter().map(|(name, value)| (name, redaction.owned(value))).collect(),
         excerpt: redaction.text(&outcome.excerpt),
         error: outcome.error.map(|error| redaction.text(&error)),
         ..outcome

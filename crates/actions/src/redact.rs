@@ -127,18 +127,23 @@ impl Redaction {
 
     /// Redacts every text in a JSON value, keys included.
     pub fn value(&self, value: &serde_json::Value) -> serde_json::Value {
+        self.owned(value.clone())
+    }
+
+    /// The same of a value that is no longer needed: a large one is never there twice.
+    pub fn owned(&self, value: serde_json::Value) -> serde_json::Value {
         use serde_json::Value;
         match value {
-            Value::Null | Value::Bool(_) => value.clone(),
+            Value::Null | Value::Bool(_) => value,
             Value::Number(number) => {
                 let written = number.to_string();
                 let redacted = self.text(&written);
-                if redacted == written { value.clone() } else { Value::String(redacted) }
+                if redacted == written { Value::Number(number) } else { Value::String(redacted) }
             }
-            Value::String(text) => Value::String(self.text(text)),
-            Value::Array(items) => Value::Array(items.iter().map(|item| self.value(item)).collect()),
+            Value::String(text) => Value::String(self.text(&text)),
+            Value::Array(items) => Value::Array(items.into_iter().map(|item| self.owned(item)).collect()),
             Value::Object(fields) => {
-                Value::Object(fields.iter().map(|(key, field)| (self.text(key), self.value(field))).collect())
+                Value::Object(fields.into_iter().map(|(key, field)| (self.text(&key), self.owned(field))).collect())
             }
         }
     }

@@ -84,6 +84,23 @@ fn state(shop: &Shop) -> BTreeMap<String, Value> {
     all
 }
 
+/// Takes back what ran last, and says of an act whose outcome is not known that it is to be taken back, too.
+fn undo(shop: &Shop) -> Value {
+    let status = shop.desk.status("@last");
+    for waiting in status["waiting_on"].as_array().into_iter().flatten().filter(|one| one["kind"] == "outcome") {
+        shop.desk.belay(["confirm", "@last", waiting["step"].as_str().unwrap(), "--outcome", "undo"]);
+    }
+    shop.desk.belay(["rollback", "@last", "--reason", "rehearsed", "--no-input"]);
+    for _ in 0..20 {
+        shop.resume();
+        let status = shop.desk.status("@last");
+        let waiting = status["waiting_on"].as_array().cloned().unwrap_or_default();
+        let Some(approval) = waiting.iter().find(|one| one["kind"] == "approval") else { return status };
+        shop.approve(approval["step"].as_str().unwrap());
+    }
+    panic!("it asks for ever");
+}
+
 impl Rehearsal {
     /// Starts it, and answers whatever waits until nothing does or it cannot go on.
     fn play(&self, shop: &Shop, labels: &Value) -> Value {
@@ -117,30 +134,13 @@ impl Rehearsal {
         panic!("it asks for ever");
     }
 
-    /// Takes it back, and says of an act whose outcome is not known that it is to be taken back, too.
-    fn undo(&self, shop: &Shop) -> Value {
-        let status = shop.desk.status("@last");
-        for waiting in status["waiting_on"].as_array().into_iter().flatten().filter(|one| one["kind"] == "outcome") {
-            shop.desk.belay(["confirm", "@last", waiting["step"].as_str().unwrap(), "--outcome", "undo"]);
-        }
-        shop.desk.belay(["rollback", "@last", "--reason", "rehearsed", "--no-input"]);
-        for _ in 0..20 {
-            shop.resume();
-            let status = shop.desk.status("@last");
-            let waiting = status["waiting_on"].as_array().cloned().unwrap_or_default();
-            let Some(approval) = waiting.iter().find(|one| one["kind"] == "approval") else { return status };
-            shop.approve(approval["step"].as_str().unwrap());
-        }
-        panic!("it asks for ever");
-    }
-
     fn runs_and_rolls_back(&self) -> Shop {
         let (shop, labels) = shop();
         let before = state(&shop);
         let status = self.play(&shop, &labels);
         assert_eq!(status["status"], "completed", "{status:#}");
         assert_ne!(state(&shop), before, "it changes something");
-        let status = self.undo(&shop);
+        let status = undo(&shop);
         assert_eq!(status["status"], "rolled_back", "{status:#}");
         assert_eq!(state(&shop), before);
         shop
@@ -157,7 +157,7 @@ impl Rehearsal {
             let plain = resource.split('.').next().unwrap();
             assert!(text.contains(plain) && text.contains(verb), "without `{right}`: {status:#}");
             shop.cluster.permit_all();
-            let status = self.undo(&shop);
+            let status = undo(&shop);
             let nothing = status["status"] == "failed" && shop.cluster.changes().is_empty();
             assert!(status["status"] == "rolled_back" || nothing, "without `{right}`: {status:#}");
             assert_eq!(state(&shop), before, "without `{right}`: {status:#}");

@@ -144,7 +144,7 @@ async fn namespaces(site: &Site<'_>, known: &Known<'_>) -> Result<Vec<Candidate>
     found.add(rank(true, 2), own, "the context's own");
     let api: Api<Namespace> = Api::all(site.cluster.client());
     let asked = Asked { verb: "list", resource: "namespaces", name: "", namespace: "" };
-    let listed = site.cluster.pages(&api, &asked, ListParams::default(), |page| {
+    let listed = site.cluster.pages(api.resource_url(), &asked, ListParams::default(), |page: Vec<Namespace>| {
         for namespace in page {
             let ending = namespace.metadata.deletion_timestamp.is_some();
             found.add(rank(false, u8::from(ending)), &namespace.name_any(), if ending { "ending" } else { "" });
@@ -170,7 +170,7 @@ where
     let asked = Asked { verb: "list", resource, name: "", namespace: "" };
     let wanted = ListParams::default().fields(&format!("metadata.name={name}"));
     let mut homes = Vec::new();
-    let listed = site.cluster.pages(&api, &asked, wanted, |page| {
+    let listed = site.cluster.pages(api.resource_url(), &asked, wanted, |page: Vec<K>| {
         homes.extend(page.into_iter().filter_map(|object| object.meta().namespace.clone()));
         true
     });
@@ -189,7 +189,7 @@ async fn config_maps(site: &Site<'_>, known: &Known<'_>) -> Result<Vec<Candidate
     let asked = Asked { verb: "list", resource: "configmaps", name: "", namespace };
     let mut found = Ranked::default();
     site.cluster
-        .pages(&api, &asked, ListParams::default(), |page| {
+        .pages(api.resource_url(), &asked, ListParams::default(), |page: Vec<ConfigMap>| {
             for map in page {
                 // Every namespace has this one, and nobody's settings lie in it.
                 let state = u8::from(map.name_any() == "kube-root-ca.crt");

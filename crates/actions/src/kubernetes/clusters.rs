@@ -8,10 +8,12 @@ use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::api::ListParams;
 use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
-use kube::core::PartialObjectMeta;
+use kube::core::{PartialObjectMeta, Request};
 use kube::{Api, Client, Config};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
@@ -37,6 +39,13 @@ const LOGIN: Duration = Duration::from_secs(30);
 
 /// How long a cluster's fingerprint is believed: a name may lead elsewhere a moment later.
 const BELIEVED: Duration = Duration::from_secs(10);
+
+/// A page of a list; of each object as much as is read.
+#[derive(Deserialize)]
+struct Page<T> {
+    metadata: ListMeta,
+    items: Vec<T>,
+}
 
 /// The clusters that this process has talked to.
 #[derive(Debug, Default)]
@@ -198,21 +207,24 @@ impl Cluster {
         }
     }
 
-    /// Asks for objects a page at a time, and hands on each; stops where `take` has enough.
-    pub(super) async fn pages<K>(
+    /// Asks for the objects at a URL a page at a time, and hands on each, of every object what `T` reads; stops where `take`
+    /// has enough.
+    pub(super) async fn pages<T: DeserializeOwned>(
         &self,
-        api: &Api<K>,
+        url: &str,
         asked: &Asked<'_>,
         wanted: ListParams,
-        mut take: impl FnMut(Vec<K>) -> bool,
-    ) -> Result<(), Trouble>
-    where
-        K: Clone + DeserializeOwned + std::fmt::Debug,
-    {
+        mut take: impl FnMut(Vec<T>) -> bool,
+    ) -> Result<(), Trouble> {
+        let (requests, client) = (Request::new(url), self.client());
         let mut wanted = wanted.limit(PAGE);
         loop {
-            let page = self.ask(asked, || api.list(&wanted)).await?;
-            let next = page.metadata.continue_.clone().filter(|token| !token.is_empty());
+            let question = || async {
+                let request = requests.list(&wanted).map_err(kube::Error::BuildRequest)?;
+                client.request::<Page<T>>(request).await
+            };
+            let page = self.ask(asked, question).await?;
+            let next = page.metadata.continue_.filter(|token| !token.is_empty());
             if !take(page.items) {
                 return Ok(());
             }

@@ -8,14 +8,16 @@ mod owner;
 mod read;
 mod restart;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use belay_runbook::action::Sink;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::Api;
 use kube::api::ListParams;
+use kube::{Api, Resource as _};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::trouble::{Asked, Trouble};
 use super::{Clusters, OnCluster, Site};
@@ -100,8 +102,12 @@ fn of_pod(name: &str, description: &str) -> Declaration {
 
 /// The controller that would replace a pod.
 pub(super) fn controller(pod: &Pod) -> Option<&OwnerReference> {
-    let owners = pod.metadata.owner_references.as_deref().unwrap_or_default();
-    owners.iter().find(|owner| owner.controller == Some(true))
+    controlling(pod.metadata.owner_references.as_deref())
+}
+
+/// The one of an object's owners that would replace it.
+pub(super) fn controlling(owners: Option<&[OwnerReference]>) -> Option<&OwnerReference> {
+    owners.unwrap_or_default().iter().find(|owner| owner.controller == Some(true))
 }
 
 /// `NAMESPACE/NAME`.
@@ -120,7 +126,7 @@ pub(super) fn is_ready(pod: &Pod) -> bool {
 pub(super) async fn on_node(site: &Site<'_>, node: &str) -> Result<Vec<Pod>, Trouble> {
     let mut pods = Vec::new();
     let wanted = ListParams::default().fields(&format!("spec.nodeName={node}"));
-    pages(site, None, wanted, |page| {
+    pages(site, None, wanted, |page: Vec<Pod>| {
         pods.extend(page);
         true
     })
@@ -128,17 +134,24 @@ pub(super) async fn on_node(site: &Site<'_>, node: &str) -> Result<Vec<Pod>, Tro
     Ok(pods)
 }
 
-/// Asks for pods a page at a time, and hands on each; stops where `take` has enough. All namespaces where none is named.
-pub(super) async fn pages(
+/// Uids of the pods that a server's cache knows on a node. It may be a little behind, and costs the server next to nothing.
+pub(super) async fn glance(site: &Site<'_>, node: &str) -> Result<BTreeSet<String>, Trouble> {
+    let api: Api<Pod> = Api::all(site.cluster.client());
+    let asked = Asked { verb: "list", resource: "pods", name: "", namespace: "" };
+    // Without a limit, as pages come from the store.
+    let wanted = ListParams::default().fields(&format!("spec.nodeName={node}")).match_any();
+    let found = site.cluster.ask(&asked, || api.list_metadata(&wanted)).await?;
+    Ok(found.items.into_iter().filter_map(|pod| pod.metadata.uid).collect())
+}
+
+/// Asks for pods a page at a time, and hands on each, of every pod what `T` reads; stops where `take` has enough. All
+/// namespaces where none is named.
+pub(super) async fn pages<T: DeserializeOwned>(
     site: &Site<'_>,
     namespace: Option<&str>,
     wanted: ListParams,
-    take: impl FnMut(Vec<Pod>) -> bool,
+    take: impl FnMut(Vec<T>) -> bool,
 ) -> Result<(), Trouble> {
-    let api: Api<Pod> = match namespace {
-        Some(namespace) => site.api(namespace),
-        None => Api::all(site.cluster.client()),
-    };
     let asked = Asked { verb: "list", resource: "pods", name: "", namespace: namespace.unwrap_or_default() };
-    site.cluster.pages(&api, &asked, wanted, take).await
+    site.cluster.pages(&Pod::url_path(&(), namespace), &asked, wanted, take).await
 }

@@ -76,7 +76,30 @@ async fn a_budget_that_never_gives_way_ends_with_the_time_and_says_who_is_left()
     assert!(error(&outcome).contains("did not end within 2 s"), "{outcome:?}");
     assert!(error(&outcome).contains("shop/checkout-"), "{outcome:?}");
     assert_eq!(outcome.output["drained"], false);
-    assert!(on_node(&stage).iter().any(|app| app == "checkout"));
+    let held = on_node(&stage).iter().filter(|app| *app == "checkout").count();
+    assert!(held > 0);
+    let calls = stage.cluster.calls();
+    let asked = calls.iter().filter(|call| call.subresource == "eviction").count();
+    assert!(asked <= held + 4, "once each, then one of them every half second at the most: {asked}");
+}
+
+#[tokio::test]
+async fn a_pod_that_comes_onto_the_node_meanwhile_is_evicted_too() {
+    let stage = Stage::new().await;
+    stage.cluster.set_pod_stop(Duration::from_millis(300));
+    let parameters = json!({ "nodeName": "node-1", "force": true });
+    let prepared = stage.prepare(DRAIN, parameters.clone()).await.unwrap();
+    let comes = async {
+        while !stage.cluster.calls().iter().any(|call| call.subresource == "eviction" && call.status == 201) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // Past the scheduler, as what is bound already comes onto a node that is cordoned.
+        stage.cluster.add_pod("shop", "late", "node-1");
+    };
+    let (outcome, ()) = tokio::join!(stage.run_prepared(DRAIN, parameters, &prepared), comes);
+    assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
+    assert!(on_node(&stage).is_empty());
+    assert_eq!(stage.cluster.object("pods", "shop", "late"), None);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod calls;
 mod candidates;
 mod configmaps;
 mod credentials;

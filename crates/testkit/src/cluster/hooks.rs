@@ -26,6 +26,11 @@ impl Cluster {
         self.shared().with(|state| state.calls.clear());
     }
 
+    /// How many connections were made so far.
+    pub fn connections(&self) -> u64 {
+        self.shared().with(|state| state.connections)
+    }
+
     /// Forbids a verb for a resource: `forbid("patch", "deployments/scale.apps")`; `*` stands for any.
     pub fn forbid(&self, verb: &str, resource: &str) {
         self.forbid_matching(Matching::verb(verb).with_resource(resource));

@@ -62,9 +62,31 @@ impl Shared {
             controllers::settle(state);
             (result, state.store.version())
         });
+        self.tell(version);
+        result
+    }
+
+    /// The same for a request: where it changes nothing, as it is refused, there is nothing for the controllers to do.
+    fn request<T>(&self, handle: impl FnOnce(&mut State) -> T) -> T {
+        let (result, changed) = self.with(|state| {
+            let before = state.store.version();
+            let result = handle(state);
+            let changed = state.store.version() != before;
+            if changed {
+                controllers::settle_since(state, before);
+            }
+            (result, changed.then(|| state.store.version()))
+        });
+        if let Some(version) = changed {
+            self.tell(version);
+        }
+        result
+    }
+
+    /// Tells watches and the timer that something has changed.
+    fn tell(&self, version: u64) {
         self.version.send_replace(version);
         self.wake.notify_one();
-        result
     }
 
     /// Tells of every change.
@@ -106,6 +128,7 @@ impl Shared {
                 accepted = listener.accept() => {
                     // A peer that went before it was accepted is no reason to stop.
                     if let Ok((stream, _)) = accepted {
+                        self.with(|state| state.connections += 1);
                         connections.spawn(Arc::clone(&self).connection(stream));
                     }
                 }
@@ -275,7 +298,7 @@ async fn handle(shared: &Arc<Shared>, target: &Target, request: Request<Incoming
         Place::Resource(kind) => {
             let read = matches!(target.verb, "get" | "list");
             let act = |state: &mut State| dispatch::resource(state, kind, target, &parts.headers, &bytes);
-            let answer = if read { shared.with(act) } else { shared.change(act) };
+            let answer = if read { shared.with(act) } else { shared.request(act) };
             match answer {
                 Ok((code, body)) if read => {
                     let accept = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());

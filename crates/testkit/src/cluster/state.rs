@@ -65,6 +65,8 @@ pub struct State {
     pub calls: Vec<(u64, Call)>,
     /// The number of the next request.
     pub next_call: u64,
+    /// How many connections were taken.
+    pub connections: u64,
     /// The token that is accepted; `None` where the login is over.
     pub token: Option<String>,
     /// What listens in pods: namespace, pod, port.
@@ -117,6 +119,7 @@ impl State {
             plan: Plan::default(),
             calls: Vec::new(),
             next_call: 0,
+            connections: 0,
             token: Some(token),
             served: BTreeMap::new(),
             served_apps: BTreeMap::new(),

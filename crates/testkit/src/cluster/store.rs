@@ -76,11 +76,12 @@ impl Store {
 
     /// The objects of a resource, in one namespace or in all, ordered by namespace and name.
     pub fn list(&self, kind: &Kind, namespace: Option<&str>) -> Vec<Arc<Value>> {
-        let first = Key { plural: kind.plural, namespace: String::new(), name: String::new() };
+        let first =
+            Key { plural: kind.plural, namespace: namespace.unwrap_or_default().to_owned(), name: String::new() };
         self.objects
             .range(first..)
             .take_while(|(key, _)| key.plural == kind.plural)
-            .filter(|(key, _)| namespace.is_none_or(|namespace| key.namespace == namespace))
+            .take_while(|(key, _)| namespace.is_none_or(|namespace| key.namespace == namespace))
             .map(|(_, object)| Arc::clone(object))
             .collect()
     }

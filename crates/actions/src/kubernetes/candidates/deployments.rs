@@ -24,7 +24,7 @@ pub(super) async fn deployments(site: &Site<'_>, known: &Known<'_>) -> Result<Ve
     }
     let api: Api<Deployment> = site.api(namespace);
     let asked = Asked { verb: "list", resource: "deployments.apps", name: "", namespace };
-    let listed = site.cluster.pages(&api, &asked, ListParams::default(), |page| {
+    let listed = site.cluster.pages(api.resource_url(), &asked, ListParams::default(), |page: Vec<Deployment>| {
         for deployment in &page {
             let wanted = replicas(deployment);
             let ready = deployment.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0);

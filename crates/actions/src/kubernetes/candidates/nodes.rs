@@ -30,7 +30,7 @@ pub(super) async fn nodes(site: &Site<'_>, known: &Known<'_>) -> Result<Vec<Cand
     let api: Api<Node> = Api::all(site.cluster.client());
     let asked = Asked { verb: "list", resource: "nodes", name: "", namespace: "" };
     site.cluster
-        .pages(&api, &asked, ListParams::default(), |page| {
+        .pages(api.resource_url(), &asked, ListParams::default(), |page: Vec<Node>| {
             for node in &page {
                 let name = node.name_any();
                 let (state, mut words) = state(node);

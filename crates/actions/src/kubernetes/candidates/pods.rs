@@ -30,7 +30,7 @@ pub(super) async fn pods(site: &Site<'_>, known: &Known<'_>) -> Result<Vec<Candi
         None => None,
     };
     let mut found = Ranked::default();
-    pages(site, Some(namespace), ListParams::default(), |page| {
+    pages(site, Some(namespace), ListParams::default(), |page: Vec<Pod>| {
         for pod in &page {
             let own = selector.as_ref().is_none_or(|selector| labels::matches(selector, pod.metadata.labels.as_ref()));
             let (health, restarts, note) = of_pod(pod);

@@ -40,6 +40,8 @@ struct Change {
     services: Vec<String>,
     /// Policies that would still let something through.
     open: Vec<String>,
+    /// Who makes another pod in its place.
+    owner: Option<Owner>,
 }
 
 #[async_trait]
@@ -88,7 +90,7 @@ impl ClusterAct for IsolatePod {
         prepared
             .notes
             .extend(change.services.iter().map(|service| format!("service {service} no longer sends it requests")));
-        match Owner::of(site, &pod).await? {
+        match &change.owner {
             Some(owner) if owner.shown().starts_with("statefulset/") => prepared.notes.push(format!(
                 "{} cannot make another pod of the same name as long as this one is kept",
                 owner.shown()
@@ -158,11 +160,10 @@ impl ClusterAct for IsolatePod {
         after: Option<&Value>,
     ) -> Result<UndoState, Trouble> {
         let pod = parameters.expect(site).await?;
-        Ok(match compare(&pod, record, after) {
-            // A policy for no pod is left to be taken away.
-            UndoState::AsBefore if policy_exists(site, &parameters, &pod).await? => UndoState::AsAfter,
-            state => state,
-        })
+        let state = compare(&pod, record, after);
+        // A policy for no pod is left to be taken away.
+        let leftover = state == UndoState::AsBefore && policy_exists(site, &parameters, &pod).await?;
+        Ok(if leftover { UndoState::AsAfter } else { state })
     }
 
     async fn undo(site: &Site<'_>, parameters: Named, record: &Value, expected: Option<&Value>) -> Outcome {
@@ -225,9 +226,8 @@ impl Change {
                 services.extend(service.metadata.name);
             }
         }
-        if let Some(selector) = Owner::selector(site, pod).await? {
-            lost.extend(labels::keys(&selector));
-        }
+        let (owner, selector) = Owner::with_selector(site, pod).await?.unzip();
+        lost.extend(selector.iter().flat_map(labels::keys));
         let others = policies(site, named.namespace(site)).await?;
         let others: Vec<&NetworkPolicy> = others.iter().filter(|policy| name(policy) != policy_name(pod)).collect();
         for policy in others.iter().filter(|policy| matches(&selects(policy), Some(&own))) {
@@ -243,7 +243,7 @@ impl Change {
             others.into_iter().filter(lets_through).map(|policy| format!("`{}`", name(policy))).collect();
         changed.insert(ISOLATED.to_owned(), pod.metadata.uid.clone());
         let before = changed.keys().map(|label| (label.clone(), own.get(label).cloned())).collect();
-        let change = Self { labels: changed, before, services, open };
+        let change = Self { labels: changed, before, services, open, owner };
         if change.open.is_empty() {
             return Ok(change);
         }

@@ -270,7 +270,7 @@ impl Blocks {
         }
         let mut pods: Vec<Pod> = Vec::new();
         let wanted = ListParams::default().labels(&labels::selector(&self.selector()));
-        pages(site, Some(&self.namespace), wanted, |page| {
+        pages(site, Some(&self.namespace), wanted, |page: Vec<Pod>| {
             pods.extend(page);
             true
         })

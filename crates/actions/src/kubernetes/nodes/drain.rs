@@ -7,6 +7,7 @@ use belay_runbook::act::{Outcome, Preparation, ProbeAnswer, UndoState};
 use belay_runbook::action::{ActionSpec, PolicyKind, Sink};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
+use kube::core::PartialObjectMeta;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -50,9 +51,9 @@ async fn largest_share(site: &Site<'_>, goes: &[&Pod]) -> Result<u32, Trouble> {
     let namespaces: BTreeSet<&str> = goes.iter().filter_map(|pod| pod.metadata.namespace.as_deref()).collect();
     let mut all: BTreeMap<String, u32> = BTreeMap::new();
     for namespace in namespaces {
-        pods::pages(site, Some(namespace), ListParams::default(), |page| {
-            let stays = page.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-            for owner in stays.filter_map(pods::controller) {
+        pods::pages(site, Some(namespace), ListParams::default(), |page: Vec<PartialObjectMeta<Pod>>| {
+            let stays = page.iter().map(|pod| &pod.metadata).filter(|pod| pod.deletion_timestamp.is_none());
+            for owner in stays.filter_map(|pod| pods::controlling(pod.owner_references.as_deref())) {
                 *all.entry(owner.uid.clone()).or_default() += 1;
             }
             true
@@ -160,7 +161,7 @@ impl ClusterAct for Drain {
         match ended {
             Ok(()) => Outcome { after, ..Outcome::succeeded(output) },
             Err(trouble) => {
-                let left: Vec<&str> = progress.left.iter().take(NAMED).map(String::as_str).collect();
+                let left: Vec<&str> = progress.left.values().take(NAMED).map(String::as_str).collect();
                 let last = progress.trouble.as_ref().map_or_else(String::new, |why| format!("; {why}"));
                 let error = format!(
                     "{trouble}; {} pods were evicted, {} are left ({}){last}",

@@ -1,6 +1,11 @@
 //! Evicting the pods of a node within their disruption budgets, and waiting until they are gone.
+//!
+//! The pods are read once in full. What their budgets allow is evicted at once; where a budget says no, one pod of those
+//! that share it is asked for again, at growing intervals ([`pause`]). Whether those that end are gone is looked at in the
+//! server's cache, without their contents. When nothing is seen any more the node is read in full once more, as a cache
+//! may be behind, and what has come onto it meanwhile is evicted too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,22 +22,37 @@ use crate::kubernetes::clusters::Cluster;
 use crate::kubernetes::pods::{self, controller, named};
 use crate::kubernetes::trouble::{Asked, Trouble};
 
-/// How often the pods that are left are looked at.
-const LOOK: Duration = Duration::from_millis(500);
-
-/// How long a pod that its budget holds is left alone before it is asked about again.
-const HELD: Duration = Duration::from_secs(1);
-
 /// Evictions that are asked for at the same time.
 const AT_ONCE: usize = 16;
+
+/// The shortest time between two questions about the same thing.
+const SOONEST: Duration = Duration::from_millis(500);
+
+/// The longest, which is kubectl's (kubernetes/kubectl, `pkg/cmd/drain`: `EvictErrorRetryDelay`).
+const LATEST: Duration = Duration::from_secs(5);
+
+/// The part of the time waited so far after which something is asked about again: what comes is seen late by no more.
+const PART: u32 = 8;
+
+/// All budgets that say no are asked together no more often than once in this time.
+const SPACING: Duration = Duration::from_millis(50);
+
+/// How long a server that has too much to do is left alone at the least.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// How often the node is looked at as long as there is something to evict, and at the least.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How often it is looked at, at the most: a look costs the server less than an eviction.
+const GLANCE: Duration = Duration::from_millis(250);
 
 /// How far a drain has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// Uids of the pods that were evicted.
     pub(super) evicted: BTreeSet<String>,
-    /// Pods that are still there.
-    pub(super) left: Vec<String>,
+    /// Names of the pods that are still there, by their uids.
+    pub(super) left: BTreeMap<String, String>,
     /// Why the last one that was asked for did not go.
     pub(super) trouble: Option<String>,
 }
@@ -43,6 +63,8 @@ enum Answer {
     Ends,
     /// It went without us.
     Gone,
+    /// It is not what was read: the node is read anew.
+    Other,
     /// Its budget forbids it for now.
     Held(String),
     /// The server could not say yes or no, and is asked again.
@@ -59,95 +81,246 @@ pub(super) async fn evict_all(
     grace: Option<u32>,
     progress: &mut Progress,
 ) -> Result<(), Trouble> {
-    let mut held: BTreeMap<String, Instant> = BTreeMap::new();
-    let mut told = String::new();
+    let (groups, known) = (BTreeMap::new(), BTreeSet::new());
+    let mut drain = Drain { site, node, grace, progress, groups, known, stale: false, told: String::new() };
     loop {
-        let found = pods::on_node(site, node).await?;
-        let mut due = Vec::new();
-        progress.left.clear();
-        for pod in &found {
-            match lot(pod, allowed) {
-                Lot::Stays => {}
-                Lot::Holds(why) => {
-                    return Err(Trouble::given_up(format!("`{node}` cannot be drained any further: {why}")));
-                }
-                Lot::Ends => progress.left.push(named(pod)),
-                Lot::Goes => {
-                    progress.left.push(named(pod));
-                    let waits = held.get(&group(pod)).is_some_and(|until| Instant::now() < *until);
-                    if !waits {
-                        due.push(pod.clone());
-                    }
-                }
-            }
-        }
-        if progress.left.is_empty() {
-            site.say(&format!("{} evicted, none left\n", progress.evicted.len()));
+        drain.read(allowed).await?;
+        if drain.progress.left.is_empty() {
+            site.say(&format!("{} evicted, none left\n", drain.progress.evicted.len()));
             return Ok(());
         }
-        let line = format!("{} evicted, {} left\n", progress.evicted.len(), progress.left.len());
-        if line != told {
-            site.say(&line);
-            told = line;
-        }
-        ask(site, due, grace, &mut held, progress).await?;
-        tokio::time::sleep(LOOK).await;
+        drain.tell();
+        drain.empty().await?;
     }
 }
 
-/// Asks for the evictions that are due, a few at a time. Of pods that one controller owns the others wait once one is held.
-async fn ask(
-    site: &Site<'_>,
-    due: Vec<Pod>,
+struct Drain<'a, 'b> {
+    site: &'a Site<'b>,
+    node: &'a str,
     grace: Option<u32>,
-    held: &mut BTreeMap<String, Instant>,
-    progress: &mut Progress,
-) -> Result<(), Trouble> {
-    let mut due = due.into_iter();
-    let mut asking = JoinSet::new();
-    let mut refused = None;
-    loop {
-        // Once one is refused no other is begun; those under way are heard to the end.
-        while refused.is_none()
-            && asking.len() < AT_ONCE
-            && let Some(pod) = due.next()
-        {
-            if held.get(&group(&pod)).is_some_and(|until| Instant::now() < *until) {
-                continue;
-            }
-            let cluster = Arc::clone(&site.cluster);
-            asking.spawn(async move {
-                let answer = evict(&cluster, &pod, grace).await;
-                (pod, answer)
-            });
+    progress: &'a mut Progress,
+    /// By the uid of the controller, or the name of a pod without one.
+    groups: BTreeMap<String, Group>,
+    /// Uids of all pods that were read.
+    known: BTreeSet<String>,
+    /// Whether the node has to be read anew.
+    stale: bool,
+    told: String,
+}
+
+impl Drain<'_, '_> {
+    /// Reads the node in full.
+    async fn read(&mut self, allowed: Allowed) -> Result<(), Trouble> {
+        let found = pods::on_node(self.site, self.node).await?;
+        self.stale = false;
+        self.progress.left.clear();
+        for group in self.groups.values_mut() {
+            group.due.clear();
         }
-        let Some(joined) = asking.join_next().await else { return refused.map_or(Ok(()), Err) };
-        let (pod, answer) = joined.map_err(|error| Trouble::given_up(format!("an eviction ended early: {error}")))?;
-        match answer {
-            Answer::Ends => {
-                held.remove(&group(&pod));
-                progress.evicted.insert(pod.metadata.uid.clone().unwrap_or_default());
-            }
-            Answer::Gone => {
-                held.remove(&group(&pod));
-            }
-            Answer::Held(why) => {
-                if held.insert(group(&pod), Instant::now() + HELD).is_none() {
-                    site.say(&format!("{} waits for its budget: {why}\n", named(&pod)));
+        for pod in found {
+            let uid = uid(&pod);
+            self.known.insert(uid.clone());
+            match lot(&pod, allowed) {
+                Lot::Stays => {}
+                Lot::Holds(why) => {
+                    return Err(Trouble::given_up(format!("`{}` cannot be drained any further: {why}", self.node)));
                 }
-                progress.trouble = Some(format!("{}: {why}", named(&pod)));
-            }
-            Answer::Busy(why) => {
-                if held.insert(group(&pod), Instant::now() + HELD).is_none() {
-                    site.say(&format!("{} is asked again: {why}\n", named(&pod)));
+                Lot::Ends => {
+                    self.progress.left.insert(uid, named(&pod));
                 }
-                progress.trouble = Some(format!("{}: {why}", named(&pod)));
+                Lot::Goes => {
+                    self.progress.left.insert(uid, named(&pod));
+                    self.groups.entry(group(&pod)).or_default().due.push_back(pod);
+                }
             }
-            Answer::Refused(trouble) => {
-                refused = Some(trouble.giving_up(&format!("{} could not be evicted", named(&pod))));
+        }
+        Ok(())
+    }
+
+    /// Evicts what was read, and waits until nothing of it is seen any more, or the node has to be read anew.
+    async fn empty(&mut self) -> Result<(), Trouble> {
+        let mut asking = JoinSet::new();
+        let mut refused = None;
+        let mut moved = Instant::now();
+        let mut look = moved + GLANCE;
+        loop {
+            // Once one is refused no other is begun; those under way are heard to the end.
+            if refused.is_none() {
+                self.begin(&mut asking);
+            } else if asking.is_empty() {
+                return refused.map_or(Ok(()), Err);
+            }
+            let question = self.next_question().filter(|_| refused.is_none() && asking.len() < AT_ONCE);
+            tokio::select! {
+                Some(joined) = asking.join_next() => {
+                    let (pod, answer) =
+                        joined.map_err(|error| Trouble::given_up(format!("an eviction ended early: {error}")))?;
+                    match self.hear(pod, answer) {
+                        Ok(true) => {
+                            moved = Instant::now();
+                            look = look.min(moved + GLANCE);
+                        }
+                        Ok(false) => {}
+                        Err(trouble) => refused = Some(trouble),
+                    }
+                }
+                () = tokio::time::sleep_until(question.map_or(look, |question| question.min(look))) => {
+                    if Instant::now() < look {
+                        continue;
+                    }
+                    if self.look().await? {
+                        moved = Instant::now();
+                    }
+                    self.tell();
+                    if asking.is_empty() && (self.stale || self.progress.left.is_empty()) {
+                        return Ok(());
+                    }
+                    let waits = self.groups.values().any(|group| !group.due.is_empty());
+                    look = Instant::now() + if waits { LOOK } else { (moved.elapsed() / PART).clamp(GLANCE, LOOK) };
+                }
             }
         }
     }
+
+    /// Asks for the evictions that are due, a few at a time.
+    fn begin(&mut self, asking: &mut JoinSet<(Pod, Answer)>) {
+        let now = Instant::now();
+        for group in self.groups.values_mut() {
+            while asking.len() < AT_ONCE
+                && group.may_ask(now)
+                && let Some(pod) = group.due.pop_front()
+            {
+                group.asked += 1;
+                let (cluster, grace) = (Arc::clone(&self.site.cluster), self.grace);
+                asking.spawn(async move {
+                    let answer = evict(&cluster, &pod, grace).await;
+                    (pod, answer)
+                });
+            }
+        }
+    }
+
+    /// When a budget that has said no is asked again.
+    fn next_question(&self) -> Option<Instant> {
+        let waiting = self.groups.values().filter(|group| group.asked == 0 && !group.due.is_empty());
+        waiting.filter_map(|group| group.held.map(|held| held.until)).min()
+    }
+
+    /// Takes an answer; whether a pod ends by it.
+    fn hear(&mut self, pod: Pod, answer: Answer) -> Result<bool, Trouble> {
+        let now = Instant::now();
+        let held = self.groups.values().filter(|group| group.waits()).count();
+        let group = self.groups.entry(group(&pod)).or_default();
+        group.asked = group.asked.saturating_sub(1);
+        let (why, least, word) = match answer {
+            Answer::Ends => {
+                group.let_go(now);
+                self.progress.evicted.insert(uid(&pod));
+                return Ok(true);
+            }
+            Answer::Gone => {
+                group.let_go(now);
+                self.progress.left.remove(&uid(&pod));
+                return Ok(true);
+            }
+            Answer::Other => {
+                group.refuse(now, pause(BUSY, held));
+                self.stale = true;
+                return Ok(false);
+            }
+            Answer::Held(why) => (why, Duration::ZERO, "waits for its budget"),
+            Answer::Busy(why) => (why, BUSY, "is asked again"),
+            Answer::Refused(trouble) => return Err(trouble.giving_up(&format!("{} could not be evicted", named(&pod)))),
+        };
+        if !group.waits() {
+            self.site.say(&format!("{} {word}: {why}\n", named(&pod)));
+        }
+        group.refuse(now, pause(group.waited(now), held).max(least));
+        self.progress.trouble = Some(format!("{}: {why}", named(&pod)));
+        group.due.push_back(pod);
+        Ok(false)
+    }
+
+    /// Looks which pods are left; whether some have gone since.
+    async fn look(&mut self) -> Result<bool, Trouble> {
+        let seen = pods::glance(self.site, self.node).await?;
+        self.stale |= !seen.is_subset(&self.known);
+        let before = self.progress.left.len();
+        self.progress.left.retain(|uid, _| seen.contains(uid));
+        Ok(self.progress.left.len() < before)
+    }
+
+    /// Says how far it has come, where that is new.
+    fn tell(&mut self) {
+        let line = format!("{} evicted, {} left\n", self.progress.evicted.len(), self.progress.left.len());
+        if line != self.told {
+            self.site.say(&line);
+            self.told = line;
+        }
+    }
+}
+
+/// Pods that one controller owns: they mostly share a budget. Once that has said no, one of them is asked for at a time.
+#[derive(Debug, Default)]
+struct Group {
+    /// Those that are to be evicted.
+    due: VecDeque<Pod>,
+    /// How many are asked for right now.
+    asked: usize,
+    /// Their budget, once it has said no.
+    held: Option<Held>,
+}
+
+/// A budget that has said no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    /// When it first said no; nothing once it has let a pod go again.
+    since: Option<Instant>,
+    /// When it is asked again.
+    until: Instant,
+    /// How long it was seen to say no, this time or the last.
+    lasted: Duration,
+}
+
+impl Group {
+    fn may_ask(&self, now: Instant) -> bool {
+        self.held.is_none_or(|held| self.asked == 0 && held.until <= now)
+    }
+
+    /// Whether the budget says no.
+    fn waits(&self) -> bool {
+        self.held.is_some_and(|held| held.since.is_some())
+    }
+
+    /// How long the budget has said no by now.
+    fn waited(&self, now: Instant) -> Duration {
+        let since = self.held.and_then(|held| held.since);
+        since.map_or(Duration::ZERO, |since| now.duration_since(since))
+    }
+
+    /// The budget lets a pod go, and perhaps the next one, too.
+    fn let_go(&mut self, now: Instant) {
+        if let Some(held) = &mut self.held {
+            held.since = None;
+            held.until = now;
+        }
+    }
+
+    /// The budget says no, and is left alone for a while; at first for most of the time that it took before, as
+    /// replacements of the same pods take about the same time.
+    fn refuse(&mut self, now: Instant, pause: Duration) {
+        let before = self.held.unwrap_or(Held { since: None, until: now, lasted: Duration::ZERO });
+        self.held = Some(match before.since {
+            None => Held { since: Some(now), until: now + pause.max((before.lasted * 3 / 4).min(LATEST)), ..before },
+            Some(since) => Held { until: now + pause, lasted: now.duration_since(since), ..before },
+        });
+    }
+}
+
+/// How long something is left alone that has been waited for so long, where so many things are.
+fn pause(waited: Duration, things: usize) -> Duration {
+    let spaced = SPACING * u32::try_from(things).unwrap_or(u32::MAX);
+    (waited / PART).max(spaced).clamp(SOONEST, LATEST)
 }
 
 async fn evict(cluster: &Cluster, pod: &Pod, grace: Option<u32>) -> Answer {
@@ -181,7 +354,9 @@ async fn evict(cluster: &Cluster, pod: &Pod, grace: Option<u32>) -> Answer {
     match cluster.once(&asked, answered).await {
         Ok(Ok(())) => Answer::Ends,
         Ok(Err(status)) => match status.code {
-            404 | 409 => Answer::Gone,
+            404 => Answer::Gone,
+            // Another pod of this name, or one that is written to right now.
+            409 => Answer::Other,
             429 if has_cause(&status, "DisruptionBudget") => Answer::Held(status.message),
             // The pod goes with its namespace.
             403 if has_cause(&status, "NamespaceTerminating") => Answer::Held(status.message),
@@ -203,7 +378,62 @@ fn has_cause(status: &Status, reason: &str) -> bool {
     causes.into_iter().any(|cause| cause.reason == reason)
 }
 
-/// Pods that one controller owns mostly share a budget.
+/// The controller by whose pods a budget mostly counts.
 fn group(pod: &Pod) -> String {
     controller(pod).map_or_else(|| named(pod), |owner| owner.uid.clone())
+}
+
+fn uid(pod: &Pod) -> String {
+    pod.metadata.uid.clone().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[rstest]
+    #[case::at_first(Duration::ZERO, 1, SOONEST)]
+    #[case::a_part_of_what_it_took(SECOND * 16, 1, SECOND * 2)]
+    #[case::as_kubectl_at_last(SECOND * 600, 1, LATEST)]
+    #[case::many_share_what_a_server_bears(Duration::ZERO, 20, SECOND)]
+    #[case::very_many(Duration::ZERO, usize::MAX, LATEST)]
+    fn the_next_question_comes_after_a_part_of_the_time(
+        #[case] waited: Duration,
+        #[case] things: usize,
+        #[case] expected: Duration,
+    ) {
+        assert_eq!(pause(waited, things), expected);
+    }
+
+    #[test]
+    fn one_pod_at_a_time_is_asked_for_once_their_budget_has_said_no() {
+        let now = Instant::now();
+        let mut group = Group { asked: 3, ..Group::default() };
+        assert!(group.may_ask(now), "nothing is known of a budget yet");
+        group.refuse(now, SECOND);
+        assert!(group.waits() && !group.may_ask(now + SECOND), "others are under way");
+        group.asked = 0;
+        assert!(!group.may_ask(now) && group.may_ask(now + SECOND));
+        group.let_go(now + SECOND);
+        assert!(!group.waits() && group.may_ask(now + SECOND), "the next may go, too");
+    }
+
+    #[test]
+    fn a_budget_that_took_its_time_is_left_alone_for_most_of_it_the_next_time() {
+        let now = Instant::now();
+        let mut group = Group::default();
+        group.refuse(now, SECOND);
+        group.refuse(now + SECOND * 4, SECOND);
+        assert_eq!(group.waited(now + SECOND * 5), SECOND * 5);
+        group.let_go(now + SECOND * 5);
+        group.refuse(now + SECOND * 6, SECOND);
+        assert!(!group.may_ask(now + SECOND * 8) && group.may_ask(now + SECOND * 9), "three quarters of 4 s");
+        group.let_go(now + SECOND * 9);
+        group.refuse(now + SECOND * 9, SECOND * 4);
+        assert!(!group.may_ask(now + SECOND * 12), "and never sooner than anybody else");
+    }
 }

@@ -1,14 +1,16 @@
 //! `kubernetes.list_pods`.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use belay_runbook::act::{Outcome, Preparation};
 use belay_runbook::action::{ActionSpec, Sink};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::api::ListParams;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{controller, pages};
+use super::{controlling, pages};
 use crate::declaration::{Declaration, boolean, integer, list, object, text};
 use crate::kubernetes::trouble::Trouble;
 use crate::kubernetes::{ClusterAct, Site};
@@ -83,10 +85,10 @@ impl ClusterAct for ListPods {
         let most = parameters.limit.unwrap_or(MOST);
         let (mut pods, mut count) = (Vec::new(), 0_usize);
         // Only what is looked at is kept of each, so that ten thousand pods take little room.
-        let listed = pages(site, parameters.namespace(site), wanted, |page| {
+        let listed = pages(site, parameters.namespace(site), wanted, |page: Vec<Listed>| {
             count += page.len();
             let room = most.saturating_sub(pods.len());
-            pods.extend(page.iter().take(room).map(brief));
+            pods.extend(page.into_iter().take(room).map(brief));
             true
         });
         match listed.await {
@@ -102,19 +104,78 @@ impl ClusterAct for ListPods {
     }
 }
 
+/// What is read of a pod; everything else, which is most of it, is passed over while a page is read.
+#[derive(Debug, Deserialize)]
+struct Listed {
+    #[serde(default)]
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+    owner_references: Option<Vec<OwnerReference>>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    node_name: Option<String>,
+    containers: Option<Vec<Container>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Container {
+    name: String,
+    image: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    phase: Option<String>,
+    reason: Option<String>,
+    #[serde(rename = "podIP")]
+    pod_ip: Option<String>,
+    container_statuses: Option<Vec<ContainerStatus>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContainerStatus {
+    name: String,
+    #[serde(default)]
+    ready: bool,
+    #[serde(default)]
+    restart_count: i32,
+}
+
 /// What is looked at of a pod, in the shape of the API. `spec.daemonset` is added, as scripts ask for it.
-fn brief(pod: &Pod) -> Value {
-    let (metadata, spec, status) = (&pod.metadata, pod.spec.as_ref(), pod.status.as_ref());
+fn brief(pod: Listed) -> Value {
+    let Listed { metadata, spec, status } = pod;
     let containers: Vec<Value> = spec
-        .iter()
-        .flat_map(|spec| &spec.containers)
+        .containers
+        .into_iter()
+        .flatten()
         .map(|container| json!({ "name": container.name, "image": container.image }))
         .collect();
     let statuses: Vec<Value> = status
-        .iter()
-        .flat_map(|status| status.container_statuses.iter().flatten())
+        .container_statuses
+        .into_iter()
+        .flatten()
         .map(|status| json!({ "name": status.name, "ready": status.ready, "restartCount": status.restart_count }))
         .collect();
+    let daemonset = controlling(metadata.owner_references.as_deref()).is_some_and(|owner| owner.kind == "DaemonSet");
     json!({
         "metadata": {
             "name": metadata.name,
@@ -125,15 +186,11 @@ fn brief(pod: &Pod) -> Value {
             "creationTimestamp": metadata.creation_timestamp,
             "deletionTimestamp": metadata.deletion_timestamp,
         },
-        "spec": {
-            "nodeName": spec.and_then(|spec| spec.node_name.clone()),
-            "containers": containers,
-            "daemonset": controller(pod).is_some_and(|owner| owner.kind == "DaemonSet"),
-        },
+        "spec": { "nodeName": spec.node_name, "containers": containers, "daemonset": daemonset },
         "status": {
-            "phase": status.and_then(|status| status.phase.clone()),
-            "reason": status.and_then(|status| status.reason.clone()),
-            "podIP": status.and_then(|status| status.pod_ip.clone()),
+            "phase": status.phase,
+            "reason": status.reason,
+            "podIP": status.pod_ip,
             "containerStatuses": statuses,
         },
     })

@@ -61,16 +61,37 @@ impl Owner {
         }
     }
 
-    /// What the controller of a pod selects its pods by.
-    pub(in crate::kubernetes) async fn selector(site: &Site<'_>, pod: &Pod) -> Result<Option<LabelSelector>, Trouble> {
+    /// The owner of a pod, and what its controller selects its pods by.
+    pub(in crate::kubernetes) async fn with_selector(
+        site: &Site<'_>,
+        pod: &Pod,
+    ) -> Result<Option<(Self, LabelSelector)>, Trouble> {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
         let Some(reference) = controller(pod) else { return Ok(None) };
         let owner = Self::named(reference);
         match owner.read(site, namespace).await {
-            Ok(object) => Ok(Some(owner.selects(&object))),
-            Err(trouble) if trouble.is_missing() => Ok(None),
+            Ok(object) => {
+                let selector = owner.selects(&object);
+                Ok(Some((owner.above(object), selector)))
+            }
+            Err(trouble) if trouble.is_missing() => Ok(Some((owner, LabelSelector::default()))),
             Err(trouble) => Err(trouble),
         }
+    }
+
+    /// The owner that [`shown`](Self::shown) shows; nothing where that does not tell which API it is of.
+    pub(super) fn of_shown(text: &str) -> Option<Self> {
+        let (shown, name) = text.split_once('/')?;
+        let known = [
+            ("Deployment", "apps/v1"),
+            ("ReplicaSet", "apps/v1"),
+            ("StatefulSet", "apps/v1"),
+            ("DaemonSet", "apps/v1"),
+            ("Job", "batch/v1"),
+            ("ReplicationController", "v1"),
+        ];
+        let (kind, api_version) = known.into_iter().find(|(kind, _)| kind.eq_ignore_ascii_case(shown))?;
+        Some(Self { kind: kind.to_owned(), api_version: api_version.to_owned(), name: name.to_owned() })
     }
 
     fn selects(&self, object: &DynamicObject) -> LabelSelector {
@@ -110,8 +131,16 @@ impl Owner {
             Err(trouble) if trouble.is_missing() => return Ok(owner),
             Err(trouble) => return Err(trouble),
         };
-        let owners = set.metadata.owner_references.unwrap_or_default();
-        Ok(owners.iter().find(|reference| reference.kind == "Deployment").map_or(owner, Self::named))
+        Ok(owner.above(set))
+    }
+
+    /// The deployment above a replica set; anything else stands for itself.
+    fn above(self, object: DynamicObject) -> Self {
+        if self.kind != "ReplicaSet" {
+            return self;
+        }
+        let owners = object.metadata.owner_references.unwrap_or_default();
+        owners.iter().find(|reference| reference.kind == "Deployment").map_or(self, Self::named)
     }
 
     fn named(reference: &OwnerReference) -> Self {
@@ -142,7 +171,7 @@ impl Owner {
         let query = labels::selector(&selector);
         let uid = object.metadata.uid.as_deref();
         let mut pods = Vec::new();
-        pages(site, Some(namespace), ListParams::default().labels(&query), |page| {
+        pages(site, Some(namespace), ListParams::default().labels(&query), |page: Vec<Pod>| {
             // Without a selector every pod of the namespace comes, and only what it controls is its own.
             let own =
                 |pod: &Pod| !query.is_empty() || controller(pod).is_some_and(|owner| Some(owner.uid.as_str()) == uid);

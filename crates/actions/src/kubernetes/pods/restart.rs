@@ -114,6 +114,11 @@ impl ClusterAct for RestartPod {
         let named = &parameters.named;
         let uid = preparation.basis.values.get("uid").and_then(Value::as_str);
         let owner = async {
+            // The preparation has found it; whether it is the same pod, the deletion compares.
+            let prepared = preparation.basis.values.get("owner").and_then(Value::as_str);
+            if let Some(owner) = prepared.and_then(Owner::of_shown) {
+                return Ok(Some(owner));
+            }
             match named.read(site).await? {
                 Some(pod) if pod.metadata.uid.as_deref() == uid => Owner::of(site, &pod).await,
                 _ => Owner::of_gone(site, named.namespace(site), &named.pod_name).await,

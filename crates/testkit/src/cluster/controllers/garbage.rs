@@ -11,11 +11,14 @@ use crate::cluster::json;
 use crate::cluster::kinds::{KINDS, Kind};
 use crate::cluster::state::State;
 
-/// Collects everything that can be collected now.
-pub fn collect(state: &mut State) {
+/// Collects everything that can be collected now, in these namespaces or everywhere.
+pub fn collect(state: &mut State, namespaces: Option<&BTreeSet<String>>) {
     let everything: Vec<(&'static Kind, Arc<Value>)> = state
         .store
         .all()
+        .filter(|(key, _)| {
+            key.namespace.is_empty() || namespaces.is_none_or(|namespaces| namespaces.contains(&key.namespace))
+        })
         .filter_map(|(key, object)| {
             KINDS.iter().find(|kind| kind.plural == key.plural).map(|kind| (kind, Arc::clone(object)))
         })
@@ -62,6 +65,9 @@ fn release(state: &mut State, kind: &'static Kind, object: &Arc<Value>, everythi
         if inside.is_empty() && json::list(object, "/metadata/finalizers").is_empty() {
             delete::gone(state, kind, object);
         }
+        return;
+    }
+    if !waits_for(object, "orphan") && !waits_for(object, "foregroundDeletion") {
         return;
     }
     let owned: Vec<_> = everything.iter().filter(|(_, other)| delete::owns(object, other)).collect();

@@ -18,6 +18,7 @@ mod statefulset;
 mod taints;
 mod volumes;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,36 +32,68 @@ use super::state::{State, letters, spread};
 /// More rounds than anything needs; what has not settled by then never will.
 const ROUNDS: usize = 500;
 
+/// Namespaces that are looked at; `None` is everything.
+type Scope = Option<BTreeSet<String>>;
+
 /// Runs everything until nothing changes any more.
 pub fn settle(state: &mut State) {
+    run(state, None);
+}
+
+/// The same after changes since a version that everything was settled at: what lies in a namespace depends on nothing in
+/// another one.
+pub fn settle_since(state: &mut State, version: u64) {
+    let scope = changed_since(state, version);
+    run(state, scope);
+}
+
+fn run(state: &mut State, mut scope: Scope) {
     for _ in 0..ROUNDS {
         let version = state.store.version();
-        // Whoever still has to wait says so again in the last round.
-        state.forget_due();
-        garbage::collect(state);
-        for plural in ["replicasets", "statefulsets", "daemonsets"] {
-            each(state, plural, adoption::sync);
+        if scope.is_none() {
+            // Whoever still has to wait says so again in this round.
+            state.forget_due();
         }
-        each(state, "deployments", deployment::sync);
-        each(state, "replicasets", replicaset::sync);
-        each(state, "statefulsets", statefulset::sync);
-        each(state, "daemonsets", daemonset::sync);
-        each(state, "jobs", job::sync);
-        scheduler::run(state);
-        each(state, "pods", taints::sync);
-        each(state, "pods", kubelet::sync);
-        each(state, "persistentvolumeclaims", volumes::bind);
-        each(state, "volumesnapshots", volumes::take_snapshot);
-        each(state, "poddisruptionbudgets", disruption::sync);
+        round(state, &scope);
         if state.store.version() == version {
             return;
         }
+        scope = changed_since(state, version);
     }
 }
 
-fn each(state: &mut State, plural: &str, sync: fn(&mut State, &'static Kind, &Arc<Value>)) {
+/// Where something has changed; everywhere, where it lies in no namespace, a namespace goes, or it is not known any more.
+fn changed_since(state: &State, version: u64) -> Scope {
+    let changed: BTreeSet<String> = state.store.changes(version)?.map(|change| change.key.namespace.clone()).collect();
+    let everywhere = changed.contains("") || state.list("namespaces", None).iter().any(|one| json::is_going(one));
+    (!everywhere).then_some(changed)
+}
+
+fn round(state: &mut State, scope: &Scope) {
+    garbage::collect(state, scope.as_ref());
+    for plural in ["replicasets", "statefulsets", "daemonsets"] {
+        each(state, scope, plural, adoption::sync);
+    }
+    each(state, scope, "deployments", deployment::sync);
+    each(state, scope, "replicasets", replicaset::sync);
+    each(state, scope, "statefulsets", statefulset::sync);
+    each(state, scope, "daemonsets", daemonset::sync);
+    each(state, scope, "jobs", job::sync);
+    scheduler::run(state);
+    each(state, scope, "pods", taints::sync);
+    each(state, scope, "pods", kubelet::sync);
+    each(state, scope, "persistentvolumeclaims", volumes::bind);
+    each(state, scope, "volumesnapshots", volumes::take_snapshot);
+    each(state, scope, "poddisruptionbudgets", disruption::sync);
+}
+
+fn each(state: &mut State, scope: &Scope, plural: &str, sync: fn(&mut State, &'static Kind, &Arc<Value>)) {
     let Some(kind) = Kind::named(plural) else { return };
-    for object in state.store.list(kind, None) {
+    let objects: Vec<Arc<Value>> = match scope {
+        Some(namespaces) => namespaces.iter().flat_map(|namespace| state.store.list(kind, Some(namespace))).collect(),
+        None => state.store.list(kind, None),
+    };
+    for object in objects {
         sync(state, kind, &object);
     }
 }
