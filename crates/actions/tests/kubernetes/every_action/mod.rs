@@ -195,11 +195,10 @@ pub fn snapshot(stage: &Stage) -> BTreeMap<String, Value> {
 pub fn changed(stage: &Stage, before: &BTreeMap<String, Value>) -> String {
     let now = snapshot(stage);
     let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-    let differing = names.into_iter().filter(|name| before.get(*name) != now.get(*name));
     let shown = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
-    differing
-        .map(|name| format!("{name}\n  was {}\n  is  {}\n", shown(before.get(name)), shown(now.get(name))))
-        .collect()
+    names.into_iter().filter(|name| before.get(*name) != now.get(*name)).fold(String::new(), |all, name| {
+        all + &format!("{name}\n  was {}\n  is  {}\n", shown(before.get(name)), shown(now.get(name)))
+    })
 }
 
 #[tokio::test]
