@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 
 use crate::action::{Action, ActionError, Surroundings};
 use crate::declaration::{Declaration, boolean, integer, list, number, object, text, word};
-use crate::kubernetes::{Clusters, inside};
+use crate::kubernetes::Clusters;
+use crate::kubernetes::inside::{self, Doubt};
 use crate::preparation;
 use check::{Check, Health, Way};
 
@@ -218,7 +219,7 @@ async fn ask_all(check: Check, ways: Vec<(String, Way)>) -> Result<Vec<(String, 
 async fn way(clusters: &Clusters, surroundings: &Surroundings, parameter: &str, url: &str) -> Result<Way, ActionError> {
     let shown = check::shown(url);
     let url = client::url(url).map_err(|error| check::wrong(parameter, format!("`{shown}`: {error}")))?;
-    Ok(match inside::find(clusters, surroundings, &url).await? {
+    Ok(match inside::find(clusters, surroundings, &url, Doubt::Outside).await? {
         Some(found) => Way::Inside(found),
         None => Way::Direct(url),
     })

@@ -5,6 +5,7 @@ mod database;
 
 use std::sync::Arc;
 
+use belay_runbook::act::Preparation;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,8 +13,9 @@ use serde_json::Value;
 use crate::action::{ActionError, Surroundings};
 use crate::http::address;
 use crate::kubernetes::Clusters;
-use crate::kubernetes::inside::{self, Forwarded};
+use crate::kubernetes::inside::{self, Spot};
 use crate::observation::Observing;
+use crate::preparation;
 use crate::registry::Registry;
 
 /// Adds every action of this module.
@@ -53,8 +55,8 @@ struct Kind {
 struct Way {
     host: String,
     port: u16,
-    /// The connection where it is inside of the context's cluster and Belay is not.
-    inside: Option<Forwarded>,
+    /// The pod where it is inside of the context's cluster and Belay is not.
+    inside: Option<Spot>,
 }
 
 /// A server, and how to log in there.
@@ -64,8 +66,6 @@ struct Server {
     password: Option<SecretString>,
     /// The context's entry of it; only how it is encrypted where the act names another server.
     entry: Value,
-    /// How it is reached, where a person should know.
-    note: Option<String>,
 }
 
 impl Named {
@@ -109,7 +109,8 @@ impl Named {
         let port = self.port(kind, entry, own);
         let place = format!("{host}:{port}");
         address::check_host(&host).map_err(|refused| ActionError::unreachable(&place, refused.to_string()))?;
-        let inside = inside::connect(clusters, surroundings, &host, port).await?;
+        // A host that came from elsewhere gets no way into the cluster by the responder's rights.
+        let inside = if own { inside::find_spot(clusters, surroundings, &host, port).await? } else { None };
         if inside.is_none() {
             let found = tokio::net::lookup_host((host.as_str(), port)).await;
             for found in found.map_err(|error| ActionError::unreachable(&place, error.to_string()))? {
@@ -144,13 +145,49 @@ impl Named {
             Some((parameter, name)) => Some(surroundings.secret(&parameter, &name).await?),
             None => None,
         };
-        let note = way.inside.as_ref().map(|inside| inside.note.clone());
-        Ok(Server { way, user, password, entry, note })
+        Ok(Server { way, user, password, entry })
     }
 }
 
 impl Server {
     fn shown(&self) -> String {
         format!("{}:{}", self.way.host, self.way.port)
+    }
+
+    /// What an approval binds.
+    fn fingerprint(&self) -> String {
+        match &self.way.inside {
+            Some(spot) => format!("{}, {}", self.shown(), spot.fingerprint()),
+            None => self.shown(),
+        }
+    }
+
+    /// Refuses to change one of several servers that an address stands for, and one that is not what was approved.
+    fn check(&self, prepared: Option<&Preparation>) -> Result<(), ActionError> {
+        let place = self.shown();
+        if let Some(spot) = self.way.inside.as_ref().filter(|spot| spot.alike > 1) {
+            let problem = format!(
+                "{} pods are ready behind it, and each may hold other data; name one of them as `host`: POD.{}.svc",
+                spot.alike, spot.namespace
+            );
+            return Err(ActionError::unreachable(&place, problem));
+        }
+        let approved = prepared.and_then(|prepared| prepared.target.fingerprint.as_ref());
+        if approved.is_some_and(|approved| *approved != self.fingerprint()) {
+            return Err(ActionError::unreachable(&place, "it is another server now than the one that was prepared"));
+        }
+        Ok(())
+    }
+
+    /// What a preparation says of it: the target, the namespace that a policy judges, and how it is reached.
+    fn prepared(&self, name: &str, notes: Vec<String>) -> Preparation {
+        let mut prepared = preparation::reading(name);
+        prepared.target.fingerprint = Some(self.fingerprint());
+        prepared.notes = notes;
+        if let Some(spot) = &self.way.inside {
+            prepared.basis.namespaces.insert(spot.namespace.clone());
+            prepared.notes.push(spot.note.clone());
+        }
+        prepared
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::action::{ActionError, Surroundings};
 use crate::http::client;
 use crate::kubernetes::Clusters;
-use crate::kubernetes::inside::{self, Inside};
+use crate::kubernetes::inside::{self, Doubt, Inside};
 use crate::observation::Observing;
 use crate::registry::Registry;
 
@@ -66,7 +66,7 @@ impl Server {
             Some(secret) => Some(surroundings.secret(&format!("config.{key}.token"), secret).await?),
             None => None,
         };
-        let inside = inside::find(clusters, surroundings, &url).await?;
+        let inside = inside::find(clusters, surroundings, &url, Doubt::Refused).await?;
         Ok(Self { name, url, token, inside })
     }
 

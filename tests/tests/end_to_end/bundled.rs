@@ -75,7 +75,6 @@ fn state(shop: &Shop) -> BTreeMap<String, Value> {
     };
     keep("deployments", "shop", &["/spec/replicas", "/spec/template/spec"]);
     keep("configmaps", "shop", &["/data", "/metadata/annotations"]);
-    keep("secrets", "shop", &["/data"]);
     keep("networkpolicies", "shop", &["/spec"]);
     keep("nodes", "", &["/spec/unschedulable"]);
     for node in all.iter_mut().filter(|(name, _)| name.starts_with("nodes/")).map(|(_, value)| value) {
@@ -191,6 +190,38 @@ fn a_restart_that_may_not_go_on_leaves_the_deployment_as_it_was() {
 fn suspicious_activity_is_contained_with_evidence_and_lifted_again() {
     let shop = SUSPICION.runs_and_rolls_back();
     assert!(shop.desk.home.join("evidence/custody").is_dir(), "evidence stays");
+    let secret = shop.cluster.object("secrets", "shop", "checkout-token").unwrap();
+    assert_ne!(secret["data"]["token"], "b2xkLXRva2VuLWluLWZvcmNl", "what may be known does not come back");
+}
+
+#[test]
+fn a_source_is_blocked_though_its_pod_is_gone() {
+    let (shop, labels) = shop();
+    shop.cluster.remove("pods", "shop", labels["pod"].as_str().unwrap()).unwrap();
+    let status = Rehearsal { decisions: &[("compromised", "only-probed")], ..SUSPICION }.play(&shop, &labels);
+    assert_eq!(status["status"], "completed", "{status:#}");
+    assert!(shop.cluster.object("networkpolicies", "shop", "belay-blocked-addresses").is_some());
+}
+
+#[test]
+fn a_drain_asks_before_it_cordons_where_data_would_be_lost() {
+    let (shop, labels) = shop();
+    let scratch = |object: &mut Value| {
+        object["spec"]["template"]["spec"]["volumes"] = json!([{ "name": "scratch", "emptyDir": {} }]);
+    };
+    shop.cluster.change("deployments", "shop", "checkout", scratch).unwrap();
+    let alert = json!({ "alerts": [{ "status": "firing", "labels": labels, "annotations": {} }] });
+    let alert = shop.desk.file("alert.json", &alert.to_string()).display().to_string();
+    shop.desk.belay(["run", "node-drain", "--alert", &alert, "--no-input"]);
+    shop.desk.belay(["check", "@last", "--all"]).exits(0);
+    shop.resume();
+    let status = shop.desk.status("@last");
+    assert_eq!(
+        (&status["waiting_on"][0]["kind"], &status["waiting_on"][0]["step"]),
+        (&json!("manual"), &json!("held")),
+        "{status:#}"
+    );
+    assert!(!shop.is_cordoned("node-1"));
 }
 
 #[test]

@@ -7,14 +7,17 @@ mod deployments;
 mod nodes;
 mod pods;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use belay_runbook::action::ActionSpec;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::core::Resource;
 use kube::{Api, ResourceExt as _};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::trouble::{Asked, Trouble};
@@ -183,18 +186,27 @@ where
     }
 }
 
+/// The name and the keys of a config map; its values are passed over while they are read.
+#[derive(Deserialize)]
+struct Named {
+    metadata: ObjectMeta,
+    #[expect(clippy::zero_sized_map_values, reason = "a map is what is read")]
+    data: Option<BTreeMap<String, IgnoredAny>>,
+}
+
 async fn config_maps(site: &Site<'_>, known: &Known<'_>) -> Result<Vec<Candidate>, Trouble> {
     let namespace = known.namespace(site);
     let api: Api<ConfigMap> = site.api(namespace);
     let asked = Asked { verb: "list", resource: "configmaps", name: "", namespace };
     let mut found = Ranked::default();
     site.cluster
-        .pages(api.resource_url(), &asked, ListParams::default(), |page: Vec<ConfigMap>| {
+        .pages(api.resource_url(), &asked, ListParams::default(), |page: Vec<Named>| {
             for map in page {
                 // Every namespace has this one, and nobody's settings lie in it.
-                let state = u8::from(map.name_any() == "kube-root-ca.crt");
-                let keys: Vec<&str> = map.data.iter().flatten().map(|(key, _)| key.as_str()).collect();
-                found.add(rank(true, state), &map.name_any(), &keys.join(", "));
+                let name = map.metadata.name.unwrap_or_default();
+                let state = u8::from(name == "kube-root-ca.crt");
+                let keys: Vec<String> = map.data.unwrap_or_default().into_keys().collect();
+                found.add(rank(true, state), &name, &keys.join(", "));
             }
             true
         })

@@ -18,7 +18,8 @@ use super::trouble::{Asked, Trouble};
 use crate::action::Surroundings;
 use place::Place;
 
-pub(crate) use forward::{Forwarded, connect};
+pub(crate) use forward::{Forwarded, Spot, find_spot};
+pub(crate) use place::Doubt;
 
 /// The largest part of an answer that is read.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -43,9 +44,10 @@ pub(crate) async fn find(
     clusters: &Clusters,
     surroundings: &Surroundings,
     url: &Url,
+    doubt: Doubt,
 ) -> Result<Option<Inside>, Trouble> {
     let Some(host) = url.host_str() else { return Ok(None) };
-    let found = Place::find(clusters, surroundings, host).await?;
+    let found = Place::find(clusters, surroundings, host, doubt).await?;
     Ok(found.map(|place| Inside { note: place.note("asked through the API server"), place, url: url.clone() }))
 }
 

@@ -63,6 +63,11 @@ impl Trouble {
         Self { kind: Kind::Refused(code), text: text.into(), needs_login: code == 401 }
     }
 
+    /// The same, with what it keeps from being known.
+    pub(crate) fn about(self, what: &str) -> Self {
+        Self { text: format!("{what}: {}", self.text), ..self }
+    }
+
     /// The server has refused the act, for want of this right.
     pub(crate) fn forbidden(said: &str, asked: &Asked<'_>) -> Self {
         Self::refused(403, allowed_by(said, asked))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use belay_runbook::act::{Act, ActTarget, Ending, Outcome, Preparation, ProbeAnswer};
+use belay_runbook::act::{Act, Ending, Outcome, Preparation, ProbeAnswer};
 use belay_runbook::action::{ActionSpec, Impact, PolicyKind, Sink};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo};
@@ -20,7 +20,6 @@ use crate::declaration::{Declaration, boolean, integer, number, text};
 use crate::kubernetes::Clusters;
 use crate::kubernetes::inside::Forwarded;
 use crate::observation::{Observation, parameters};
-use crate::preparation;
 
 const REDIS: Kind = Kind { key: "redis", name: "Redis", port: 6379 };
 
@@ -62,7 +61,7 @@ impl Parameters {
         clusters: &Clusters,
         surroundings: &Surroundings,
     ) -> Result<(MultiplexedConnection, Server), ActionError> {
-        let mut server = self.named.server(&REDIS, clusters, surroundings).await?;
+        let server = self.named.server(&REDIS, clusters, surroundings).await?;
         let place = server.shown();
         let mut login = RedisConnectionInfo::default();
         let database = self.database.map(i64::from).or_else(|| server.entry.get("database")?.as_i64());
@@ -76,13 +75,13 @@ impl Parameters {
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
         let encrypted = server.entry.get("tls").and_then(Value::as_bool).unwrap_or(false);
-        if let Some(inside) = server.way.inside.take() {
+        if let Some(spot) = &server.way.inside {
             if encrypted {
                 let problem = "a port of a cluster is forwarded without `tls: true` only; forward it beside Belay, and \
                                name 127.0.0.1 as `host`";
                 return Err(ActionError::unreachable(&place, problem.to_owned()));
             }
-            let connection = connect_inside(inside, &login, config).await;
+            let connection = connect_inside(spot.connect().await?, &login, config).await;
             return Ok((connection.map_err(|problem| ActionError::unreachable(&place, problem))?, server));
         }
         let address = if encrypted {
@@ -109,7 +108,7 @@ async fn connect_inside(
     login: &RedisConnectionInfo,
     config: AsyncConnectionConfig,
 ) -> Result<MultiplexedConnection, String> {
-    let (stream, explanation) = inside.split();
+    let Forwarded { stream, explanation } = inside;
     let logged_in = MultiplexedConnection::new_with_config(login, stream, config);
     match tokio::time::timeout(PATIENCE, logged_in).await {
         Ok(Ok((connection, driver))) => {
@@ -259,6 +258,7 @@ impl Action for Flush {
     async fn prepare(&self, act: &Act, surroundings: &Surroundings) -> Result<Preparation, ActionError> {
         let parameters: Parameters = parameters(act)?;
         let (mut connection, server) = parameters.connect(&self.clusters, surroundings).await?;
+        server.check(None)?;
         let place = server.shown();
         let asked = async {
             let all: usize = redis::cmd("DBSIZE").query_async(&mut connection).await?;
@@ -271,20 +271,21 @@ impl Action for Flush {
             asked.await.map_err(|error: redis::RedisError| ActionError::unreachable(&place, said(&error)))?;
         let at_least = if whole { "" } else { "at least " };
         Ok(Preparation {
-            target: ActTarget { name: place.clone(), fingerprint: Some(place.clone()) },
             effect: self.spec.effect,
             impact: Impact::High,
             reasons: vec!["what is deleted cannot be brought back".to_owned()],
             facts: [("cacheReachable".to_owned(), Value::Bool(true))].into(),
-            notes: [format!("it deletes {at_least}{found} of {all} keys")].into_iter().chain(server.note).collect(),
-            ..preparation::reading(&place)
+            ..server.prepared(&place, vec![format!("it deletes {at_least}{found} of {all} keys")])
         })
     }
 
-    async fn run(&self, act: &Act, _preparation: &Preparation, surroundings: &Surroundings) -> Outcome {
+    async fn run(&self, act: &Act, preparation: &Preparation, surroundings: &Surroundings) -> Outcome {
         let connected = match parameters::<Parameters>(act) {
             Ok(parameters) => {
-                parameters.connect(&self.clusters, surroundings).await.map(|connected| (parameters, connected.0))
+                parameters.connect(&self.clusters, surroundings).await.and_then(|(connection, server)| {
+                    server.check(Some(preparation))?;
+                    Ok((parameters, connection))
+                })
             }
             Err(error) => Err(error),
         };
@@ -346,11 +347,12 @@ impl Action for Flush {
     async fn probe(
         &self,
         act: &Act,
-        _preparation: &Preparation,
+        preparation: &Preparation,
         surroundings: &Surroundings,
     ) -> Result<ProbeAnswer, ActionError> {
         let parameters: Parameters = parameters(act)?;
         let (mut connection, server) = parameters.connect(&self.clusters, surroundings).await?;
+        server.check(Some(preparation))?;
         let left = count(&mut connection, parameters.pattern.as_deref().unwrap_or("*")).await;
         Ok(match left.map_err(|error| ActionError::unreachable(&server.shown(), said(&error)))? {
             (0, true) => ProbeAnswer::Done(Outcome::succeeded(json!({ "flushed": true }))),

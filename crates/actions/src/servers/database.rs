@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use belay_runbook::act::{Act, ActTarget, Ending, Outcome, Preparation};
+use belay_runbook::act::{Act, Ending, Outcome, Preparation};
 use belay_runbook::action::{ActionSpec, Sink};
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::ExposeSecret as _;
@@ -25,7 +25,6 @@ use crate::http::client;
 use crate::kubernetes::Clusters;
 use crate::kubernetes::inside::Forwarded;
 use crate::observation::{Observation, parameters};
-use crate::preparation;
 
 const POSTGRESQL: Kind = Kind { key: "database", name: "PostgreSQL", port: 5432 };
 
@@ -55,7 +54,7 @@ pub(super) struct Parameters {
 
 impl Parameters {
     async fn connect(&self, clusters: &Clusters, surroundings: &Surroundings) -> Result<(Client, Server), ActionError> {
-        let mut server = self.named.server(&POSTGRESQL, clusters, surroundings).await?;
+        let server = self.named.server(&POSTGRESQL, clusters, surroundings).await?;
         let place = server.shown();
         let said = |name: &str| server.entry.get(name).and_then(Value::as_str).map(str::to_owned);
         let mut config = Config::new();
@@ -74,8 +73,8 @@ impl Parameters {
         if let Some(password) = &server.password {
             config.password(password.expose_secret());
         }
-        if let Some(inside) = server.way.inside.take() {
-            let client = connect_inside(inside, &config, &server.way.host).await;
+        if let Some(spot) = &server.way.inside {
+            let client = connect_inside(spot.connect().await?, &config, &server.way.host).await;
             return Ok((client.map_err(|problem| ActionError::unreachable(&place, problem))?, server));
         }
         let late = |_| ActionError::unreachable(&place, late());
@@ -114,7 +113,7 @@ where
 
 /// A connection through a forwarded port of a cluster.
 async fn connect_inside(inside: Forwarded, config: &Config, host: &str) -> Result<Client, String> {
-    let (stream, explanation) = inside.split();
+    let Forwarded { stream, explanation } = inside;
     let encryption = MakeTlsConnect::<DuplexStream>::make_tls_connect(&mut encryption(), host);
     let encryption = encryption.map_err(|error| error.to_string())?;
     match tokio::time::timeout(PATIENCE, config.connect_raw(stream, encryption)).await {
@@ -127,21 +126,15 @@ async fn connect_inside(inside: Forwarded, config: &Config, host: &str) -> Resul
     }
 }
 
-/// Asks the server to stop what a client is doing.
-async fn stop(
-    token: CancelToken,
-    parameters: &Parameters,
-    clusters: &Clusters,
-    surroundings: &Surroundings,
-) -> Result<(), String> {
-    let way = parameters.named.way(&POSTGRESQL, clusters, surroundings).await.map_err(|error| error.to_string())?;
-    let Some(inside) = way.inside else {
+/// Asks the very server to stop what a client is doing there.
+async fn stop(token: CancelToken, server: &Server) -> Result<(), String> {
+    let Some(spot) = &server.way.inside else {
         return token.cancel_query(encryption()).await.map_err(|error| told(&error));
     };
-    let encryption = MakeTlsConnect::<DuplexStream>::make_tls_connect(&mut encryption(), &way.host);
+    let encryption = MakeTlsConnect::<DuplexStream>::make_tls_connect(&mut encryption(), &server.way.host);
     let encryption = encryption.map_err(|error| error.to_string())?;
-    let (stream, _) = inside.split();
-    token.cancel_query_raw(stream, encryption).await.map_err(|error| told(&error))
+    let forwarded = spot.connect().await.map_err(|trouble| trouble.to_string())?;
+    token.cancel_query_raw(forwarded.stream, encryption).await.map_err(|error| told(&error))
 }
 
 fn late() -> String {
@@ -267,6 +260,7 @@ impl Action for Vacuum {
         let parameters: Parameters = parameters(act)?;
         parameters.vacuum()?;
         let (client, server) = parameters.connect(&self.clusters, surroundings).await?;
+        server.check(None)?;
         let place = server.shown();
         let size = "SELECT current_database(), pg_size_pretty(pg_database_size(current_database()))";
         let row = tokio::time::timeout(PATIENCE, client.query_one(size, &[]))
@@ -275,20 +269,19 @@ impl Action for Vacuum {
             .map_err(|error| ActionError::unreachable(&place, told(&error)))?;
         let (database, size): (String, String) = (row.get(0), row.get(1));
         Ok(Preparation {
-            target: ActTarget { name: format!("{place}/{database}"), fingerprint: Some(place.clone()) },
             effect: self.spec.effect,
             facts: [("databaseReachable".to_owned(), Value::Bool(true))].into(),
-            notes: [format!("the database holds {size}")].into_iter().chain(server.note).collect(),
-            ..preparation::reading(&place)
+            ..server.prepared(&format!("{place}/{database}"), vec![format!("the database holds {size}")])
         })
     }
 
-    async fn run(&self, act: &Act, _preparation: &Preparation, surroundings: &Surroundings) -> Outcome {
+    async fn run(&self, act: &Act, preparation: &Preparation, surroundings: &Surroundings) -> Outcome {
         let connected = async {
             let parameters: Parameters = parameters(act)?;
             let statement = parameters.vacuum()?;
-            let client = parameters.connect(&self.clusters, surroundings).await?.0;
-            Ok::<_, ActionError>((client, statement, parameters))
+            let (client, server) = parameters.connect(&self.clusters, surroundings).await?;
+            server.check(Some(preparation))?;
+            Ok::<_, ActionError>((client, statement, server))
         };
         let connected = tokio::select! {
             connected = connected => connected,
@@ -297,7 +290,7 @@ impl Action for Vacuum {
                 return Outcome { error: Some(told), ..Outcome::bare(Ending::NotStarted) };
             }
         };
-        let (client, statement, parameters) = match connected {
+        let (client, statement, server) = match connected {
             Ok(connected) => connected,
             Err(error) => return Outcome { error: Some(error.to_string()), ..Outcome::bare(Ending::NotStarted) },
         };
@@ -316,7 +309,7 @@ impl Action for Vacuum {
                 (Ending::TimedOut, format!("it did not end within {} s", limit.unwrap_or_default().as_secs()))
             }
         };
-        let stopped = stop(token, &parameters, &self.clusters, surroundings);
+        let stopped = stop(token, &server);
         let stopped = tokio::time::timeout(PATIENCE, stopped).await;
         let told = match stopped {
             Ok(Ok(())) => format!("{why}; tables that had been done stay so"),

@@ -29,7 +29,7 @@ const MEMORY: &str = "100 * sum(container_memory_working_set_bytes{namespace=\"$
     / sum(kube_pod_container_resource_limits{namespace=\"$namespace\",pod=~\"$service-.*\",resource=\"memory\"})";
 
 /// How long the number of a service's replicas is waited for.
-const REPLICAS: Duration = Duration::from_secs(3);
+const REPLICAS: Duration = Duration::from_secs(2);
 
 /// One series of an answer.
 struct Sample {
@@ -196,16 +196,17 @@ async fn used(
     let own = context.pointer(&format!("/config/{KEY}/queries/{name}")).and_then(Value::as_str);
     let namespace = context.pointer("/kubernetes/namespace").and_then(Value::as_str).unwrap_or("default");
     let query = own.unwrap_or(standard).replace("$namespace", namespace).replace("$service", &of.service);
-    let mut samples = samples(clusters, surroundings, &query).await?;
+    // Who adds replicas wants to know how many share this load; it is no reason to fail, and none to wait.
+    let wanted = tokio::time::timeout(REPLICAS, replicas(clusters, surroundings, &of.service));
+    let (samples, wanted) = tokio::join!(samples(clusters, surroundings, &query), wanted);
+    let mut samples = samples?;
     match (samples.pop(), samples.is_empty()) {
         // No data is never little use.
         (None, _) => {
             Err(ActionError::unreachable(NAME, format!("it has no {name} of service `{}`: {query}", of.service)))
         }
         (Some(sample), true) => {
-            // Who adds replicas wants to know how many share this load; it is no reason to fail.
-            let wanted = replicas(clusters, surroundings, &of.service);
-            let wanted = tokio::time::timeout(REPLICAS, wanted).await.ok().flatten();
+            let wanted = wanted.ok().flatten();
             Ok(json!({ "percent": sample.value, "at": sample.at.to_string(), "currentReplicas": wanted }))
         }
         (Some(_), false) => Err(ActionError::unreachable(

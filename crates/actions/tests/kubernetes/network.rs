@@ -452,3 +452,38 @@ async fn an_address_is_blocked_and_a_pod_isolated_in_one_namespace() {
         assert_eq!(*selector, expected, "what the block lets through does not reach the isolated pod");
     }
 }
+
+#[tokio::test]
+async fn whoever_isolates_a_pod_again_and_takes_that_back_leaves_it_isolated() {
+    let stage = Stage::new().await;
+    let parameters = json!({ "podName": stage.pods_of("checkout").remove(0) });
+    stage.run(ISOLATE, parameters.clone()).await;
+    let prepared = stage.prepare(ISOLATE, parameters.clone()).await.unwrap();
+    let again = stage.run_prepared(ISOLATE, parameters.clone(), &prepared).await;
+    assert_eq!(again.ending, Ending::Succeeded, "{again:?}");
+    assert_eq!(stage.undo_state(ISOLATE, parameters.clone(), &prepared, &again).await, UndoState::AsBefore);
+    stage.undo(ISOLATE, parameters, &prepared, &again).await;
+    let policies = stage.cluster.objects("networkpolicies", "shop");
+    assert_eq!(policies.len(), 1, "the first isolation stays: {policies:#?}");
+}
+
+#[tokio::test]
+async fn a_block_of_before_isolated_pods_were_left_alone_is_lifted_all_the_same() {
+    for selector in [json!({}), json!({ "matchLabels": { "app": "checkout" } })] {
+        let stage = Stage::new().await;
+        let mut parameters = block();
+        if let Some(labels) = selector.get("matchLabels") {
+            parameters["podLabels"] = labels.clone();
+        }
+        stage.run(BLOCK, parameters.clone()).await;
+        let name = stage.cluster.objects("networkpolicies", "shop")[0]["metadata"]["name"].as_str().unwrap().to_owned();
+        stage
+            .cluster
+            .change("networkpolicies", "shop", &name, |policy| policy["spec"]["podSelector"] = selector.clone())
+            .unwrap();
+        parameters.as_object_mut().unwrap().remove("duration");
+        let outcome = stage.run(UNBLOCK, parameters).await;
+        assert_eq!(outcome.ending, Ending::Succeeded, "{outcome:?}");
+        assert_eq!(stage.cluster.objects("networkpolicies", "shop"), Vec::<Value>::new());
+    }
+}

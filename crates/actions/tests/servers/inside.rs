@@ -23,8 +23,8 @@ impl Behind {
     }
 
     /// Puts a server behind the service `name` of the namespace `data`, on a port with a name.
-    fn serve(&self, name: &str, port: u16, listens: u16) {
-        self.cluster.add_deployment("data", name, 2);
+    fn serve(&self, name: &str, port: u16, listens: u16, pods: u32) {
+        self.cluster.add_deployment("data", name, pods);
         let inner = port + 1;
         self.cluster
             .change("deployments", "data", name, |object| {
@@ -49,7 +49,7 @@ impl Behind {
 #[tokio::test]
 async fn a_cache_is_reached_through_a_forwarded_port() {
     let (behind, machine) = (Behind::new().await, machines::redis(PASSWORD).await);
-    behind.serve("cache", 6379, machine.port);
+    behind.serve("cache", 6379, machine.port, 1);
     let desk = behind.desk(&json!({ "redis": { "host": "cache.data", "password": secret() } }));
     let client = redis::Client::open(format!("redis://:{PASSWORD}@127.0.0.1:{}/", machine.port)).unwrap();
     let mut keys = client.get_multiplexed_async_connection().await.unwrap();
@@ -66,14 +66,15 @@ async fn a_cache_is_reached_through_a_forwarded_port() {
     let wrong = behind.desk(&json!({ "redis": { "host": "cache.data" } }));
     let refused = wrong.prepare("cache.flush", json!({})).await.unwrap_err().to_string();
     assert!(refused.contains("NOAUTH"), "the server's own words come through: {refused}");
-    let refused = desk.prepare("cache.flush", json!({ "port": 9 })).await.unwrap_err().to_string();
+    let wrong = behind.desk(&json!({ "redis": { "host": "cache.data", "port": 9 } }));
+    let refused = wrong.prepare("cache.flush", json!({})).await.unwrap_err().to_string();
     assert!(refused.contains("service data/cache has no port 9; it has 6379"), "{refused}");
 }
 
 #[tokio::test]
 async fn a_database_is_reached_through_a_forwarded_port_and_its_work_can_be_stopped_there() {
     let (behind, machine) = (Behind::new().await, machines::postgres(PASSWORD).await);
-    behind.serve("db", 5432, machine.port);
+    behind.serve("db", 5432, machine.port, 1);
     let entry = json!({ "host": "db.data.svc", "user": "postgres", "password": secret() });
     let desk = behind.desk(&json!({ "database": entry }));
     let outcome = desk.run("database.check_connections", json!({})).await;
@@ -113,7 +114,7 @@ async fn a_database_is_reached_through_a_forwarded_port_and_its_work_can_be_stop
 #[tokio::test]
 async fn metrics_are_asked_through_the_api_server() {
     let (behind, machine) = (Behind::new().await, machines::prometheus().await);
-    behind.serve("prometheus", 9090, machine.port);
+    behind.serve("prometheus", 9090, machine.port, 2);
     let queries = json!({ "cpu": "vector(93)" });
     let desk = behind.desk(&json!({ "prometheus": { "url": "http://prometheus.data:9090", "queries": queries } }));
     let outcome = desk.run("metrics.check", json!({ "metric": "up", "threshold": 2 })).await;
@@ -134,7 +135,7 @@ async fn metrics_are_asked_through_the_api_server() {
 #[tokio::test]
 async fn what_keeps_a_port_from_being_forwarded_is_said() {
     let behind = Behind::new().await;
-    behind.serve("cache", 6379, 1);
+    behind.serve("cache", 6379, 1, 1);
     let desk = behind.desk(&json!({ "redis": { "host": "cache.data", "password": secret() } }));
     let error = |outcome: belay_runbook::act::Outcome| outcome.error.unwrap();
     let refused = error(desk.run("cache.get_stats", json!({})).await);
@@ -153,6 +154,66 @@ async fn what_keeps_a_port_from_being_forwarded_is_said() {
     behind.cluster.change("deployments", "data", "cache", |object| object["spec"]["replicas"] = json!(1)).unwrap();
     let encrypted = error(desk.run("cache.get_stats", json!({})).await);
     assert!(encrypted.contains("without `tls: true` only"), "{encrypted}");
-    let missing = error(desk.run("cache.get_stats", json!({ "host": "elsewhere.data.svc" })).await);
+    let desk = behind.desk(&json!({ "redis": { "host": "elsewhere.data.svc" } }));
+    let missing = error(desk.run("cache.get_stats", json!({})).await);
     assert!(missing.contains("has no service and no pod `elsewhere`"), "{missing}");
+}
+
+#[tokio::test]
+async fn credentials_are_not_sent_outside_while_the_cluster_does_not_tell() {
+    let behind = Behind::new().await;
+    let redis = json!({ "redis": { "host": "cache.data", "password": secret() } });
+    let asked = async |config: &Value| behind.desk(config).run("cache.get_stats", json!({})).await.error.unwrap();
+    let gone = asked(&redis).await;
+    assert!(
+        gone.contains("has no service and no pod `cache`"),
+        "a service that is gone is not looked for outside: {gone}"
+    );
+    behind.cluster.forbid("get", "namespaces");
+    let unknown = asked(&redis).await;
+    assert!(unknown.contains("write `cache.data.svc` where it is, and `cache.data.` where it is not"), "{unknown}");
+    let metrics = json!({ "prometheus": { "url": "http://prometheus.data:9090", "token": secret() } });
+    let unknown = behind.desk(&metrics).run("metrics.check", json!({ "metric": "up" })).await.error.unwrap();
+    assert!(unknown.contains("cannot be told"), "{unknown}");
+    behind.cluster.permit_all();
+    behind.cluster.expire_login();
+    let over = asked(&redis).await;
+    assert!(over.contains("log in again"), "{over}");
+}
+
+#[tokio::test]
+async fn a_host_that_an_alert_names_gets_no_way_into_the_cluster() {
+    let (behind, machine) = (Behind::new().await, machines::redis(PASSWORD).await);
+    behind.serve("vault", 6379, machine.port, 1);
+    let desk = behind.desk(&json!({ "redis": { "host": "cache.data", "password": secret() } }));
+    behind.cluster.forget_calls();
+    let outcome = desk.run("cache.get_stats", json!({ "host": "vault.data.svc" })).await;
+    assert_eq!(outcome.ending, Ending::Failed, "{outcome:?}");
+    assert!(behind.cluster.calls().is_empty(), "{:?}", behind.cluster.calls());
+}
+
+#[tokio::test]
+async fn what_changes_data_goes_to_the_one_pod_that_was_approved() {
+    let (behind, machine) = (Behind::new().await, machines::redis(PASSWORD).await);
+    behind.serve("cache", 6379, machine.port, 1);
+    let desk = behind.desk(&json!({ "redis": { "host": "cache.data", "password": secret() } }));
+    let flush = desk.registry.get("cache.flush").unwrap();
+    let act = crate::act("cache.flush", json!({}));
+    let prepared = desk.prepare("cache.flush", json!({})).await.unwrap();
+    assert!(prepared.basis.namespaces.contains("data"), "a policy judges where it is: {prepared:?}");
+    let pods = behind.cluster.objects("pods", "data");
+    behind.cluster.remove("pods", "data", pods[0]["metadata"]["name"].as_str().unwrap()).unwrap();
+    while desk.prepare("cache.flush", json!({})).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    let outcome = flush.run(&act, &prepared, &desk.surroundings).await;
+    assert_eq!(outcome.ending, Ending::NotStarted, "{outcome:?}");
+    assert!(outcome.error.as_deref().unwrap().contains("another server now"), "{outcome:?}");
+    behind.cluster.change("deployments", "data", "cache", |object| object["spec"]["replicas"] = json!(2)).unwrap();
+    let several = loop {
+        if let Err(error) = desk.prepare("cache.flush", json!({})).await {
+            break error.to_string();
+        }
+    };
+    assert!(several.contains("2 pods are ready behind it"), "{several}");
 }

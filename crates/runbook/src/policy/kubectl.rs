@@ -270,7 +270,8 @@ pub(super) fn namespaces(command: &SimpleCommand, own: Option<&str>) -> Option<B
     }
     match (found.is_empty(), file) {
         (true, true) => None,
-        (true, false) if !of_nodes => Some(own.map(str::to_owned).into_iter().collect()),
+        // Without one, what the kubeconfig happens to say counts, and that is not known here.
+        (true, false) if !of_nodes => own.map(|own| BTreeSet::from([own.to_owned()])),
         (true | false, _) => Some(found),
     }
 }

@@ -233,12 +233,14 @@ impl Session {
         let context = body.context.clone().restore(ctx).map_err(|error| self.error(ctx, error))?;
         for (name, value) in published {
             let json = value.to_string();
-            body.context_size = body.context_size.saturating_add(name.len() + json.len());
+            let size = name.len() + json.len();
             let value: Value = ctx.json_parse(json).map_err(|error| self.error(ctx, error))?;
             let seen = to_json(ctx, "context", &value, FRAME_LIMIT).map_err(|error| self.value_error(ctx, error))?;
             let member = Property::from(value).writable().enumerable().configurable();
             if context.prop(name.as_str(), member).is_ok() {
-                body.before.insert(name, seen);
+                let length = name.len();
+                let replaced = body.before.insert(name, seen).map_or(0, |was| length + was.to_string().len());
+                body.context_size = body.context_size.saturating_add(size).saturating_sub(replaced);
             } else {
                 // The script has frozen it, and gets what it asked for.
                 drop(ctx.catch());

@@ -14,6 +14,8 @@ pub struct Choices {
     /// The call that is under way.
     looking: Option<u64>,
     found: Option<Candidates>,
+    /// What was picked last: only that is changed for another one, and never what somebody types.
+    picked: Option<String>,
 }
 
 /// What is known of it.
@@ -37,7 +39,7 @@ impl Choices {
 
     /// The question is asked by this call.
     pub fn look(&mut self, about: String, call: u64) {
-        *self = Self { about, looking: Some(call), found: None };
+        *self = Self { about, looking: Some(call), ..Self::default() };
     }
 
     /// Nothing is asked.
@@ -59,8 +61,16 @@ impl Choices {
         true
     }
 
-    /// The candidate after or before the one that is typed; none where something else is typed.
-    pub fn next(&self, typed: &str, on: bool) -> Option<&str> {
+    /// Whether what stands in the field is for picking: it is empty, or was picked.
+    pub fn is_for_picking(&self, typed: &str) -> bool {
+        typed.is_empty() || self.picked.as_deref() == Some(typed)
+    }
+
+    /// Picks the candidate after or before the one that was picked; none where something is typed.
+    pub fn pick(&mut self, typed: &str, on: bool) -> Option<String> {
+        if !self.is_for_picking(typed) {
+            return None;
+        }
         let all = &self.found.as_ref()?.candidates;
         let last = all.len().checked_sub(1)?;
         let at = match (self.position(typed), on) {
@@ -76,7 +86,9 @@ impl Choices {
             (None, false) if typed.is_empty() => last,
             (None, _) => return None,
         };
-        all.get(at).map(|candidate| candidate.value.as_str())
+        let picked = all.get(at).map(|candidate| candidate.value.clone());
+        self.picked.clone_from(&picked);
+        picked
     }
 
     /// What is known, beside what is typed.

@@ -54,9 +54,9 @@ impl Words {
         Some(CandidatesInRequest { execution: self.execution.clone(), given: given.clone(), names })
     }
 
-    /// Takes the candidate beside what is typed; says whether there is one.
+    /// Takes the candidate beside the one that was picked; says whether there is one.
     pub fn choose(&mut self, on: bool) -> bool {
-        let chosen = self.choices.next(self.field.text(), on).map(Field::new);
+        let chosen = self.choices.pick(self.field.text(), on).as_deref().map(Field::new);
         let chose = chosen.is_some();
         self.field = chosen.unwrap_or_else(|| std::mem::take(&mut self.field));
         chose

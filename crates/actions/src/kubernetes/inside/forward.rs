@@ -4,6 +4,7 @@
 //! port.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -11,30 +12,35 @@ use kube::Api;
 use kube::api::ListParams;
 use tokio::io::DuplexStream;
 
-use super::place::Place;
+use super::place::{Doubt, Place};
 use crate::action::Surroundings;
-use crate::kubernetes::clusters::Clusters;
+use crate::kubernetes::clusters::{Cluster, Clusters};
 use crate::kubernetes::pods::is_ready;
 use crate::kubernetes::trouble::{Asked, Trouble};
 
 /// How long the API server's own explanation of a broken connection is waited for.
 const EXPLAINED: std::time::Duration = std::time::Duration::from_millis(500);
 
+/// A port of one pod.
+#[derive(Clone)]
+pub(crate) struct Spot {
+    cluster: Arc<Cluster>,
+    /// The namespace of the pod.
+    pub(crate) namespace: String,
+    pod: String,
+    port: u16,
+    /// How many pods would have served as well.
+    pub(crate) alike: usize,
+    /// Which pod it is, and why.
+    pub(crate) note: String,
+}
+
 /// A connection to a port of a pod. It ends when its stream is dropped.
 pub(crate) struct Forwarded {
     /// What is sent and received.
     pub(crate) stream: DuplexStream,
-    /// Which pod it is, and why.
-    pub(crate) note: String,
-    /// What the API server says when the port cannot be used.
-    error: Pin<Box<dyn Future<Output = Option<String>> + Send>>,
-}
-
-impl Forwarded {
-    /// The stream, and what explains why nothing came through it.
-    pub(crate) fn split(self) -> (DuplexStream, Explanation) {
-        (self.stream, Explanation(self.error))
-    }
+    /// What explains why nothing came through it.
+    pub(crate) explanation: Explanation,
 }
 
 /// What the API server says of a connection that broke.
@@ -50,34 +56,53 @@ impl Explanation {
     }
 }
 
-/// Connects to a port of what a host stands for in the context's cluster; `None` where it stands for nothing there, or
-/// Belay itself is inside.
-pub(crate) async fn connect(
+impl Spot {
+    /// What tells it from every other one; a pod that takes another's place has another name.
+    pub(crate) fn fingerprint(&self) -> String {
+        format!("port {} of pod {}/{} of {}", self.port, self.namespace, self.pod, self.cluster.fingerprint)
+    }
+
+    /// A connection to it.
+    pub(crate) async fn connect(&self) -> Result<Forwarded, Trouble> {
+        let (namespace, pod, port) = (self.namespace.as_str(), self.pod.as_str(), self.port);
+        let pods: Api<Pod> = Api::namespaced(self.cluster.client(), namespace);
+        let asked = Asked { verb: "create", resource: "pods/portforward", name: pod, namespace };
+        let ports = [port];
+        let mut forwarder = self.cluster.ask(&asked, || pods.portforward(pod, &ports)).await?;
+        let lost = || Trouble::before(format!("port {port} of pod {namespace}/{pod} was not forwarded"));
+        let stream = forwarder.take_stream(port).ok_or_else(lost)?;
+        let error = forwarder.take_error(port).ok_or_else(lost)?;
+        Ok(Forwarded { stream, explanation: Explanation(Box::pin(error)) })
+    }
+}
+
+/// The pod that a host and a port of the context's own stand for in its cluster; `None` where they stand for nothing there,
+/// or Belay itself is inside.
+pub(crate) async fn find_spot(
     clusters: &Clusters,
     surroundings: &Surroundings,
     host: &str,
     port: u16,
-) -> Result<Option<Forwarded>, Trouble> {
-    let Some(place) = Place::find(clusters, surroundings, host).await? else { return Ok(None) };
-    let (pod, port) = match place.names.first() {
+) -> Result<Option<Spot>, Trouble> {
+    let Some(place) = Place::find(clusters, surroundings, host, Doubt::Refused).await? else { return Ok(None) };
+    // Another pod of the same owner is another server.
+    if let Some(gone) = place.gone() {
+        return Err(Trouble::before(format!(
+            "namespace `{}` has no service and no pod `{gone}` any more",
+            place.namespace
+        )));
+    }
+    let (pod, port, alike) = match place.names.first() {
         Some(name) if place.resource == "services" => behind(&place, name, port).await?,
-        Some(name) => (name.clone(), port),
+        Some(name) => (name.clone(), port, 1),
         None => return Ok(None),
     };
-    let namespace = place.namespace.as_str();
-    let pods: Api<Pod> = Api::namespaced(place.cluster.client(), namespace);
-    let asked = Asked { verb: "create", resource: "pods/portforward", name: &pod, namespace };
-    let ports = [port];
-    let mut forwarder = place.cluster.ask(&asked, || pods.portforward(&pod, &ports)).await?;
-    let lost = || Trouble::before(format!("port {port} of pod {namespace}/{pod} was not forwarded"));
-    let stream = forwarder.take_stream(port).ok_or_else(lost)?;
-    let error = forwarder.take_error(port).ok_or_else(lost)?;
     let note = place.note(&format!("reached through forwarded port {port} of pod {pod}"));
-    Ok(Some(Forwarded { stream, note, error: Box::pin(error) }))
+    Ok(Some(Spot { cluster: Arc::clone(&place.cluster), namespace: place.namespace.clone(), pod, port, alike, note }))
 }
 
-/// A ready pod behind a service, and its port for one of the service.
-async fn behind(place: &Place, name: &str, port: u16) -> Result<(String, u16), Trouble> {
+/// A ready pod behind a service, its port for one of the service, and how many pods are ready.
+async fn behind(place: &Place, name: &str, port: u16) -> Result<(String, u16, usize), Trouble> {
     let namespace = place.namespace.as_str();
     let services: Api<Service> = Api::namespaced(place.cluster.client(), namespace);
     let asked = Asked { verb: "get", resource: "services", name, namespace };
@@ -102,8 +127,10 @@ async fn behind(place: &Place, name: &str, port: u16) -> Result<(String, u16), T
     let asked = Asked { verb: "list", resource: "pods", name: "", namespace };
     let how = ListParams::default().labels(&labels.join(","));
     let found = place.cluster.ask(&asked, || pods.list(&how)).await?;
-    let mut ready = found.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod));
-    let Some(pod) = ready.next() else {
+    let ready = found.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod));
+    let ready: Vec<&Pod> = ready.collect();
+    // The same one each time.
+    let Some(pod) = ready.iter().min_by_key(|pod| &pod.metadata.name) else {
         return Err(Trouble::before(format!("no pod behind service {namespace}/{name} is ready")));
     };
     let inner = match &served.target_port {
@@ -114,7 +141,7 @@ async fn behind(place: &Place, name: &str, port: u16) -> Result<(String, u16), T
     let inner = inner.ok_or_else(|| {
         Trouble::before(format!("the pods behind service {namespace}/{name} have no port that its port {port} names"))
     })?;
-    Ok((pod.metadata.name.clone().unwrap_or_default(), inner))
+    Ok((pod.metadata.name.clone().unwrap_or_default(), inner, ready.len()))
 }
 
 /// The number of a port that a container has given a name.

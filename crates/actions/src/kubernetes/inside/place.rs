@@ -15,6 +15,15 @@ use crate::kubernetes::{Site, is_name};
 /// Pods of one workload that are asked at most.
 const MOST_PODS: usize = 8;
 
+/// What a host is taken for where the cluster does not tell whether it knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// One outside: an endpoint that anybody may ask.
+    Outside,
+    /// Neither: credentials are not sent to whoever has that name outside.
+    Refused,
+}
+
 /// A service, or pods, of a cluster.
 pub(super) struct Place {
     pub(super) cluster: Arc<Cluster>,
@@ -34,8 +43,10 @@ impl Place {
         clusters: &Clusters,
         surroundings: &Surroundings,
         host: &str,
+        doubt: Doubt,
     ) -> Result<Option<Self>, Trouble> {
         let Some((name, namespace, certain)) = named(host) else { return Ok(None) };
+        let strict = certain || doubt == Doubt::Refused;
         if surroundings.context.get("kubernetes").is_none_or(serde_json::Value::is_null) {
             return Ok(None);
         }
@@ -46,11 +57,21 @@ impl Place {
         let cluster = match clusters.reach(&access).await {
             Ok(cluster) => cluster,
             // What may be outside is not held up by a cluster that cannot be asked.
-            Err(_) if !certain => return Ok(None),
+            Err(_) if !strict => return Ok(None),
             Err(trouble) => return Err(trouble),
         };
-        if !certain && !has_namespace(&cluster, namespace).await {
-            return Ok(None);
+        if !certain {
+            match has_namespace(&cluster, namespace).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(_) if doubt == Doubt::Outside => return Ok(None),
+                Err(trouble) => {
+                    return Err(trouble.about(&format!(
+                        "whether `{host}` is inside of the cluster cannot be told; write `{name}.{namespace}.svc` where it is, \
+                         and `{name}.{namespace}.` where it is not"
+                    )));
+                }
+            }
         }
         let found = |resource, names, instead| Self {
             cluster: Arc::clone(&cluster),
@@ -76,7 +97,7 @@ impl Place {
         }
         let Some(owner) = Owner::of_gone(&site, namespace, name).await? else {
             let text = format!("namespace `{namespace}` has no service and no pod `{name}`");
-            return if certain { Err(Trouble::before(text)) } else { Ok(None) };
+            return if strict { Err(Trouble::before(text)) } else { Ok(None) };
         };
         let kept = owner.keeping(&site, namespace).await?;
         let ready = kept.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod));
@@ -86,6 +107,11 @@ impl Place {
             return Err(Trouble::before(text));
         }
         Ok(Some(found("pods", names, Some((owner.shown(), name.to_owned())))))
+    }
+
+    /// The name of a pod that is gone, where these pods are its owner's.
+    pub(super) fn gone(&self) -> Option<&str> {
+        self.instead.as_ref().map(|(_, gone)| gone.as_str())
     }
 
     /// What a person should know: which objects are asked, and `how`, such as `asked through the API server`.
@@ -103,18 +129,21 @@ impl Place {
 }
 
 /// Name and namespace that a host stands for, and whether it can stand for nothing outside of a cluster.
+///
+/// A dot at the end of a name of two parts says that it is outside, as resolvers have it.
 fn named(host: &str) -> Option<(&str, &str, bool)> {
-    let host = host.trim_end_matches('.');
+    let (host, absolute) = host.strip_suffix('.').map_or((host, false), |host| (host, true));
     let short = host.strip_suffix(".svc.cluster.local").or_else(|| host.strip_suffix(".svc"));
     let (name, namespace) = short.unwrap_or(host).split_once('.')?;
-    (is_name(name) && is_name(namespace) && !namespace.contains('.')).then_some((name, namespace, short.is_some()))
+    let possible = is_name(name) && is_name(namespace) && !namespace.contains('.') && !(absolute && short.is_none());
+    possible.then_some((name, namespace, short.is_some()))
 }
 
-/// Whether there is a namespace; `false` where that cannot be known.
-async fn has_namespace(cluster: &Cluster, name: &str) -> bool {
+/// Whether there is a namespace.
+async fn has_namespace(cluster: &Cluster, name: &str) -> Result<bool, Trouble> {
     let namespaces: Api<Namespace> = Api::all(cluster.client());
     let asked = Asked { verb: "get", resource: "namespaces", name, namespace: "" };
-    matches!(cluster.ask(&asked, || namespaces.get_opt(name)).await, Ok(Some(_)))
+    Ok(cluster.ask(&asked, || namespaces.get_opt(name)).await?.is_some())
 }
 
 #[cfg(test)]
@@ -127,6 +156,7 @@ mod tests {
     #[case("checkout-7d9c5b-x2x2x.shop", Some(("checkout-7d9c5b-x2x2x", "shop", false)))]
     #[case("checkout.shop.svc", Some(("checkout", "shop", true)))]
     #[case("checkout.shop.svc.cluster.local.", Some(("checkout", "shop", true)))]
+    #[case("checkout.shop.", None)]
     #[case("example.co.uk", None)]
     #[case("localhost", None)]
     #[case("10.0.0.1", None)]

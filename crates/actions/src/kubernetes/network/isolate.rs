@@ -162,7 +162,8 @@ impl ClusterAct for IsolatePod {
         let pod = parameters.expect(site).await?;
         let state = compare(&pod, record, after);
         // A policy for no pod is left to be taken away.
-        let leftover = state == UndoState::AsBefore && policy_exists(site, &parameters, &pod).await?;
+        let ours = !was_isolated(&pod, record);
+        let leftover = ours && state == UndoState::AsBefore && policy_exists(site, &parameters, &pod).await?;
         Ok(if leftover { UndoState::AsAfter } else { state })
     }
 
@@ -184,6 +185,10 @@ impl ClusterAct for IsolatePod {
             Ok(pod) => pod,
             Err(trouble) => return trouble.outcome(),
         };
+        // Somebody else's isolation was there before, and stays.
+        if was_isolated(&pod, record) {
+            return Outcome::succeeded(json!({ "restored": true }));
+        }
         match remove_policy(site, &parameters, &pod).await {
             Ok(()) => Outcome::succeeded(json!({ "restored": true })),
             Err(trouble) => trouble.outcome_midway(),
@@ -361,6 +366,11 @@ fn state(pod: &Pod, record: &Value) -> Value {
     let labels: BTreeMap<String, Option<String>> =
         labels_of(record).into_keys().map(|label| (label.clone(), own.get(&label).cloned())).collect();
     json!({ "uid": pod.metadata.uid, "labels": labels })
+}
+
+/// Whether the pod was isolated before the act.
+fn was_isolated(pod: &Pod, record: &Value) -> bool {
+    labels_of(record).get(ISOLATED).is_some_and(|before| before.as_deref() == Some(uid(pod)))
 }
 
 fn compare(pod: &Pod, record: &Value, after: Option<&Value>) -> UndoState {

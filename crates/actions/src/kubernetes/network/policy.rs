@@ -126,7 +126,11 @@ impl Blocks {
         let written = policy.metadata.annotations.as_ref().and_then(|annotations| annotations.get(BLOCKED));
         let addresses = written.and_then(|text| serde_json::from_str::<Addresses>(text).ok());
         blocks.addresses = addresses.ok_or_else(|| blocks.edited("it does not tell which addresses it blocks"))?;
-        if serde_json::to_value(&policy.spec).ok() != Some(normal(&blocks.spec()?)) {
+        let found = serde_json::to_value(&policy.spec).ok();
+        // Before isolated pods were left alone it selected them, too; the next change writes it as it is now.
+        let former = json!({ "matchLabels": (!blocks.labels.is_empty()).then_some(&blocks.labels) });
+        let shapes = [blocks.spec()?, json_with(blocks.spec()?, "podSelector", former)];
+        if !shapes.iter().any(|shape| found == Some(normal(shape))) {
             return Err(blocks.edited("somebody has changed its rules"));
         }
         blocks.policy = Some(policy);
@@ -293,6 +297,12 @@ impl Blocks {
             self.namespace
         )))
     }
+}
+
+/// A specification with one member replaced.
+fn json_with(mut spec: Value, name: &str, value: Value) -> Value {
+    spec[name] = value;
+    spec
 }
 
 /// A specification as the API answers it.

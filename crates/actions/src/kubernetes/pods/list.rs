@@ -7,7 +7,8 @@ use belay_runbook::act::{Outcome, Preparation};
 use belay_runbook::action::{ActionSpec, Sink};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::api::ListParams;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{controlling, pages};
@@ -132,6 +133,13 @@ struct Metadata {
 struct Spec {
     node_name: Option<String>,
     containers: Option<Vec<Container>>,
+    volumes: Option<Vec<Volume>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Volume {
+    empty_dir: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,9 +166,26 @@ struct ContainerStatus {
     ready: bool,
     #[serde(default)]
     restart_count: i32,
+    #[serde(default)]
+    last_state: LastState,
 }
 
-/// What is looked at of a pod, in the shape of the API. `spec.daemonset` is added, as scripts ask for it.
+#[derive(Debug, Default, Deserialize)]
+struct LastState {
+    terminated: Option<Terminated>,
+}
+
+/// How a container ended.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Terminated {
+    exit_code: i32,
+    reason: Option<String>,
+    finished_at: Option<Time>,
+}
+
+/// What is looked at of a pod, in the shape of the API. Added, as scripts ask for it: `spec.daemonset`, and `spec.localData`
+/// where a volume of it is an emptyDir, whose data ends with the pod.
 fn brief(pod: Listed) -> Value {
     let Listed { metadata, spec, status } = pod;
     let containers: Vec<Value> = spec
@@ -173,8 +198,16 @@ fn brief(pod: Listed) -> Value {
         .container_statuses
         .into_iter()
         .flatten()
-        .map(|status| json!({ "name": status.name, "ready": status.ready, "restartCount": status.restart_count }))
+        .map(|status| {
+            json!({
+                "name": status.name,
+                "ready": status.ready,
+                "restartCount": status.restart_count,
+                "lastState": { "terminated": status.last_state.terminated },
+            })
+        })
         .collect();
+    let local = spec.volumes.iter().flatten().any(|volume| volume.empty_dir.is_some());
     let daemonset = controlling(metadata.owner_references.as_deref()).is_some_and(|owner| owner.kind == "DaemonSet");
     json!({
         "metadata": {
@@ -186,7 +219,7 @@ fn brief(pod: Listed) -> Value {
             "creationTimestamp": metadata.creation_timestamp,
             "deletionTimestamp": metadata.deletion_timestamp,
         },
-        "spec": { "nodeName": spec.node_name, "containers": containers, "daemonset": daemonset },
+        "spec": { "nodeName": spec.node_name, "containers": containers, "daemonset": daemonset, "localData": local },
         "status": {
             "phase": status.phase,
             "reason": status.reason,

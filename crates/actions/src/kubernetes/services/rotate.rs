@@ -246,7 +246,14 @@ async fn rotate(site: &Site<'_>, keys: &Keys, record: &Value) -> Result<Live, Tr
     let live = keys.read(site).await.map_err(Trouble::unsent)?;
     match (is_written(keys, &live, record), is_unwritten(keys, &live, record)) {
         (true, _) => Ok(live),
-        (false, true) => keys.replace(site, &live, &next(record, keys)).await,
+        (false, true) => match keys.replace(site, &live, &next(record, keys)).await {
+            // The answer was lost; what is there now tells whether it was written.
+            Err(trouble) if !trouble.is_refusal() => match keys.read(site).await {
+                Ok(live) if is_written(keys, &live, record) => Ok(live),
+                Ok(_) | Err(_) => Err(trouble),
+            },
+            replaced => replaced,
+        },
         (false, false) => Err(keys.changed()),
     }
 }
@@ -291,8 +298,7 @@ async fn compare(
         let is_before =
             live.uid() == before["uid"] && json!(live.rotation()) == before["rotation"] && live.kept(keys).is_empty();
         let written = after.and_then(|after| after["secrets"].get(&keys.secret));
-        // Where the answer to the write was lost, its version is not known; that it is this rotation is.
-        let is_after = is_written(keys, &live, record) && written.is_none_or(|version| *version == live.version());
+        let is_after = is_written(keys, &live, record) && written == Some(&live.version());
         as_before += usize::from(is_before);
         clear &= is_before || is_after;
         seen.insert(

@@ -112,6 +112,19 @@ fn a_command_is_in_the_namespaces_that_it_names(#[case] line: &str, #[case] prot
     assert_eq!(rules(&verdict).contains(&"protected-namespaces"), protected, "{line}: {verdict:?}");
 }
 
+#[rstest]
+#[case("kubectl rollout restart deployment/checkout", true)]
+#[case("helm upgrade x ./chart", true)]
+#[case("kubectl -n shop rollout restart deployment/checkout", false)]
+#[case("kubectl cordon node-1", false)]
+#[case("systemctl restart shop", false)]
+fn without_a_namespace_in_the_context_one_is_named_or_not_known(#[case] line: &str, #[case] asked: bool) {
+    let spec = ActionSpec { name: COMMAND_ACTION.to_owned(), ..spec(&[], Effect::Mutate) };
+    let nowhere = Scene { namespace: None, ..scene() };
+    let verdict = judged(&Policy::default_policy(), &argv(line), &spec, Some(&known(&[], None)), &nowhere);
+    assert_eq!(rules(&verdict).contains(&"protected-namespaces"), asked, "{line}: {verdict:?}");
+}
+
 #[test]
 fn a_namespace_that_only_a_shell_knows_may_be_a_protected_one() {
     let spec = ActionSpec { name: COMMAND_ACTION.to_owned(), ..spec(&[], Effect::Mutate) };

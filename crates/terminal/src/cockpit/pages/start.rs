@@ -186,13 +186,7 @@ impl Start {
             "BackTab" | "Up" => self.go(Motion::Up),
             "Enter" if self.is_typing() => self.go(Motion::Down),
             "Left" | "Right" if self.has_options() => self.choose(key.name == "Right", desk),
-            "Left" | "Right" if self.next_choice(key.name == "Right").is_some() => {
-                let chosen = self.next_choice(key.name == "Right").map(Field::new);
-                if let (Some(field), Some(chosen)) = (self.fields.get_mut(self.row), chosen) {
-                    *field = chosen;
-                    self.ask(desk);
-                }
-            }
+            "Left" | "Right" if self.pick(key.name == "Right") => self.ask(desk),
             _ if self.is_typing() => {
                 // Esc, and keys that type nothing.
                 if key.request.is_none() {
@@ -208,9 +202,12 @@ impl Start {
         true
     }
 
-    /// The candidate beside what is typed.
-    fn next_choice(&self, on: bool) -> Option<&str> {
-        self.choices.next(self.fields.get(self.row)?.text(), on)
+    /// Takes the candidate beside the one that was picked; says whether there is one.
+    fn pick(&mut self, on: bool) -> bool {
+        let Some(field) = self.fields.get_mut(self.row) else { return false };
+        let Some(picked) = self.choices.pick(field.text(), on) else { return false };
+        *field = Field::new(&picked);
+        true
     }
 
     fn options(&self) -> &[String] {

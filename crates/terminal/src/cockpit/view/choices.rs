@@ -21,7 +21,12 @@ pub fn choices(choices: &Choices, typed: &str, column: usize, columns: usize, lo
         Known::Some { shown, at, of } => (shown, at, of),
     };
     let widest = shown.iter().map(|(value, _)| text::width(&text::line(value))).max().unwrap_or(0).min(room / 2);
-    let mut lines = told(&format!("← → picks one of {of}, or type another value"));
+    // Elsewhere the arrows move within what is typed.
+    let mut lines = told(&if choices.is_for_picking(typed) {
+        format!("← → picks one of {of}, or type another value")
+    } else {
+        format!("{of} proposals; ← → picks one once the field is empty")
+    });
     for (index, (value, note)) in shown.into_iter().enumerate() {
         let chosen = at == Some(index);
         let value = text::pad(&text::cut(&text::line(value), widest), widest);
