@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::action::{ActionError, Surroundings};
 use crate::http::address;
 use crate::kubernetes::Clusters;
-use crate::kubernetes::inside::{self, Spot};
+use crate::kubernetes::inside::{self, Doubt, Spot};
 use crate::observation::Observing;
 use crate::preparation;
 use crate::registry::Registry;
@@ -41,6 +41,9 @@ struct SecretName {
     #[serde(rename = "$secret")]
     name: String,
 }
+
+/// The pod on which an act rests: another one in its place is asked about anew.
+const POD: &str = "pod";
 
 /// A kind of server: where the context names its own, and where it listens where nobody says.
 struct Kind {
@@ -110,7 +113,15 @@ impl Named {
         let place = format!("{host}:{port}");
         address::check_host(&host).map_err(|refused| ActionError::unreachable(&place, refused.to_string()))?;
         // A host that came from elsewhere gets no way into the cluster by the responder's rights.
-        let inside = if own { inside::find_spot(clusters, surroundings, &host, port).await? } else { None };
+        let doubt =
+            if self.password.is_some() || entry.get("password").is_some() { Doubt::Refused } else { Doubt::Outside };
+        if !own && inside::needs_a_way(surroundings, &host)? {
+            let problem = "it is inside of the cluster, where only the host that the context itself names is reached";
+            return Err(ActionError::unreachable(&place, problem));
+        }
+        let inside = if own { inside::find_spot(clusters, surroundings, (&host, port), doubt).await? } else { None };
+        // A dot at its end has said that it is outside, and is no part of a name that a certificate has.
+        let host = host.strip_suffix('.').map(str::to_owned).unwrap_or(host);
         if inside.is_none() {
             let found = tokio::net::lookup_host((host.as_str(), port)).await;
             for found in found.map_err(|error| ActionError::unreachable(&place, error.to_string()))? {
@@ -154,12 +165,17 @@ impl Server {
         format!("{}:{}", self.way.host, self.way.port)
     }
 
-    /// What an approval binds.
+    /// What tells it from servers of the same address elsewhere.
     fn fingerprint(&self) -> String {
         match &self.way.inside {
-            Some(spot) => format!("{}, {}", self.shown(), spot.fingerprint()),
+            Some(spot) => format!("{} in {}", self.shown(), spot.cluster()),
             None => self.shown(),
         }
+    }
+
+    /// The pod that it is; nothing where it is none.
+    fn pod(&self) -> Option<Value> {
+        self.way.inside.as_ref().map(|spot| Value::String(spot.shown()))
     }
 
     /// Refuses to change one of several servers that an address stands for, and one that is not what was approved.
@@ -167,13 +183,17 @@ impl Server {
         let place = self.shown();
         if let Some(spot) = self.way.inside.as_ref().filter(|spot| spot.alike > 1) {
             let problem = format!(
-                "{} pods are ready behind it, and each may hold other data; name one of them as `host`: POD.{}.svc",
+                "{} pods are ready behind it, and each may hold other data; name one of them in the file of contexts: `host: \
+                 POD.{}.svc`",
                 spot.alike, spot.namespace
             );
             return Err(ActionError::unreachable(&place, problem));
         }
-        let approved = prepared.and_then(|prepared| prepared.target.fingerprint.as_ref());
-        if approved.is_some_and(|approved| *approved != self.fingerprint()) {
+        let same = |prepared: &Preparation| {
+            prepared.target.fingerprint.as_ref() == Some(&self.fingerprint())
+                && prepared.basis.values.get(POD) == self.pod().as_ref()
+        };
+        if prepared.is_some_and(|prepared| !same(prepared)) {
             return Err(ActionError::unreachable(&place, "it is another server now than the one that was prepared"));
         }
         Ok(())
@@ -186,6 +206,7 @@ impl Server {
         prepared.notes = notes;
         if let Some(spot) = &self.way.inside {
             prepared.basis.namespaces.insert(spot.namespace.clone());
+            prepared.basis.values.extend(self.pod().map(|pod| (POD.to_owned(), pod)));
             prepared.notes.push(spot.note.clone());
         }
         prepared

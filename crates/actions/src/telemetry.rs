@@ -66,7 +66,14 @@ impl Server {
             Some(secret) => Some(surroundings.secret(&format!("config.{key}.token"), secret).await?),
             None => None,
         };
-        let inside = inside::find(clusters, surroundings, &url, Doubt::Refused).await?;
+        let doubt = if token.is_some() { Doubt::Refused } else { Doubt::Outside };
+        let inside = inside::find(clusters, surroundings, &url, doubt).await?;
+        // A dot at its end has said that it is outside, and is no part of the name that a proxy knows.
+        let plain = url.host_str().and_then(|host| host.strip_suffix('.')).map(str::to_owned);
+        let mut url = url;
+        if let Some(plain) = plain.filter(|_| inside.is_none()) {
+            url.set_host(Some(&plain)).map_err(|error| ActionError::unreachable(name, format!("its URL: {error}")))?;
+        }
         Ok(Self { name, url, token, inside })
     }
 

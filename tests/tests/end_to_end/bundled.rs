@@ -198,9 +198,14 @@ fn suspicious_activity_is_contained_with_evidence_and_lifted_again() {
 fn a_source_is_blocked_though_its_pod_is_gone() {
     let (shop, labels) = shop();
     shop.cluster.remove("pods", "shop", labels["pod"].as_str().unwrap()).unwrap();
-    let status = Rehearsal { decisions: &[("compromised", "only-probed")], ..SUSPICION }.play(&shop, &labels);
+    let status = SUSPICION.play(&shop, &labels);
     assert_eq!(status["status"], "completed", "{status:#}");
     assert!(shop.cluster.object("networkpolicies", "shop", "belay-blocked-addresses").is_some());
+    let secret = shop.cluster.object("secrets", "shop", "checkout-token").unwrap();
+    assert_ne!(
+        secret["data"]["token"], "b2xkLXRva2VuLWluLWZvcmNl",
+        "what cannot be isolated keeps nobody from the rest"
+    );
 }
 
 #[test]

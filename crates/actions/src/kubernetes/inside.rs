@@ -19,7 +19,7 @@ use crate::action::Surroundings;
 use place::Place;
 
 pub(crate) use forward::{Forwarded, Spot, find_spot};
-pub(crate) use place::Doubt;
+pub(crate) use place::{Doubt, needs_a_way};
 
 /// The largest part of an answer that is read.
 const BODY_LIMIT: usize = 256 * 1024;

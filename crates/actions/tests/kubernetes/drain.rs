@@ -167,3 +167,40 @@ async fn a_pod_that_came_back_under_its_name_is_not_evicted() {
     assert_ne!(new, pod["metadata"]["uid"]);
     assert_eq!(stage.object("pods", "ledger-0")["metadata"]["uid"], new, "the new one is left alone");
 }
+
+#[tokio::test]
+async fn a_drain_ends_where_somebody_uncordons_the_node_or_it_is_another_one() {
+    for (change, expected) in
+        [("uncordon", "somebody has uncordoned `node-1`"), ("replace", "is another node of the same name")]
+    {
+        let stage = Stage::new().await;
+        stage.cluster.add_budget("shop", "checkout", "checkout", 4);
+        let parameters = json!({ "nodeName": "node-1", "ignoreDaemonsets": true });
+        let prepared = stage.prepare("kubernetes.drain_node", parameters.clone()).await.unwrap();
+        let disturb = async {
+            while !stage.cluster.calls().iter().any(|call| call.subresource == "eviction") {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            if change == "uncordon" {
+                stage
+                    .cluster
+                    .change("nodes", "", "node-1", |node| node["spec"]["unschedulable"] = json!(false))
+                    .unwrap();
+                stage
+                    .cluster
+                    .change("deployments", "shop", "checkout", |object| object["spec"]["replicas"] = json!(7))
+                    .unwrap();
+            } else {
+                stage.cluster.change("nodes", "", "node-1", |node| node["metadata"]["uid"] = json!("another")).unwrap();
+                let pod = json!({
+                    "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "newcomer", "namespace": "shop" },
+                    "spec": { "nodeName": "node-1", "containers": [{ "name": "app", "image": "x" }] },
+                });
+                stage.cluster.create(pod).unwrap();
+            }
+        };
+        let (outcome, ()) = tokio::join!(stage.run_prepared("kubernetes.drain_node", parameters, &prepared), disturb);
+        assert!(error(&outcome).contains(expected), "{change}: {outcome:?}");
+        assert_eq!(outcome.output["drained"], json!(false), "{outcome:?}");
+    }
+}

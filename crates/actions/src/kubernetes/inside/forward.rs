@@ -57,9 +57,14 @@ impl Explanation {
 }
 
 impl Spot {
-    /// What tells it from every other one; a pod that takes another's place has another name.
-    pub(crate) fn fingerprint(&self) -> String {
-        format!("port {} of pod {}/{} of {}", self.port, self.namespace, self.pod, self.cluster.fingerprint)
+    /// What tells its cluster from every other one.
+    pub(crate) fn cluster(&self) -> &str {
+        &self.cluster.fingerprint
+    }
+
+    /// `port 6379 of pod shop/cache-0`.
+    pub(crate) fn shown(&self) -> String {
+        format!("port {} of pod {}/{}", self.port, self.namespace, self.pod)
     }
 
     /// A connection to it.
@@ -81,10 +86,10 @@ impl Spot {
 pub(crate) async fn find_spot(
     clusters: &Clusters,
     surroundings: &Surroundings,
-    host: &str,
-    port: u16,
+    (host, port): (&str, u16),
+    doubt: Doubt,
 ) -> Result<Option<Spot>, Trouble> {
-    let Some(place) = Place::find(clusters, surroundings, host, Doubt::Refused).await? else { return Ok(None) };
+    let Some(place) = Place::find(clusters, surroundings, host, doubt).await? else { return Ok(None) };
     // Another pod of the same owner is another server.
     if let Some(gone) = place.gone() {
         return Err(Trouble::before(format!(
@@ -115,13 +120,16 @@ async fn behind(place: &Place, name: &str, port: u16) -> Result<(String, u16, us
         )));
     }
     let ports = spec.ports.unwrap_or_default();
-    let Some(served) = ports.iter().find(|served| served.port == i32::from(port)) else {
+    // Without an address of its own a service only names its pods, which are reached at the port that is asked for.
+    let headless = spec.cluster_ip.as_deref() == Some("None");
+    let served = ports.iter().find(|served| served.port == i32::from(port));
+    if served.is_none() && !headless {
         let has: Vec<String> = ports.iter().map(|served| served.port.to_string()).collect();
         return Err(Trouble::before(format!(
             "service {namespace}/{name} has no port {port}; it has {}",
             if has.is_empty() { "none".to_owned() } else { has.join(", ") }
         )));
-    };
+    }
     let labels: Vec<String> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let pods: Api<Pod> = Api::namespaced(place.cluster.client(), namespace);
     let asked = Asked { verb: "list", resource: "pods", name: "", namespace };
@@ -133,7 +141,7 @@ async fn behind(place: &Place, name: &str, port: u16) -> Result<(String, u16, us
     let Some(pod) = ready.iter().min_by_key(|pod| &pod.metadata.name) else {
         return Err(Trouble::before(format!("no pod behind service {namespace}/{name} is ready")));
     };
-    let inner = match &served.target_port {
+    let inner = match served.filter(|_| !headless).and_then(|served| served.target_port.as_ref()) {
         None => Some(port),
         Some(IntOrString::Int(number)) => u16::try_from(*number).ok(),
         Some(IntOrString::String(name)) => named_port(pod, name),

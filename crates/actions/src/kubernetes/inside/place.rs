@@ -45,32 +45,37 @@ impl Place {
         host: &str,
         doubt: Doubt,
     ) -> Result<Option<Self>, Trouble> {
-        let Some((name, namespace, certain)) = named(host) else { return Ok(None) };
-        let strict = certain || doubt == Doubt::Refused;
-        if surroundings.context.get("kubernetes").is_none_or(serde_json::Value::is_null) {
+        let parts = named(host);
+        if (parts.is_none() && !is_inside(host)) || !is_outside_of_a_cluster(surroundings)? {
             return Ok(None);
         }
+        // Nobody outside has such a name, whatever a search domain makes of it.
+        let nobody = || Trouble::before(format!("`{host}` names no service and no pod of a namespace"));
+        let (name, namespace, certain) = parts.ok_or_else(nobody)?;
         let access = ClusterAccess::of(&surroundings.context)?;
-        if access.in_cluster {
-            return Ok(None);
-        }
+        let strict = certain || doubt == Doubt::Refused;
+        let unknown = |trouble: Trouble| {
+            trouble.about(&format!(
+                "whether `{host}` is inside of the cluster cannot be told; write `{name}.{namespace}.svc` where it is, and \
+                 `{name}.{namespace}.` where it is not"
+            ))
+        };
         let cluster = match clusters.reach(&access).await {
             Ok(cluster) => cluster,
             // What may be outside is not held up by a cluster that cannot be asked.
             Err(_) if !strict => return Ok(None),
-            Err(trouble) => return Err(trouble),
+            Err(trouble) if certain => return Err(trouble),
+            Err(trouble) => return Err(unknown(trouble)),
         };
+        let mut doubted = None;
         if !certain {
             match has_namespace(&cluster, namespace).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(None),
-                Err(_) if doubt == Doubt::Outside => return Ok(None),
-                Err(trouble) => {
-                    return Err(trouble.about(&format!(
-                        "whether `{host}` is inside of the cluster cannot be told; write `{name}.{namespace}.svc` where it is, \
-                         and `{name}.{namespace}.` where it is not"
-                    )));
-                }
+                Err(_) if !strict => return Ok(None),
+                // Whoever may not see namespaces may see what is in this one.
+                Err(trouble) if trouble.code() == Some(403) => doubted = Some(trouble),
+                Err(trouble) => return Err(unknown(trouble)),
             }
         }
         let found = |resource, names, instead| Self {
@@ -85,6 +90,7 @@ impl Place {
         match cluster.ask(&asked, || services.get_opt(name)).await {
             Ok(Some(_)) => return Ok(Some(found("services", vec![name.to_owned()], None))),
             Ok(None) => {}
+            Err(trouble) if doubted.is_some() => return Err(unknown(trouble)),
             // Whoever may not see services may see pods.
             Err(trouble) if trouble.code() == Some(403) => {}
             Err(trouble) => return Err(trouble),
@@ -135,8 +141,32 @@ fn named(host: &str) -> Option<(&str, &str, bool)> {
     let (host, absolute) = host.strip_suffix('.').map_or((host, false), |host| (host, true));
     let short = host.strip_suffix(".svc.cluster.local").or_else(|| host.strip_suffix(".svc"));
     let (name, namespace) = short.unwrap_or(host).split_once('.')?;
+    // `POD.SERVICE.NAMESPACE.svc` is the pod.
+    let namespace = match (short, namespace.split_once('.')) {
+        (Some(_), Some((service, namespace))) if is_name(service) => namespace,
+        _ => namespace,
+    };
     let possible = is_name(name) && is_name(namespace) && !namespace.contains('.') && !(absolute && short.is_none());
     possible.then_some((name, namespace, short.is_some()))
+}
+
+/// Whether the context names a cluster that Belay is not in.
+fn is_outside_of_a_cluster(surroundings: &Surroundings) -> Result<bool, Trouble> {
+    if surroundings.context.get("kubernetes").is_none_or(serde_json::Value::is_null) {
+        return Ok(false);
+    }
+    Ok(!ClusterAccess::of(&surroundings.context)?.in_cluster)
+}
+
+/// Whether a host can only be reached by a way into the context's cluster.
+pub(crate) fn needs_a_way(surroundings: &Surroundings, host: &str) -> Result<bool, Trouble> {
+    Ok(is_inside(host) && is_outside_of_a_cluster(surroundings)?)
+}
+
+/// Whether a host can stand for something inside of a cluster only.
+fn is_inside(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    host.strip_suffix(".cluster.local").unwrap_or(host).strip_suffix(".svc").is_some()
 }
 
 /// Whether there is a namespace.
@@ -157,6 +187,9 @@ mod tests {
     #[case("checkout.shop.svc", Some(("checkout", "shop", true)))]
     #[case("checkout.shop.svc.cluster.local.", Some(("checkout", "shop", true)))]
     #[case("checkout.shop.", None)]
+    #[case("cache-0.cache.shop.svc.cluster.local", Some(("cache-0", "shop", true)))]
+    #[case("cache-0.cache.shop", None)]
+    #[case("a.b.c.d.svc", None)]
     #[case("example.co.uk", None)]
     #[case("localhost", None)]
     #[case("10.0.0.1", None)]

@@ -11,7 +11,7 @@ use kube::core::PartialObjectMeta;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::evict::{Progress, evict_all};
+use super::evict::{Drained, Progress, evict_all};
 use super::select::{Allowed, Lot, lot};
 use super::{Named, is_cordoned, of_node, uid};
 use crate::declaration::{boolean, integer};
@@ -142,22 +142,22 @@ impl ClusterAct for Drain {
 
     async fn run(site: &Site<'_>, parameters: Parameters, preparation: &Preparation) -> Outcome {
         let uid = preparation.basis.values.get("uid").and_then(Value::as_str).unwrap_or_default();
-        let cordoned = preparation.undo.as_ref().is_some_and(|before| before["unschedulable"] == json!(true));
         // Whatever comes of it, this is what an undo may find.
         let after = Some(json!({ "unschedulable": true, "uid": uid }));
-        if !cordoned && let Err(trouble) = parameters.named.set_unschedulable(site, uid, true).await {
+        // A node that was cordoned before may take pods again by now, and may be another one of the same name.
+        if let Err(trouble) = parameters.named.set_unschedulable(site, uid, true).await {
             return Outcome { after, ..trouble.outcome() };
         }
         let mut progress = Progress::default();
         let node = parameters.named.node_name.clone();
         let what = format!("draining `{node}`");
-        let evicting = evict_all(site, &node, parameters.allowed(), parameters.grace_period, &mut progress);
+        let drained = Drained { named: &parameters.named, uid };
+        let evicting = evict_all(site, drained, parameters.allowed(), parameters.grace_period, &mut progress);
         let ended = site.while_wanted(evicting, &what).await;
-        let output = json!({
-            "drained": progress.left.is_empty(),
-            "podsEvicted": progress.evicted.len(),
-            "remaining": progress.left.len(),
-        });
+        let mut output = json!({ "drained": ended.is_ok(), "podsEvicted": progress.evicted.len() });
+        if progress.counted {
+            output["remaining"] = json!(progress.left.len());
+        }
         match ended {
             Ok(()) => Outcome { after, ..Outcome::succeeded(output) },
             Err(trouble) => {

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::select::{Allowed, Lot, lot};
+use super::{Named, is_cordoned};
 use crate::kubernetes::Site;
 use crate::kubernetes::clusters::Cluster;
 use crate::kubernetes::pods::{self, controller, named};
@@ -53,8 +54,16 @@ pub(super) struct Progress {
     pub(super) evicted: BTreeSet<String>,
     /// Names of the pods that are still there, by their uids.
     pub(super) left: BTreeMap<String, String>,
+    /// Whether the node has been read, so that `left` says something.
+    pub(super) counted: bool,
     /// Why the last one that was asked for did not go.
     pub(super) trouble: Option<String>,
+}
+
+/// The node that is drained: by its name, and the uid that tells it from a later one of that name.
+pub(super) struct Drained<'a> {
+    pub(super) named: &'a Named,
+    pub(super) uid: &'a str,
 }
 
 /// The answer to the request for one eviction.
@@ -76,7 +85,7 @@ enum Answer {
 /// Evicts until nothing is left that goes. `progress` says how far it has come at every instant.
 pub(super) async fn evict_all(
     site: &Site<'_>,
-    node: &str,
+    node: Drained<'_>,
     allowed: Allowed,
     grace: Option<u32>,
     progress: &mut Progress,
@@ -96,7 +105,7 @@ pub(super) async fn evict_all(
 
 struct Drain<'a, 'b> {
     site: &'a Site<'b>,
-    node: &'a str,
+    node: Drained<'a>,
     grace: Option<u32>,
     progress: &'a mut Progress,
     /// By the uid of the controller, or the name of a pod without one.
@@ -111,8 +120,10 @@ struct Drain<'a, 'b> {
 impl Drain<'_, '_> {
     /// Reads the node in full.
     async fn read(&mut self, allowed: Allowed) -> Result<(), Trouble> {
-        let found = pods::on_node(self.site, self.node).await?;
+        self.check().await?;
+        let found = pods::on_node(self.site, &self.node.named.node_name).await?;
         self.stale = false;
+        self.progress.counted = true;
         self.progress.left.clear();
         for group in self.groups.values_mut() {
             group.due.clear();
@@ -123,7 +134,9 @@ impl Drain<'_, '_> {
             match lot(&pod, allowed) {
                 Lot::Stays => {}
                 Lot::Holds(why) => {
-                    return Err(Trouble::given_up(format!("`{}` cannot be drained any further: {why}", self.node)));
+                    self.progress.left.insert(uid, named(&pod));
+                    let node = &self.node.named.node_name;
+                    return Err(Trouble::given_up(format!("`{node}` cannot be drained any further: {why}")));
                 }
                 Lot::Ends => {
                     self.progress.left.insert(uid, named(&pod));
@@ -135,6 +148,21 @@ impl Drain<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Gives up where the node takes pods again, or is another one: what has come onto it is not for us to evict.
+    async fn check(&self) -> Result<(), Trouble> {
+        let (named, name) = (self.node.named, &self.node.named.node_name);
+        match named.read(self.site).await? {
+            Some(node) if super::uid(&node) != self.node.uid => {
+                Err(Trouble::given_up(format!("`{name}` is another node of the same name now")))
+            }
+            Some(node) if !is_cordoned(&node) => {
+                Err(Trouble::given_up(format!("somebody has uncordoned `{name}`, so that pods come onto it again")))
+            }
+            Some(_) => Ok(()),
+            None => Err(Trouble::given_up(format!("node `{name}` is gone"))),
+        }
     }
 
     /// Evicts what was read, and waits until nothing of it is seen any more, or the node has to be read anew.
@@ -243,7 +271,7 @@ impl Drain<'_, '_> {
 
     /// Looks which pods are left; whether some have gone since.
     async fn look(&mut self) -> Result<bool, Trouble> {
-        let seen = pods::glance(self.site, self.node).await?;
+        let seen = pods::glance(self.site, &self.node.named.node_name).await?;
         self.stale |= !seen.is_subset(&self.known);
         let before = self.progress.left.len();
         self.progress.left.retain(|uid, _| seen.contains(uid));

@@ -1,6 +1,7 @@
 //! A fault at each request in turn: what is said of an act is true, and what was changed comes back.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use belay_runbook::act::{Ending, Outcome, Preparation, ProbeAnswer, UndoState};
 use belay_runbook::action::Effect;
@@ -17,7 +18,7 @@ const MOST_REQUESTS: usize = 24;
 /// Stages that are tried at the same time.
 const AT_ONCE: usize = 8;
 
-const FAULTS: [Fault; 8] = [
+const FAULTS: [Fault; 11] = [
     Fault::Unavailable,
     Fault::Internal,
     Fault::Busy(1),
@@ -26,6 +27,9 @@ const FAULTS: [Fault; 8] = [
     Fault::LostAnswer,
     Fault::HalfAnswer,
     Fault::Garbage,
+    Fault::Gone,
+    Fault::Slow(Duration::from_millis(50)),
+    Fault::RefuseConnections(Duration::from_millis(50)),
 ];
 
 /// Where a fault is, for messages.

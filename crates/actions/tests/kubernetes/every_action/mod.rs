@@ -220,3 +220,31 @@ async fn every_action_on_a_cluster_has_a_scenario_that_succeeds() {
         assert_eq!(outcome.ending, Ending::Succeeded, "{}: {outcome:?}", scenario.action);
     }
 }
+
+/// What cannot be taken back is known by name: a step with one of these has to say so (`rollback: { irreversible: … }`).
+#[tokio::test]
+async fn every_change_has_an_undo_or_is_known_to_have_none() {
+    let stage = common().await;
+    let mut without = Vec::new();
+    for scenario in scenarios() {
+        let spec = stage.registry.spec(scenario.action).unwrap();
+        let prepared = scenario.stage().await.prepare(scenario.action, scenario.parameters.clone()).await.unwrap();
+        assert_eq!(prepared.undo.is_some(), spec.captures_undo, "{}", scenario.action);
+        if spec.effect != Effect::Read && !spec.captures_undo {
+            without.push(scenario.action);
+        }
+    }
+    without.sort_unstable();
+    assert_eq!(
+        without,
+        [
+            "forensics.snapshot",
+            "kubernetes.exec",
+            "kubernetes.expire_changes",
+            "kubernetes.restart_deployment",
+            "kubernetes.restart_pod",
+            "security.revoke_credentials",
+            "service.restart",
+        ]
+    );
+}
