@@ -221,3 +221,25 @@ spec:
     let fitting = json!([{ "value": "db", "note": "of service shop" }]);
     assert_eq!(found[1]["candidates"], fitting, "what its pattern refuses is not proposed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_speaks_the_moment_an_execution_fails_drives_it_on() {
+    let desk = Desk::new();
+    let api = desk.with_runbook().await;
+    let mut listener = api.listen(None);
+    here(&mut listener).await;
+    let started = ask(&api, "start", json!({ "runbook": "look-closely", "variables": { "pod": "web-1" } })).await;
+    let say = async |saying: Value| {
+        ask(&api, "say", json!({ "execution": started["execution"], "saying": saying })).await;
+    };
+    let patience = std::time::Duration::from_mins(1);
+    for round in 0..40 {
+        // The drive that has just ended still tells where the execution stands.
+        let waits = tokio::time::timeout(patience, until(&mut listener, "waiting")).await;
+        assert!(waits.is_ok(), "round {round}: nobody drives it");
+        say(json!({ "say": "confirm", "step": "look", "outcome": "failed", "by_hand": false })).await;
+        until(&mut listener, "failed").await;
+        say(json!({ "say": "retry", "step": "look" })).await;
+    }
+    api.close().await;
+}

@@ -32,6 +32,13 @@ struct Place {
     task: JoinHandle<()>,
 }
 
+impl Place {
+    /// Whether it still drives. Its task may go on for a moment after that, to tell where the execution stands.
+    fn drives(&self) -> bool {
+        !self.voice.is_over()
+    }
+}
+
 enum Order {
     Cancel,
     Leave,
@@ -45,11 +52,11 @@ impl Drives {
 
     /// Whether an execution is driven here.
     pub(super) fn has(&self, execution: &str) -> bool {
-        self.places().get(execution).is_some_and(|place| !place.task.is_finished())
+        self.places().get(execution).is_some_and(Place::drives)
     }
 
     fn voice(&self, execution: &str) -> Option<Voice> {
-        self.places().get(execution).filter(|place| !place.task.is_finished()).map(|place| place.voice.clone())
+        self.places().get(execution).filter(|place| place.drives()).map(|place| place.voice.clone())
     }
 
     fn orders(&self, execution: &str) -> Option<mpsc::Sender<Order>> {
@@ -241,5 +248,20 @@ impl From<UndoWord> for UndoChoice {
             UndoWord::ByHand => Self::ByHand,
             UndoWord::Leave => Self::Leave,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_drive_that_has_ended_drives_nothing_though_its_task_still_tells_of_it() {
+        let drives = Drives::default();
+        let (orders, _taken) = mpsc::channel(ORDERS);
+        let place = Place { voice: Voice::ended(), orders, task: tokio::spawn(std::future::pending()) };
+        drives.places().insert("x".to_owned(), place);
+        assert!(!drives.has("x"), "whoever speaks now has to drive it");
+        assert!(drives.voice("x").is_none());
     }
 }

@@ -77,12 +77,25 @@ impl Voice {
         })
     }
 
+    /// Whether the drive has ended: it hears nothing any more, and somebody else may drive.
+    pub fn is_over(&self) -> bool {
+        self.control.is_closed()
+    }
+
     /// Says something to the execution; `None` when the drive had ended before it heard it, so that nothing was said.
     pub async fn say_while_driven(&self, saying: Saying) -> Option<Result<(), CockpitError>> {
         let (answer, answered) = oneshot::channel();
         self.control.send(Control::Say { saying: Box::new(saying), answer }).await.ok()?;
         // The drive answers whatever it hears; one that ends with something unheard drops it.
         answered.await.ok()
+    }
+}
+
+#[cfg(test)]
+impl Voice {
+    /// That of a drive which has ended.
+    pub(crate) fn ended() -> Self {
+        Self { control: mpsc::channel(1).0 }
     }
 }
 
