@@ -5,18 +5,7 @@ use std::collections::BTreeMap;
 use belay_testkit::cluster::Matching;
 use serde_json::{Value, json};
 
-use crate::support::shop::Shop;
-
-/// What a context says of the service `checkout`.
-const SERVICE: &str = "    config:
-      services:
-        checkout:
-          kubernetes:
-            configMap: checkout
-            configKey: app.yaml
-            monitoring: { paranoid: { settings: { logging: { level: trace } } } }
-            credentials: { token: { secret: checkout-token, key: token } }
-";
+use crate::support::shop::{CHECKOUT, Shop};
 
 /// One bundled runbook, and how people answer it.
 struct Rehearsal {
@@ -47,10 +36,8 @@ const SUSPICION: Rehearsal = Rehearsal {
 
 /// A shop with a pod of `checkout` to be suspicious of.
 fn shop() -> (Shop, Value) {
-    let shop = Shop::with_config("production", SERVICE);
-    let object = |kind: &str, name: &str, data: Value| json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name, "namespace": "shop" }, "data": data });
-    shop.cluster.create(object("ConfigMap", "checkout", json!({ "app.yaml": "logging:\n  level: info\n" }))).unwrap();
-    shop.cluster.create(object("Secret", "checkout-token", json!({ "token": "b2xkLXRva2VuLWluLWZvcmNl" }))).unwrap();
+    let shop = Shop::with_config("production", &format!("    config:\n{CHECKOUT}"));
+    shop.furnish();
     let pods = shop.cluster.objects("pods", "shop");
     let pod = pods.iter().find(|pod| pod["metadata"]["labels"]["app"] == "checkout").unwrap();
     let labels = json!({

@@ -8,29 +8,9 @@ use belay_testkit::machines::{self, Machine};
 use serde_json::{Value, json};
 
 use super::{manifest, play, serve, undo};
-use crate::support::shop::Shop;
+use crate::support::shop::{CHECKOUT, SETTINGS, Shop};
 
 const PASSWORD: &str = "correct-horse-battery";
-
-/// What a context says of the service `checkout`.
-const SERVICE: &str = "      services:
-        checkout:
-          kubernetes:
-            configMap: checkout
-            configKey: app.yaml
-            monitoring: { paranoid: { settings: { logging: { level: trace } } } }
-            credentials: { token: { secret: checkout-token, key: token } }
-";
-
-/// The settings of `checkout`, and a credential of it.
-fn furnish(shop: &Shop) {
-    let object = |kind: &str, name: &str, data: Value| json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name, "namespace": "shop" }, "data": data });
-    shop.cluster.create(object("ConfigMap", "checkout", json!({ "app.yaml": SETTINGS }))).unwrap();
-    shop.cluster.create(object("Secret", "checkout-token", json!({ "token": "b2xkLXRva2VuLWluLWZvcmNl" }))).unwrap();
-    shop.cluster.forget_calls();
-}
-
-const SETTINGS: &str = "logging:\n  level: info\n";
 
 fn settings(shop: &Shop) -> String {
     shop.cluster.object("configmaps", "shop", "checkout").unwrap()["data"]["app.yaml"].as_str().unwrap().to_owned()
@@ -45,7 +25,7 @@ fn slow_shop(cpu: u8) -> (Shop, [Machine; 3]) {
         [database, cache, machines::prometheus().await]
     });
     let [database, cache, metrics] = machines.each_ref().map(|machine| machine.port);
-    let mut config = format!("    config:\n{SERVICE}");
+    let mut config = format!("    config:\n{CHECKOUT}");
     write!(
         config,
         "      database: {{ host: 127.0.0.1, port: {database}, user: postgres, password: {{ $secret: shop }} }}
@@ -56,7 +36,7 @@ fn slow_shop(cpu: u8) -> (Shop, [Machine; 3]) {
     .unwrap();
     let mut shop = Shop::with_config("staging", &config);
     shop.desk.variables.push(("BELAY_SECRET_SHOP".to_owned(), PASSWORD.to_owned()));
-    furnish(&shop);
+    shop.furnish();
     // The manifest goes on only where the cache serves more than four of five look-ups.
     shop.runtime.block_on(async {
         let client = redis::Client::open(format!("redis://:{PASSWORD}@127.0.0.1:{cache}/")).unwrap();
@@ -117,12 +97,12 @@ fn the_error_spike_of_the_document_rolls_a_fresh_release_back() {
         &[r#"{"error":{"type":"Timeout"}}"#, r#"{"error":{"type":"Timeout"}}"#, r#"{"error":{"type":"Refused"}}"#];
     let address = serve(&shop, loki(lines));
     let health = format!("{{ healthUrl: 'http://{address}/health' }}");
-    let mut config = format!("    config:\n{SERVICE}      loki: {{ url: 'http://{address}' }}\n");
+    let mut config = format!("    config:\n{CHECKOUT}      loki: {{ url: 'http://{address}' }}\n");
     for name in ["database", "redis", "authService"] {
         writeln!(config, "      {name}: {health}").unwrap();
     }
     shop.configure("staging", &config);
-    furnish(&shop);
+    shop.furnish();
     let image = || {
         let deployment = shop.cluster.object("deployments", "shop", "checkout").unwrap();
         deployment["spec"]["template"]["spec"]["containers"][0]["image"].clone()
@@ -149,8 +129,8 @@ fn the_error_spike_of_the_document_rolls_a_fresh_release_back() {
 #[test]
 fn the_suspicious_activity_of_the_document_contains_and_keeps_evidence() {
     let Some(text) = manifest("suspicious-activity") else { return };
-    let shop = Shop::with_config("production", &format!("    config:\n{SERVICE}"));
-    furnish(&shop);
+    let shop = Shop::with_config("production", &format!("    config:\n{CHECKOUT}"));
+    shop.furnish();
     let claim = json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "carts", "namespace": "shop" },
         "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },

@@ -6,6 +6,19 @@ use tokio::runtime::Runtime;
 
 use super::desk::Desk;
 
+/// What `config` of a context says of the service `checkout`, in YAML; its objects are made by [`Shop::furnish`].
+pub const CHECKOUT: &str = "      services:
+        checkout:
+          kubernetes:
+            configMap: checkout
+            configKey: app.yaml
+            monitoring: { paranoid: { settings: { logging: { level: trace } } } }
+            credentials: { token: { secret: checkout-token, key: token } }
+";
+
+/// The settings of `checkout`.
+pub const SETTINGS: &str = "logging:\n  level: info\n";
+
 /// A desk whose context leads to a cluster with a shop on it.
 pub struct Shop {
     pub desk: Desk,
@@ -43,6 +56,15 @@ impl Shop {
              kubeconfig: kubeconfig\n      context: shop\n      namespace: shop\n{config}"
         );
         std::fs::write(self.desk.home.join("contexts.yaml"), contexts).unwrap();
+    }
+
+    /// Gives `checkout` its settings and a credential, as [`CHECKOUT`] has them.
+    pub fn furnish(&self) {
+        let object = |kind: &str, name: &str, data: Value| json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name, "namespace": "shop" }, "data": data });
+        self.cluster.create(object("ConfigMap", "checkout", json!({ "app.yaml": SETTINGS }))).unwrap();
+        let token = json!({ "token": "b2xkLXRva2VuLWluLWZvcmNl" });
+        self.cluster.create(object("Secret", "checkout-token", token)).unwrap();
+        self.cluster.forget_calls();
     }
 
     /// A runbook of these steps.
